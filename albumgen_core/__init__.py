@@ -1,0 +1,7 @@
+"""AlbumGen's core: from the picture on an album's cover to a clip of music.
+
+Nothing in this package knows Discord; it serves as a library and through the `albumgen` command.
+Importing the package itself is cheap: torch and transformers load only inside `engines.neural`.
+"""
+
+__version__ = "1.0.0"

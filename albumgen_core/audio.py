@@ -1,0 +1,42 @@
+"""The one shape in which sound travels between stages."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Audio:
+    """Sound in memory.
+
+    Attributes:
+        samples: float32, shape (channels, samples), nominally in [-1, 1]; channels is 1 or 2.
+        sample_rate: samples a second, in Hz.
+        tokens: the codec tokens the sound was decoded from, int16, shape (codebooks, frames), when the
+            composer works in tokens (MusicGen). They let a later take continue this very clip.
+    """
+
+    samples: NDArray[np.float32]
+    sample_rate: int
+    tokens: NDArray[np.int16] | None = None
+
+    def __post_init__(self) -> None:
+        if self.samples.ndim != 2 or self.samples.dtype != np.float32:
+            raise ValueError(
+                f"samples must be float32 (channels, samples), not {self.samples.dtype} {self.samples.shape}"
+            )
+        if self.sample_rate <= 0:
+            raise ValueError(f"sample_rate must be positive, not {self.sample_rate}")
+
+    @property
+    def channels(self) -> int:
+        """Number of channels."""
+        return int(self.samples.shape[0])
+
+    @property
+    def seconds(self) -> float:
+        """Length in seconds."""
+        return self.samples.shape[1] / self.sample_rate

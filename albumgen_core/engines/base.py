@@ -1,0 +1,163 @@
+"""What an engine must offer, whichever family it belongs to.
+
+A family bundles an Embedder, a Describer and a Composer. The pipeline calls nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from albumgen_core.attributes import MusicalAttributes
+from albumgen_core.audio import Audio
+from albumgen_core.cover import Cover
+
+EMBEDDING_DIMENSIONS = 512
+"""Width of every embedder's output: that of CLIP ViT-B/16's projection."""
+
+Family = Literal["neural", "sketch"]
+FractionCallback = Callable[[float], None]
+"""Called with the share of a stage that is done, in [0, 1], never decreasing."""
+
+CancelCheck = Callable[[int], bool]
+"""Asked with a request's position in its batch; True once its member no longer wants it."""
+
+
+def ignore_progress(_fraction: float) -> None:
+    """A FractionCallback for callers who do not watch."""
+
+
+def never_cancelled(_position: int) -> bool:
+    """A CancelCheck for callers who never cancel."""
+    return False
+
+
+@dataclass(frozen=True, slots=True)
+class Album:
+    """One album of the index, as retrieved.
+
+    Attributes:
+        album_id: stable identifier, unique in its index.
+        title, artist: as its source writes them.
+        attributes: its measured attributes (means over its tracks).
+        year: year of release, when known.
+    """
+
+    album_id: str
+    title: str
+    artist: str
+    attributes: MusicalAttributes
+    year: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbour:
+    """An album whose cover lies near the query's.
+
+    Attributes:
+        album: the album.
+        distance: L2 distance between the unit embeddings, in [0, 2] (Chroma's squared value, rooted).
+    """
+
+    album: Album
+    distance: float
+
+    @property
+    def attributes(self) -> MusicalAttributes:
+        """The album's attributes."""
+        return self.album.attributes
+
+
+@dataclass(frozen=True, slots=True)
+class ComposeRequest:
+    """What a composer needs for one clip.
+
+    Attributes:
+        prompt: the text that describes the music (neural composers read this).
+        attributes: the attributes the prompt was written from (the sketch composer reads these).
+        seconds: length of the whole clip, > 0. With `continue_from` it includes the earlier part.
+        seed: non-negative; the same request with the same seed gives the same audio.
+        continue_from: an earlier clip to play on from, or None.
+    """
+
+    prompt: str
+    attributes: MusicalAttributes
+    seconds: float
+    seed: int
+    continue_from: Audio | None = None
+
+
+class Embedder(Protocol):
+    """Turns covers into points of a space where kindred covers lie near each other."""
+
+    @property
+    def name(self) -> str:
+        """Identity of the embedding space, stored with every index built in it."""
+        ...
+
+    def embed(self, covers: Sequence[Cover]) -> NDArray[np.float32]:
+        """Embed covers: float32 (n, 512), each row of unit L2 norm; (0, 512) for no cover."""
+        ...
+
+
+class Describer(Protocol):
+    """Reads musical attributes from a cover."""
+
+    @property
+    def name(self) -> str:
+        """What is shown as the source of the attributes."""
+        ...
+
+    def describe(
+        self,
+        cover: Cover,
+        neighbours: Sequence[Neighbour] | None,
+        *,
+        seed: int = 0,
+        on_progress: FractionCallback = ignore_progress,
+    ) -> MusicalAttributes:
+        """Predict the cover's attributes, with neighbours as context (RAG) or, given None, without."""
+        ...
+
+
+class Composer(Protocol):
+    """Writes and performs music."""
+
+    @property
+    def name(self) -> str:
+        """What is shown as the source of the music."""
+        ...
+
+    @property
+    def sample_rate(self) -> int:
+        """Sample rate of what it composes, in Hz."""
+        ...
+
+    def compose(
+        self,
+        requests: Sequence[ComposeRequest],
+        *,
+        on_progress: FractionCallback = ignore_progress,
+        is_cancelled: CancelCheck = never_cancelled,
+    ) -> list[Audio | None]:
+        """Compose a batch: one Audio a request, in order, None where the request was cancelled."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """A family, ready to work.
+
+    Attributes:
+        family: "neural" or "sketch"; shown with every result.
+        embedder, describer, composer: the three models.
+    """
+
+    family: Family
+    embedder: Embedder
+    describer: Describer
+    composer: Composer
