@@ -1,0 +1,139 @@
+"""MusicGen as a Composer: prompts in, sound and its tokens out."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from scipy.signal import resample_poly
+from torch import Tensor
+
+from albumgen_core.audio import Audio
+from albumgen_core.engines.base import (
+    CancelCheck,
+    ComposeRequest,
+    FractionCallback,
+    ignore_progress,
+    never_cancelled,
+)
+from albumgen_core.engines.neural.musicgen.codec import Codec
+from albumgen_core.engines.neural.musicgen.decoder_api import Decoder
+from albumgen_core.engines.neural.musicgen.delay import TO_COMPOSE, DelayPattern
+from albumgen_core.engines.neural.musicgen.generate import Row, Watch, generate
+from albumgen_core.engines.neural.musicgen.sampling import Sampler, uniforms
+from albumgen_core.engines.neural.musicgen.text import TextEncoder
+
+
+@dataclass(frozen=True, slots=True)
+class Horizon:
+    """How far the decoder looks, in seconds: its window, and the stride from one to the next."""
+
+    window: float
+    stride: float
+
+
+class MusicGenComposer:
+    """Text encoder, decoder and codec, joined."""
+
+    def __init__(
+        self,
+        name: str,
+        text: TextEncoder,
+        decoder: Decoder,
+        codec: Codec,
+        *,
+        channels: int,
+        pad: int,
+        sampler: Sampler,
+        horizon: Horizon,
+    ) -> None:
+        self.text, self.decoder, self.codec, self.sampler = text, decoder, codec, sampler
+        self._name = name
+        self._channels = channels
+        self._pattern = DelayPattern(codec.codebooks * channels, channels, pad, decoder.device)
+        self._window = round(horizon.window * codec.frame_rate)
+        self._stride = round(horizon.stride * codec.frame_rate)
+
+    @property
+    def name(self) -> str:
+        """The checkpoint's name."""
+        return self._name
+
+    @property
+    def sample_rate(self) -> int:
+        """Sample rate of the codec, in Hz."""
+        return self.codec.sample_rate
+
+    @torch.inference_mode()
+    def compose(
+        self,
+        requests: Sequence[ComposeRequest],
+        *,
+        on_progress: FractionCallback = ignore_progress,
+        is_cancelled: CancelCheck = never_cancelled,
+    ) -> list[Audio | None]:
+        """Compose a batch; see `Composer.compose`.
+
+        Progress counts decoder steps, and cancellation is looked for before each of them. A clip depends
+        on its own request alone: neither its batch nor an interruption changes what is drawn for it.
+        """
+        rows = [self._row(request) for request in requests]
+
+        def progress(done: int, total: int) -> None:
+            on_progress(done / total)
+
+        watch = Watch(progress, is_cancelled)
+        generate(
+            self.decoder, self._pattern, rows, self.sampler, watch, window=self._window, stride=self._stride
+        )
+        return [
+            None if row.cancelled else self._sound(row, request.seconds)
+            for row, request in zip(rows, requests, strict=True)
+        ]
+
+    def _row(self, request: ComposeRequest) -> Row:
+        if request.seconds <= 0:
+            raise ValueError(f"a clip must last longer than {request.seconds} seconds")
+        # Rounded first: 0.58 s * 50 Hz is 28.999… in floating point.
+        total = max(1, math.ceil(round(request.seconds * self.codec.frame_rate, 6)))
+        device = self.decoder.device
+        tokens = torch.full((self._pattern.codebooks, total), TO_COMPOSE, dtype=torch.int64, device=device)
+        known = 0
+        if request.continue_from is not None:
+            earlier = self._tokens_of(request.continue_from)[:, :total]
+            known = earlier.shape[1]
+            tokens[:, :known] = earlier
+        noise = uniforms(request.seed, total, self._pattern.codebooks).to(device)
+        return Row(self.text.encode(request.prompt), tokens, noise, known)
+
+    def _tokens_of(self, audio: Audio) -> Tensor:
+        """The clip's tokens: those kept beside it, else its sound encoded."""
+        if audio.tokens is not None and audio.tokens.shape[0] == self._pattern.codebooks:
+            return torch.from_numpy(audio.tokens.astype(np.int64)).to(self.decoder.device)
+        samples = audio.samples
+        if audio.sample_rate != self.sample_rate:
+            divisor = math.gcd(audio.sample_rate, self.sample_rate)
+            samples = resample_poly(
+                samples, self.sample_rate // divisor, audio.sample_rate // divisor, axis=1
+            )
+        if self._channels == 1:
+            samples = samples.mean(axis=0, keepdims=True)
+        elif samples.shape[0] == 1:
+            samples = np.repeat(samples, 2, axis=0)
+        tokens = self.codec.encode(torch.from_numpy(samples.astype(np.float32)).to(self.codec.device))
+        # Left and right interleave: codebook 0 left, codebook 0 right, codebook 1 left, …
+        return tokens.transpose(0, 1).reshape(-1, tokens.shape[-1]).to(self.decoder.device)
+
+    def _sound(self, row: Row, seconds: float) -> Audio:
+        tokens = row.tokens
+        by_channel = tokens.view(-1, self._channels, tokens.shape[1]).transpose(0, 1)
+        samples = self.codec.decode(by_channel.to(self.codec.device)).float().cpu().numpy()
+        wanted = min(round(seconds * self.sample_rate), samples.shape[1])
+        return Audio(
+            np.ascontiguousarray(samples[:, :wanted]),
+            self.sample_rate,
+            tokens.cpu().numpy().astype(np.int16),
+        )
