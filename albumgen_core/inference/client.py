@@ -1,0 +1,317 @@
+"""The asyncio client: submit a job and it will be answered, whatever dies on the way.
+
+    client = InferenceClient(ClientSettings(data_dir=Path("data")))
+    await client.start()
+    handle = await client.submit(spec, cover_bytes, request_key="interaction 42")
+    async for event in handle.progress(): ...
+    outcome = await handle.result()
+
+One client owns the data directory. It keeps the journal and the fair queue, and hands batches to worker
+processes; torch is never imported here. Replies are delivered from `client.outbox`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from albumgen_core.inference.database import Database
+from albumgen_core.inference.desk import Desk
+from albumgen_core.inference.errors import (
+    ClosingError,
+    DiskFullError,
+    EngineNotReadyError,
+    InferenceError,
+)
+from albumgen_core.inference.eta import DurationModel
+from albumgen_core.inference.events import JobEvent, Watch
+from albumgen_core.inference.handle import JobHandle
+from albumgen_core.inference.history import History
+from albumgen_core.inference.jobs import JobOutcome, JobSpec
+from albumgen_core.inference.journal import LEASE_SECONDS, Journal
+from albumgen_core.inference.keylock import KeyedLock
+from albumgen_core.inference.outbox import Outbox
+from albumgen_core.inference.queue import FairQueue
+from albumgen_core.inference.records import JobRecord
+from albumgen_core.inference.settings import ClientSettings
+from albumgen_core.inference.status import ClientStatus, WorkerStatus
+from albumgen_core.inference.storage import remove_paths, write_durably
+from albumgen_core.inference.supervisor import Supervisor
+
+log = logging.getLogger(__name__)
+
+_HOUSEKEEPING = 600.0
+"""Seconds between two removals of what has expired."""
+
+
+class InferenceClient:
+    """Journal, fair queue and workers behind one door. Call `start` first and `close` last.
+
+    Attributes (after `start`):
+        database: for tables of the caller's own (see `ClientSettings.migrations`).
+        outbox: replies that are owed.
+        history: lineages, bundles, a member's jobs.
+    """
+
+    database: Database
+    outbox: Outbox
+    history: History
+
+    def __init__(self, settings: ClientSettings) -> None:
+        self.settings = settings
+        self._desk: Desk
+        self._journal: Journal
+        self._supervisor: Supervisor
+        self._chores: list[asyncio.Task[None]] = []
+        self._submissions: set[asyncio.Future[Any]] = set()
+        self._turns = KeyedLock()
+        self._started = False
+        self._accepting = False
+
+    async def start(self) -> None:
+        """Open the journal, put unfinished jobs back in line, start the workers (without waiting for them).
+
+        Raises AlreadyRunningError, JournalCorruptError, JournalVersionError, JournalBusyError.
+        """
+        settings = self.settings
+        self.database = await Database.open(
+            settings.data_dir, migrations=settings.migrations, busy_timeout=settings.busy_timeout
+        )
+        try:
+            self._journal, self.outbox = Journal(self.database), Outbox(self.database)
+            self.history = History(self.database)
+            self._desk = Desk(
+                self._journal, self.outbox, FairQueue(settings.limits), max_attempts=settings.max_attempts
+            )
+            self._desk.durations = DurationModel(await self.history.timings())
+            for record in await self._journal.recover(max_interruptions=settings.max_interruptions):
+                self._desk.restore(record)
+        except BaseException:
+            await self.database.close()
+            raise
+        self._supervisor = Supervisor(self._desk, settings.worker_options())
+        self._supervisor.start()
+        self._chores = [asyncio.create_task(self._renew()), asyncio.create_task(self._tidy())]
+        self._started = self._accepting = True
+        self.outbox.ring()
+
+    async def close(self, *, grace: float = 20.0) -> None:
+        """Take nothing new, let running batches end within `grace` seconds, requeue the rest, close.
+
+        What is queued stays in the journal for the next start. Harmless when called again.
+        """
+        if not self._started:
+            return
+        self._started = self._accepting = False
+        await asyncio.gather(*self._submissions, return_exceptions=True)
+        await self._supervisor.drain(grace)
+        for chore in self._chores:
+            chore.cancel()
+        await asyncio.gather(*self._chores, return_exceptions=True)
+        await self._desk.settle()
+        self._desk.fail_watchers(ClosingError())
+        await self.database.close()
+
+    async def receive(self, spec: JobSpec, *, request_key: str | None = None) -> bool:
+        """Journal a request before its cover has been read; False where `request_key` is a replay.
+
+        Optional, for callers that promise an answer first: if the process dies before `submit` is called
+        with the same job id (and key), the next start owes the member an apology through the outbox.
+        """
+        self._check_intake()
+        return await self._journal.add([spec], request_key=request_key, received_only=True) is None
+
+    async def refuse(self, job_id: str, sentence: str) -> None:
+        """End a received job whose cover was refused; the sentence goes out through the outbox."""
+        await self._journal.finish([JobOutcome(job_id, "failed", error=sentence)], patient=False)
+        self.outbox.ring()
+
+    async def submit(
+        self, spec: JobSpec, cover: bytes | None = None, *, request_key: str | None = None
+    ) -> JobHandle:
+        """Accept one job; when this returns, it is on disk and will be answered.
+
+        Args:
+            spec: the request. With `cover`, its `cover_path` is set by this call.
+            cover: the checked cover's bytes, to be stored; None where `spec.cover_path` names a stored file.
+            request_key: whatever identifies the request (an interaction's id). A replay adds nothing and
+                returns the first job's handle with `replayed` set.
+
+        Raises QueueFullError, DiskFullError, EngineNotReadyError (by setting), JournalBusyError,
+        ClosingError; then nothing was accepted.
+        """
+        return (await self.submit_bundle([spec], cover, request_key=request_key))[0]
+
+    async def submit_bundle(
+        self, specs: Sequence[JobSpec], cover: bytes | None = None, *, request_key: str | None = None
+    ) -> list[JobHandle]:
+        """Accept jobs that are all made from one cover, together or not at all; see `submit`.
+
+        With a common `bundle_id` they are also delivered together: the outbox holds one item for all,
+        once the last has ended.
+        """
+        # Shielded: a caller that is cancelled half-way must not leave a journalled job out of the queue.
+        work = asyncio.ensure_future(self._accept(list(specs), cover, request_key))
+        self._submissions.add(work)
+        work.add_done_callback(self._submissions.discard)
+        return await asyncio.shield(work)
+
+    async def subscribe(self, job_id: str) -> JobHandle:
+        """A handle on any journalled job, also after a restart. Raises UnknownJobError."""
+        live = self._desk.live(job_id)
+        return JobHandle(self, live.watch) if live else self._handle(await self.record(job_id))
+
+    async def record(self, job_id: str) -> JobRecord:
+        """A job as the journal has it. Raises UnknownJobError."""
+        return await self._journal.get(job_id)
+
+    async def cancel(self, job_id: str) -> bool:
+        """Cancel a job: at once while queued, between two steps while running. False if it has ended."""
+        return await self._desk.cancel(job_id)
+
+    def position(self, job_id: str) -> int | None:
+        """Place in line from 1; None when the job is not waiting."""
+        return self._desk.position(job_id)
+
+    def eta(self, job_id: str) -> float | None:
+        """Seconds until the clip is expected; None for ended jobs, or where nothing was learned yet."""
+        return self._desk.eta(job_id)
+
+    async def update_origin(self, job_id: str, **changes: Any) -> None:
+        """Add to where the reply goes (the id of a message that was sent meanwhile). None removes a field."""
+        await self._journal.update_origin(job_id, changes)
+
+    def retry_engine(self) -> None:
+        """Try at once to start workers that could not start (after weights were put in place)."""
+        self._supervisor.retry()
+
+    async def mark_delivered(self, delivery_id: str) -> bool:
+        """The reply reached its reader; covers nobody needs any more go, where the setting is 0."""
+        delivered = await self.outbox.mark_delivered(delivery_id)
+        if delivered and self.settings.keep_covers == 0:
+            await self._remove_covers()
+        return delivered
+
+    async def delete_member(self, member: str, *, group: str | None = None) -> int:
+        """Forget a member: rows, results, covers; live jobs end without a reply. Returns jobs deleted."""
+        forgotten = await self.history.delete_member(member, group=group)
+        for job_id in forgotten.jobs:
+            self._desk.forget(job_id)
+        await asyncio.to_thread(remove_paths, forgotten.paths)
+        return len(forgotten.jobs)
+
+    async def purge(self) -> None:
+        """Remove what has expired: covers, results, and rows older than both."""
+        await self._remove_covers()
+        if self.settings.keep_results is not None:
+            expired = await self.history.expired_results(self.settings.keep_results)
+            # Files first: should we die in between, the rows still name them for the next time.
+            await asyncio.to_thread(remove_paths, [job.result_dir for job in expired if job.result_dir])
+            await self.history.forget_results([job.job_id for job in expired])
+        if self.settings.keep_rows is not None:
+            await self.history.delete_rows(self.settings.keep_rows)
+
+    async def status(self) -> ClientStatus:
+        """A snapshot for humans and gauges."""
+        slots = self._supervisor.slots
+        return ClientStatus(
+            accepting=self._accepting,
+            not_ready=self._supervisor.not_ready,
+            engine=dict(self._supervisor.engine),
+            queued=len(self._desk.queue),
+            running=tuple(job.watch.event for job in self._desk.running()),
+            owed_replies=await self.outbox.pending(),
+            workers=tuple(WorkerStatus.of(slot) for slot in slots),
+        )
+
+    async def _accept(
+        self, specs: list[JobSpec], cover: bytes | None, request_key: str | None
+    ) -> list[JobHandle]:
+        self._check_intake()
+        first = specs[0]
+        if len({(spec.group, spec.member, spec.bundle_id) for spec in specs}) != 1:
+            raise InferenceError("The jobs of one request must share group, member and bundle.")
+        async with self._turns.of(request_key):
+            if request_key is not None and (known := await self._replayed(request_key, specs)):
+                return known
+            self._check_room()
+            self._desk.queue.reserve(first.group, first.member, len(specs))
+            try:
+                return await self._store(specs, cover, request_key)
+            finally:
+                self._desk.queue.release(first.group, first.member, len(specs))
+
+    async def _store(
+        self, specs: list[JobSpec], cover: bytes | None, request_key: str | None
+    ) -> list[JobHandle]:
+        stored = self.settings.data_dir / "covers" / specs[0].job_id if cover is not None else None
+        if cover is not None and stored is not None:
+            await asyncio.to_thread(write_durably, stored, cover)
+            specs = [replace(spec, cover_path=str(stored)) for spec in specs]
+        try:
+            known = await self._journal.add(specs, request_key=request_key)
+        except BaseException:
+            if stored is not None:
+                remove_paths([str(stored)])
+            raise
+        if known is not None:
+            return [self._handle(record, replayed=True) for record in known]
+        return [JobHandle(self, watch) for watch in await self._desk.enter(specs)]
+
+    async def _replayed(self, request_key: str, specs: Sequence[JobSpec]) -> list[JobHandle] | None:
+        known = await self._journal.find_request(request_key)
+        ours = {job.job_id for job in known} == {spec.job_id for spec in specs}
+        if not known or (ours and all(job.state == "received" for job in known)):
+            return None
+        return [self._handle(record, replayed=True) for record in known]
+
+    def _handle(self, record: JobRecord, *, replayed: bool = False) -> JobHandle:
+        live = self._desk.live(record.job_id)
+        if live is not None:
+            return JobHandle(self, live.watch, replayed=replayed)
+        event = JobEvent(
+            record.job_id,
+            record.state,
+            stage=record.stage,
+            fraction=1.0 if record.state in ("done", "delivered") else 0.0,
+            error=record.error,
+            result_dir=record.result_dir,
+        )
+        return JobHandle(self, Watch(event), replayed=replayed)
+
+    def _check_intake(self) -> None:
+        if not self._accepting:
+            raise ClosingError
+        reason = self._supervisor.not_ready
+        if reason is not None and self.settings.when_not_ready == "refuse":
+            raise EngineNotReadyError(reason)
+
+    def _check_room(self) -> None:
+        if self.settings.free_bytes(self.settings.data_dir) < self.settings.min_free_bytes:
+            raise DiskFullError(self.settings.data_dir)
+
+    async def _remove_covers(self) -> None:
+        if self.settings.keep_covers is None:
+            return
+        home = self.settings.data_dir / "covers"
+        # A cover that a caller keeps somewhere else is the caller's to remove.
+        expired = await self.history.expired_covers(self.settings.keep_covers)
+        expired = [path for path in expired if Path(path).parent == home]
+        await asyncio.to_thread(remove_paths, expired)
+        await self.history.forget_covers(expired)
+
+    async def _renew(self) -> None:
+        while True:
+            await asyncio.sleep(LEASE_SECONDS / 3)
+            await self._desk.renew_leases()
+
+    async def _tidy(self) -> None:
+        while True:
+            with contextlib.suppress(InferenceError):  # a busy journal: next time
+                await self.purge()
+            await asyncio.sleep(_HOUSEKEEPING)

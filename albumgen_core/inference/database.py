@@ -1,0 +1,264 @@
+"""One SQLite file for everything that must survive: WAL, synchronous=FULL, one writer, one reader.
+
+Writes are functions given a connection inside a transaction. Those that are waiting at the same time are
+committed together, so a burst pays for few fsyncs; each runs in a savepoint of its own and fails alone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import sqlite3
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+from urllib.parse import quote
+
+import aiosqlite
+
+from albumgen_core.inference.errors import (
+    DiskFullError,
+    InferenceError,
+    JournalBusyError,
+    JournalCorruptError,
+)
+from albumgen_core.inference.migrations import CORE_MIGRATIONS, MigrationSet, migrate
+from albumgen_core.inference.storage import DirectoryLock
+
+T = TypeVar("T")
+WriteOperation = Callable[[aiosqlite.Connection], Awaitable[T]]
+
+BUSY_TIMEOUT = 2.0
+"""Seconds to wait for a foreign lock before the caller hears "busy, try again"."""
+
+LAZY_DELAY = 0.02
+"""Seconds a lazy write may wait for company before it is committed on its own."""
+
+# Failures of the file, not of one statement: nothing of that commit can be kept.
+_WHOLE_COMMIT = {
+    sqlite3.SQLITE_BUSY,
+    sqlite3.SQLITE_LOCKED,
+    sqlite3.SQLITE_FULL,
+    sqlite3.SQLITE_IOERR,
+    sqlite3.SQLITE_NOMEM,
+    sqlite3.SQLITE_CORRUPT,
+}
+
+_RETRY_PAUSE = 0.25
+_LARGEST_COMMIT = 64
+
+
+@dataclass(slots=True)
+class _Pending:
+    operation: WriteOperation[Any]
+    future: asyncio.Future[Any]
+    patient: bool
+
+
+class Database:
+    """The journal's file, open. Make one with `Database.open`; close it with `close`."""
+
+    def __init__(self, path: Path, lock: DirectoryLock) -> None:
+        self.path = path
+        self._lock = lock
+        self._waiting: list[_Pending] = []
+        self._arrived = asyncio.Event()
+        self._urgent = asyncio.Event()
+        self._closing = False
+        self._writer: aiosqlite.Connection
+        self._reader: aiosqlite.Connection
+        self._task: asyncio.Task[None] | None = None
+
+    @classmethod
+    async def open(
+        cls, directory: Path, *, migrations: Iterable[MigrationSet] = (), busy_timeout: float = BUSY_TIMEOUT
+    ) -> Database:
+        """Lock the directory, check `journal.sqlite3` in it, and bring its schema up to date.
+
+        Raises AlreadyRunningError, JournalCorruptError (the file is left untouched), JournalBusyError and
+        JournalVersionError.
+        """
+        path = directory / "journal.sqlite3"
+        lock = DirectoryLock(directory)
+        lock.acquire()
+        database = cls(path, lock)
+        try:
+            with _translated(path):
+                if path.exists():
+                    await _check_integrity(path, busy_timeout)
+                await database._connect(migrations, busy_timeout)
+        except BaseException:
+            await database.close()
+            raise
+        return database
+
+    async def _connect(self, migrations: Iterable[MigrationSet], busy_timeout: float) -> None:
+        self._writer = await aiosqlite.connect(self.path, isolation_level=None, timeout=busy_timeout)
+        self._writer.row_factory = sqlite3.Row
+        await self._writer.execute("PRAGMA journal_mode = WAL")
+        await self._writer.execute("PRAGMA synchronous = FULL")
+        await self._writer.execute("PRAGMA foreign_keys = ON")
+        await migrate(self._writer, CORE_MIGRATIONS)
+        for extra in migrations:
+            await migrate(self._writer, extra)
+        self._reader = await aiosqlite.connect(self.path, isolation_level=None, timeout=busy_timeout)
+        self._reader.row_factory = sqlite3.Row
+        await self._reader.execute("PRAGMA query_only = ON")
+        self._task = asyncio.create_task(self._write_forever(), name="journal-writer")
+
+    async def fetch(self, query: str, parameters: Sequence[Any] | dict[str, Any] = ()) -> list[sqlite3.Row]:
+        """Rows of a query, from what is committed. Never waits for the writer (WAL)."""
+        with _translated(self.path):
+            return list(await self._reader.execute_fetchall(query, parameters))
+
+    async def write(self, operation: WriteOperation[T], *, lazy: bool = False, patient: bool = False) -> T:
+        """Run `operation(connection)` in a transaction and return its result once that is on disk.
+
+        Args:
+            operation: awaits statements on the connection; must not commit. If it raises, only its own
+                statements are undone. It may run again if the commit has to be repeated.
+            lazy: may wait `LAZY_DELAY` to share the commit of a later write.
+            patient: keep trying while the database is locked or the disk is full, instead of raising.
+
+        Raises JournalBusyError past the busy timeout and DiskFullError, with nothing half done.
+        """
+        if self._closing or self._task is None:
+            raise InferenceError("The journal is closed.")
+        future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        self._waiting.append(_Pending(operation, future, patient))
+        self._arrived.set()
+        if not lazy:
+            self._urgent.set()
+        return await future
+
+    async def execute(self, statement: str, parameters: Sequence[Any] = ()) -> int:
+        """One statement in a transaction of its own; returns the number of rows it changed."""
+
+        async def operation(connection: aiosqlite.Connection) -> int:
+            return (await connection.execute(statement, parameters)).rowcount
+
+        return await self.write(operation)
+
+    async def close(self) -> None:
+        """Commit what is waiting, fold the WAL back into the file, release the directory."""
+        self._closing = True
+        self._arrived.set()
+        self._urgent.set()
+        if self._task is not None:
+            await self._task
+        for name in ("_reader", "_writer"):
+            connection: aiosqlite.Connection | None = getattr(self, name, None)
+            if connection is not None:
+                with contextlib.suppress(sqlite3.Error, ValueError):
+                    await connection.close()
+        self._lock.release()
+
+    async def _write_forever(self) -> None:
+        while True:
+            await self._arrived.wait()
+            if not self._urgent.is_set():
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._urgent.wait(), LAZY_DELAY)
+            batch, self._waiting = self._waiting[:_LARGEST_COMMIT], self._waiting[_LARGEST_COMMIT:]
+            if not self._waiting and not self._closing:
+                self._arrived.clear()
+                self._urgent.clear()
+            # A caller that gave up before its turn (a cancelled task) wants nothing written.
+            batch = [pending for pending in batch if not pending.future.cancelled()]
+            if batch:
+                await self._commit(batch)
+            elif self._closing and not self._waiting:
+                return
+
+    async def _commit(self, batch: list[_Pending]) -> None:
+        while batch:
+            try:
+                with _translated(self.path):
+                    settled = await self._transaction(batch)
+            except Exception as error:
+                impatient = [p for p in batch if not p.patient or self._closing or not _may_pass(error)]
+                batch = [p for p in batch if p not in impatient]
+                for pending in impatient:
+                    _settle(pending.future, error)
+                if batch:
+                    await asyncio.sleep(_RETRY_PAUSE)
+                continue
+            for pending, result in settled:
+                _settle(pending.future, result)
+            return
+
+    async def _transaction(self, batch: list[_Pending]) -> list[tuple[_Pending, Any]]:
+        connection = self._writer
+        settled: list[tuple[_Pending, Any]] = []
+        await connection.execute("BEGIN IMMEDIATE")
+        try:
+            for pending in batch:
+                settled.append((pending, await self._in_savepoint(pending.operation, alone=len(batch) == 1)))
+            await connection.execute("COMMIT")
+        except BaseException:
+            if connection.in_transaction:
+                await connection.execute("ROLLBACK")
+            raise
+        return settled
+
+    async def _in_savepoint(self, operation: WriteOperation[Any], *, alone: bool) -> Any:
+        if alone:
+            return await operation(self._writer)
+        await self._writer.execute("SAVEPOINT one")
+        try:
+            result = await operation(self._writer)
+        except Exception as error:
+            if _primary_code(error) in _WHOLE_COMMIT:
+                raise
+            await self._writer.execute("ROLLBACK TO one")
+            result = error
+        await self._writer.execute("RELEASE one")
+        return result
+
+
+def _settle(future: asyncio.Future[Any], result: Any) -> None:
+    if future.done():
+        return
+    if isinstance(result, BaseException):
+        future.set_exception(result)
+    else:
+        future.set_result(result)
+
+
+def _primary_code(error: BaseException) -> int:
+    """SQLite's primary result code (the low byte of an extended one), 0 for errors that are not SQLite's."""
+    return (getattr(error, "sqlite_errorcode", 0) or 0) & 0xFF
+
+
+def _may_pass(error: Exception) -> bool:
+    return (
+        isinstance(error, (JournalBusyError, DiskFullError)) or _primary_code(error) == sqlite3.SQLITE_IOERR
+    )
+
+
+@contextlib.contextmanager
+def _translated(path: Path) -> Iterator[None]:
+    """SQLite's errors in the words of this package."""
+    try:
+        yield
+    except sqlite3.DatabaseError as error:
+        code = _primary_code(error)
+        if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+            raise JournalBusyError from error
+        if code == sqlite3.SQLITE_FULL:
+            raise DiskFullError(path.parent) from error
+        if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+            raise JournalCorruptError(path, str(error)) from error
+        raise
+
+
+async def _check_integrity(path: Path, busy_timeout: float) -> None:
+    """Raise JournalCorruptError unless the file is sound; looks through a read-only connection."""
+    async with aiosqlite.connect(
+        f"file:{quote(str(path))}?mode=ro", uri=True, timeout=busy_timeout
+    ) as connection:
+        rows = list(await connection.execute_fetchall("PRAGMA quick_check(1)"))
+    verdict = str(rows[0][0]) if rows else "no answer"
+    if verdict != "ok":
+        raise JournalCorruptError(path, verdict.replace("\n", " "))

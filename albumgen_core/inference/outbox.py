@@ -1,0 +1,132 @@
+"""Replies that are owed, until somebody has been told.
+
+A deliverer's loop: `item = await outbox.next()`, send (with `item.delivery_id` as nonce; look for the message
+first where `item.attempt > 1`), then exactly one of `mark_delivered`, `retry_later` or `drop`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+
+import aiosqlite
+
+from albumgen_core.inference.database import Database
+from albumgen_core.inference.records import JobRecord, OutboxItem
+
+SEND_LEASE = 120.0
+"""Seconds after which a taken item that nobody reported on is handed out again."""
+
+_LONGEST_NAP = 30.0
+
+
+class Outbox:
+    """The outbox of one journal; safe for several deliverers in one process."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._bell = asyncio.Event()
+
+    def ring(self) -> None:
+        """Wake those who wait in `next`: something may be due."""
+        self._bell.set()
+
+    async def next(self, *, lease: float = SEND_LEASE) -> OutboxItem:
+        """Wait for a due reply and take it for `lease` seconds. The try is on disk before this returns."""
+        while True:
+            self._bell.clear()
+            item = await self.take(lease=lease)
+            if item is not None:
+                return item
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._bell.wait(), await self._nap())
+
+    async def take(self, *, lease: float = SEND_LEASE) -> OutboxItem | None:
+        """The longest due reply, or None when none is due now."""
+        now = time.time()
+        if not await self._database.fetch(f"SELECT 1 FROM outbox WHERE {_DUE} LIMIT 1", {"now": now}):
+            return None
+
+        async def operation(connection: aiosqlite.Connection) -> OutboxItem | None:
+            rows = list(
+                await connection.execute_fetchall(
+                    f"SELECT * FROM outbox WHERE {_DUE} ORDER BY due_at, delivery_id LIMIT 1",
+                    {"now": now},
+                )
+            )
+            if not rows:
+                return None
+            row = rows[0]
+            await connection.execute(
+                "UPDATE outbox SET attempts = attempts + 1, attempted_at = ?, leased_until = ?"
+                " WHERE delivery_id = ?",
+                (now, now + lease, row["delivery_id"]),
+            )
+            jobs = await connection.execute_fetchall(
+                "SELECT * FROM jobs WHERE bundle_id = ?1 OR (job_id = ?1 AND bundle_id IS NULL)"
+                " ORDER BY request_index, job_id",
+                (row["delivery_id"],),
+            )
+            return OutboxItem(
+                delivery_id=row["delivery_id"],
+                jobs=tuple(JobRecord.from_row(job) for job in jobs),
+                attempt=row["attempts"] + 1,
+                attempted_at=row["attempted_at"],
+                created_at=row["created_at"],
+            )
+
+        return await self._database.write(operation)
+
+    async def mark_delivered(self, delivery_id: str) -> bool:
+        """The reply has reached its reader. False where that was known already (or never owed)."""
+        return await self._close(delivery_id, None)
+
+    async def drop(self, delivery_id: str, reason: str) -> bool:
+        """Nobody can be told (message deleted, permission lost): never try again."""
+        return await self._close(delivery_id, reason)
+
+    async def retry_later(self, delivery_id: str, *, delay: float, error: str) -> None:
+        """The try failed; hand the reply out again after `delay` seconds."""
+        await self._database.execute(
+            "UPDATE outbox SET due_at = ?, leased_until = NULL, last_error = ?"
+            " WHERE delivery_id = ? AND delivered_at IS NULL",
+            (time.time() + delay, error, delivery_id),
+        )
+        self.ring()
+
+    async def pending(self) -> int:
+        """How many replies are owed."""
+        rows = await self._database.fetch("SELECT count(*) FROM outbox WHERE delivered_at IS NULL")
+        return int(rows[0][0])
+
+    async def _close(self, delivery_id: str, reason: str | None) -> bool:
+        now = time.time()
+
+        async def operation(connection: aiosqlite.Connection) -> bool:
+            cursor = await connection.execute(
+                "UPDATE outbox SET delivered_at = ?, dropped = ?"
+                " WHERE delivery_id = ? AND delivered_at IS NULL",
+                (now, reason, delivery_id),
+            )
+            if cursor.rowcount != 1:
+                return False
+            await connection.execute(
+                "UPDATE jobs SET delivered_at = ?1, state = iif(state = 'done', 'delivered', state)"
+                " WHERE bundle_id = ?2 OR (job_id = ?2 AND bundle_id IS NULL)",
+                (now, delivery_id),
+            )
+            return True
+
+        return await self._database.write(operation, patient=True)
+
+    async def _nap(self) -> float:
+        """Seconds until a reply falls due by itself (a retry, or a lease that ran out)."""
+        rows = await self._database.fetch(
+            "SELECT min(max(due_at, coalesce(leased_until, 0))) FROM outbox WHERE delivered_at IS NULL"
+        )
+        due = rows[0][0]
+        return _LONGEST_NAP if due is None else min(max(due - time.time(), 0.005), _LONGEST_NAP)
+
+
+_DUE = "delivered_at IS NULL AND due_at <= :now AND coalesce(leased_until, 0) <= :now"

@@ -1,0 +1,230 @@
+"""Keeps workers alive and busy: respawn with backoff, one retry on less memory, nothing runs for ever."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from albumgen_core.inference.desk import Desk, LiveJob
+from albumgen_core.inference.errors import EngineNotReadyError
+from albumgen_core.inference.process import BatchBrokenError, WorkerDiedError, WorkerOptions, WorkerProcess
+
+log = logging.getLogger(__name__)
+
+WorkerState = Literal["starting", "idle", "busy", "waiting to restart", "not ready", "stopped"]
+
+STARTS_BEFORE_GIVING_UP = 3
+"""Crashes in a row, before the engine was ever loaded, after which it counts as not ready."""
+
+_FIRST_BACKOFF = 0.25
+_LONGEST_BACKOFF = 30.0
+_UNAVAILABLE_RETRY = 60.0
+
+
+@dataclass(slots=True)
+class Slot:
+    """A place for one worker, whichever process fills it at the moment."""
+
+    index: int
+    options: WorkerOptions
+    state: WorkerState = "starting"
+    message: str = ""
+    process: WorkerProcess | None = None
+    batch: list[LiveJob] = field(default_factory=list)
+    starts: int = 0
+    failures: int = 0
+    since: float = field(default_factory=time.monotonic)
+    kick: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def turn(self, state: WorkerState, message: str = "") -> None:
+        """Change the state that is shown."""
+        self.state, self.message, self.since = state, message, time.monotonic()
+
+
+class Supervisor:
+    """Runs the desk's batches in as many worker processes as there are options."""
+
+    def __init__(self, desk: Desk, options: Sequence[WorkerOptions]) -> None:
+        self.slots = [Slot(index, each) for index, each in enumerate(options)]
+        self.engine: dict[str, Any] = {}
+        self._desk = desk
+        self._draining = False
+        self._tasks: list[asyncio.Task[None]] = []
+        desk.workers = len(self.slots)
+        desk.cancel_running = self._cancel
+
+    def start(self) -> None:
+        """Begin to serve."""
+        self._tasks = [
+            asyncio.create_task(self._serve(slot), name=f"worker-{slot.index}") for slot in self.slots
+        ]
+
+    @property
+    def not_ready(self) -> str | None:
+        """Why no worker can run anything, or None while at least one can, or may soon."""
+        reasons = [slot.message for slot in self.slots if slot.state == "not ready"]
+        return reasons[0] if len(reasons) == len(self.slots) else None
+
+    def retry(self) -> None:
+        """Try again at once to start workers that are waiting to."""
+        for slot in self.slots:
+            slot.kick.set()
+
+    async def drain(self, grace: float) -> None:
+        """Start nothing new, give running batches `grace` seconds, then put their jobs back in line."""
+        self._draining = True
+        self.retry()
+        async with self._desk.arrived:
+            self._desk.arrived.notify_all()
+        for slot in self.slots:
+            if slot.state == "starting" and slot.process is not None:
+                slot.process.kill("AlbumGen is stopping")
+        _, late = await asyncio.wait(self._tasks, timeout=grace) if self._tasks else (set(), set())
+        for task in late:
+            task.cancel()
+        for outcome in await asyncio.gather(*self._tasks, return_exceptions=True):
+            if isinstance(outcome, Exception):
+                log.error("a worker's keeper failed", exc_info=outcome)
+
+    async def _serve(self, slot: Slot) -> None:
+        try:
+            while not self._draining:
+                process = await self._ensure(slot)
+                if process is None or not await self._work_waits(process):
+                    continue
+                slot.batch = self._desk.take()
+                if slot.batch:
+                    slot.turn("busy")
+                    await self._run(slot, process, slot.batch, may_halve=True)
+                    slot.batch = []
+        except asyncio.CancelledError:
+            if slot.process is not None:
+                slot.process.kill("AlbumGen is stopping")
+            await self._desk.give_back([job for job in slot.batch if self._desk.live(job.job_id)])
+            raise
+        except Exception as error:
+            # The journal itself failed (damaged, removed): nothing can be promised any more.
+            slot.turn("stopped", str(error))
+            self._desk.fail_watchers(error)
+            raise
+        finally:
+            if slot.process is not None:
+                await slot.process.stop(grace=2.0)
+            slot.process = None
+            slot.batch = []
+            if slot.state != "stopped":
+                slot.turn("stopped")
+
+    async def _ensure(self, slot: Slot) -> WorkerProcess | None:
+        """The slot's live worker; None after a failed start (the pause is over by then)."""
+        if slot.process is not None and not slot.process.dead.is_set():
+            if slot.state != "idle":
+                slot.turn("idle")
+            return slot.process
+        if slot.process is not None:
+            await self._lost(slot, slot.process)
+            await self._pause(slot, _backoff(slot.failures - 1))
+        if self._draining:
+            return None
+        slot.turn("starting")
+        slot.starts += 1
+        slot.process = WorkerProcess(slot.options, self._desk.progress)
+        try:
+            await slot.process.start()
+        except EngineNotReadyError as error:
+            await self._lost(slot, slot.process)
+            slot.turn("not ready", error.reason)
+            log.error("worker %d cannot start: %s", slot.index, error.reason)
+            await self._pause(slot, _UNAVAILABLE_RETRY)
+            return None
+        except WorkerDiedError as error:
+            await self._lost(slot, slot.process)
+            log.error("worker %d died while it started: %s", slot.index, error)
+            gave_up = slot.failures >= STARTS_BEFORE_GIVING_UP
+            slot.turn("not ready" if gave_up else "waiting to restart", f"the worker does not start: {error}")
+            await self._pause(slot, _backoff(slot.failures))
+            return None
+        self.engine = slot.process.engine
+        slot.turn("idle")
+        return slot.process
+
+    async def _lost(self, slot: Slot, process: WorkerProcess) -> None:
+        slot.failures += 1
+        await process.stop(grace=0.0)
+        slot.process = None
+
+    async def _pause(self, slot: Slot, seconds: float) -> None:
+        if seconds <= 0 or self._draining:
+            return
+        if slot.state != "not ready":
+            slot.turn("waiting to restart", slot.message)
+        slot.kick.clear()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(slot.kick.wait(), seconds)
+
+    async def _work_waits(self, process: WorkerProcess) -> bool:
+        """Sleep until there is work for this worker (True), or it died or we are draining (False)."""
+        if len(self._desk.queue):
+            return not self._draining and not process.dead.is_set()
+        death = asyncio.ensure_future(process.dead.wait())
+        work = asyncio.ensure_future(self._arrival())
+        try:
+            await asyncio.wait({death, work}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            death.cancel()
+            work.cancel()
+            await asyncio.gather(death, work, return_exceptions=True)
+        return not self._draining and not process.dead.is_set() and len(self._desk.queue) > 0
+
+    async def _arrival(self) -> None:
+        async with self._desk.arrived:
+            await self._desk.arrived.wait_for(lambda: self._draining or len(self._desk.queue) > 0)
+
+    async def _run(self, slot: Slot, process: WorkerProcess, jobs: list[LiveJob], *, may_halve: bool) -> None:
+        """Run jobs to whatever end; what a broken run leaves is back in line, or politely failed."""
+        try:
+            result = await process.run([job.spec for job in jobs])
+        except WorkerDiedError as error:
+            log.warning("worker %d was lost with %d job(s): %s", slot.index, len(jobs), error)
+            await self._desk.broke(
+                jobs, "This clip could not be made: the engine stopped each time it tried."
+            )
+        except BatchBrokenError as error:
+            log.warning("worker %d broke on %d job(s): %s", slot.index, len(jobs), error)
+            if not error.out_of_memory:
+                await self._desk.broke(jobs, "Something went wrong while making this clip.")
+            elif may_halve:
+                await self._halve(slot, process, jobs)
+            else:
+                # Fragmented or leaked memory comes back only with the process.
+                process.kill("it ran out of memory twice")
+                await process.dead.wait()
+                await self._desk.broke(
+                    jobs, "This clip needs more memory than the engine has; try a shorter one."
+                )
+        else:
+            slot.failures = 0
+            await self._desk.ended(result.outcomes, timings=result.timings, elapsed=result.elapsed)
+
+    async def _halve(self, slot: Slot, process: WorkerProcess, jobs: list[LiveJob]) -> None:
+        middle = (len(jobs) + 1) // 2
+        for half in (jobs[:middle], jobs[middle:]):
+            if half and process.dead.is_set():
+                await self._desk.give_back(half, solo=True)
+            elif half:
+                await self._run(slot, process, half, may_halve=False)
+
+    def _cancel(self, job_id: str) -> None:
+        for slot in self.slots:
+            if slot.process is not None and any(job.job_id == job_id for job in slot.batch):
+                slot.process.cancel(job_id)
+
+
+def _backoff(failures: int) -> float:
+    """No pause after the first death, so that a stray kill costs nothing; then doubling."""
+    return 0.0 if failures <= 0 else min(_FIRST_BACKOFF * 2.0 ** (failures - 1), _LONGEST_BACKOFF)
