@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,11 +15,12 @@ from numpy.typing import NDArray
 from albumgen_core.attributes import MusicalAttributes
 from albumgen_core.audio import Audio
 from albumgen_core.cover import Cover
+from albumgen_core.engines.families import Family
+from albumgen_core.measured import MeasuredAttributes
 
 EMBEDDING_DIMENSIONS = 512
 """Width of every embedder's output: that of CLIP ViT-B/16's projection."""
 
-Family = Literal["neural", "sketch"]
 FractionCallback = Callable[[float], None]
 """Called with the share of a stage that is done, in [0, 1], never decreasing."""
 
@@ -43,14 +44,15 @@ class Album:
     Attributes:
         album_id: stable identifier, unique in its index.
         title, artist: as its source writes them.
-        attributes: its measured attributes (means over its tracks).
+        attributes: its measured attributes (means over its tracks); key, metre, genre, mode and tempo may
+            be None, because most data sets do not know them all.
         year: year of release, when known.
     """
 
     album_id: str
     title: str
     artist: str
-    attributes: MusicalAttributes
+    attributes: MeasuredAttributes
     year: int | None = None
 
 
@@ -67,8 +69,8 @@ class Neighbour:
     distance: float
 
     @property
-    def attributes(self) -> MusicalAttributes:
-        """The album's attributes."""
+    def attributes(self) -> MeasuredAttributes:
+        """The album's measured attributes."""
         return self.album.attributes
 
 

@@ -1,0 +1,111 @@
+"""The shape every data set is read into: albums, where their covers are, and what could not be read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from albumgen_core.engines.base import Album
+from albumgen_core.errors import AlbumGenError
+
+
+class DatasetError(AlbumGenError):
+    """A data set cannot be read at all; the message is one sentence."""
+
+
+@dataclass(frozen=True, slots=True)
+class AlbumRecord:
+    """One album of a data set.
+
+    Attributes:
+        album: the album with its measured attributes.
+        cover: file of its cover, or None when the data set has none (yet).
+        image_url: where its cover can be fetched, or None.
+        artist_ids: the data set's ids of its artists; () when it has none.
+    """
+
+    album: Album
+    cover: Path | None = None
+    image_url: str | None = None
+    artist_ids: tuple[str, ...] = ()
+
+    @property
+    def artist_keys(self) -> tuple[str, ...]:
+        """What makes two albums "by the same artist": the ids, else the name without case."""
+        return self.artist_ids or (artist_key(self.album.artist),)
+
+
+def artist_key(name: str) -> str:
+    """An artist's name without regard to case and spacing."""
+    return " ".join(name.casefold().split())
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Something that was left out, and why.
+
+    Attributes:
+        where: row, album or file.
+        reason: what is wrong with it, in a few words.
+    """
+
+    where: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.reason}"
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """Albums of one source, unique by album_id, in the source's order.
+
+    Attributes:
+        name: what the source is called.
+        records: the albums that could be read.
+        problems: the rows that could not.
+    """
+
+    name: str
+    records: Sequence[AlbumRecord]
+    problems: Sequence[Problem] = field(default=())
+
+    def __len__(self) -> int:
+        return len(self.records)
+
+    def __iter__(self) -> Iterator[AlbumRecord]:
+        return iter(self.records)
+
+    def with_covers(self) -> Dataset:
+        """Only the albums whose cover is at hand."""
+        return Dataset(self.name, [record for record in self.records if record.cover], self.problems)
+
+    def limited(self, count: int | None) -> Dataset:
+        """The first `count` albums; all of them for None."""
+        return self if count is None else Dataset(self.name, self.records[:count], self.problems)
+
+
+class Collector:
+    """Gathers records, keeps ids unique and files the rest under problems."""
+
+    def __init__(self) -> None:
+        self.records: list[AlbumRecord] = []
+        self.problems: list[Problem] = []
+        self._seen: set[str] = set()
+
+    def add(self, record: AlbumRecord, where: str) -> None:
+        """Take a record, unless its album_id was taken before."""
+        if record.album.album_id in self._seen:
+            self.reject(where, f"album_id {record.album.album_id!r} appears twice")
+            return
+        self._seen.add(record.album.album_id)
+        self.records.append(record)
+
+    def reject(self, where: str, reason: str) -> None:
+        """Note a row that is left out."""
+        self.problems.append(Problem(where, reason))
+
+    def dataset(self, name: str) -> Dataset:
+        """What was gathered."""
+        return Dataset(name, self.records, self.problems)
