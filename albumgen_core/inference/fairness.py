@@ -17,6 +17,8 @@ class FairClock:
     def __init__(self) -> None:
         self.now = 0.0
         self._tags: dict[str, float] = {}
+        self._served: dict[str, int] = {}
+        self._services = 0
 
     def join(self, key: str) -> None:
         """A key that had nothing waiting has something now.
@@ -25,26 +27,39 @@ class FairClock:
         """
         self._tags[key] = max(self.now, self._tags.get(key, 0.0))
 
+    def rank(self, key: str) -> tuple[float, int]:
+        """Sorts keys by whom is owed service: the smaller tag, then the longer since its last service."""
+        return self.tag(key), self._served.get(key, 0)
+
     def tag(self, key: str) -> float:
         """The virtual time up to which the key was served."""
         return self._tags.get(key, self.now)
 
-    def charge(self, key: str, cost: float, active: int) -> None:
-        """Bill a key for service while `active` keys (itself included) were waiting."""
+    def bill(self, key: str, cost: float) -> None:
+        """Charge a key for service that begins now, at its estimated cost."""
+        self._services += 1
+        self._served[key] = self._services
         self._tags[key] = self.tag(key) + cost
-        self.now += cost / max(1, active)
 
-    def correct(self, key: str, difference: float) -> None:
-        """Add to a bill, or refund, once the true cost is known. The clock has moved on and stays."""
-        self._tags[key] = self.tag(key) + difference
+    def settle(self, key: str, billed: float, cost: float, active: int) -> None:
+        """Replace the estimate by the true cost, and let the clock advance while `active` keys shared it.
+
+        The clock waits for the true cost because an estimate taken back would leave it ahead of everyone,
+        and newcomers, who start at the clock, behind those who were served all along.
+        """
+        self._tags[key] = self.tag(key) + cost - billed
+        self.now += cost / max(1, active)
 
     def prune(self, waiting: Collection[str]) -> None:
         """Forget idle keys without debts, which would start at the clock anyway."""
         self._tags = {k: tag for k, tag in self._tags.items() if k in waiting or tag > self.now}
+        self._served = {k: turn for k, turn in self._served.items() if k in self._tags}
 
     def copy(self) -> FairClock:
         """An independent copy, to look ahead with."""
         twin = FairClock()
         twin.now = self.now
         twin._tags = dict(self._tags)
+        twin._served = dict(self._served)
+        twin._services = self._services
         return twin

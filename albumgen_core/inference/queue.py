@@ -144,8 +144,8 @@ class FairQueue:
             if job is None:
                 break
             self._bill(job)
+            self._taken[job.job_id] = job  # before it leaves, so that its group is not forgotten
             self._leave(job)
-            self._taken[job.job_id] = job
             batch.append(job)
             if job.solo:
                 break
@@ -156,10 +156,13 @@ class FairQueue:
         job = self._taken.pop(job_id, None)
         if job is None:
             return
-        self._clock.correct(job.group, cost - job.cost)
-        group = self._groups.get(job.group)
-        if group is not None:
-            group.clock.correct(job.member, cost - job.cost)
+        group = self._groups[job.group]
+        held = [other for other in self._taken.values() if other.group == job.group]
+        members = group.lines.keys() | {other.member for other in held} | {job.member}
+        groups = {name for name, each in self._groups.items() if each.lines}
+        groups |= {other.group for other in self._taken.values()} | {job.group}
+        group.clock.settle(job.member, job.cost, cost, active=len(members))
+        self._clock.settle(job.group, job.cost, cost, active=len(groups))
         self._prune()
         self.version += 1
 
@@ -206,10 +209,11 @@ class FairQueue:
 
     def _pick(self, head: QueuedJob | None) -> QueuedJob | None:
         """The job that is owed service next, among those that can run with `head`."""
+        # Sorting is stable and dicts keep the order of arrival: of equal ranks the earlier comer is first.
         busy = [name for name, group in self._groups.items() if group.lines]
-        for name in sorted(busy, key=lambda name: (self._clock.tag(name), name)):
+        for name in sorted(busy, key=self._clock.rank):
             group = self._groups[name]
-            for member in sorted(group.lines, key=lambda member: (group.clock.tag(member), member)):
+            for member in sorted(group.lines, key=group.clock.rank):
                 for job in group.lines[member].values():
                     if head is None or (job.batch_key == head.batch_key and not job.solo):
                         return job
@@ -217,8 +221,8 @@ class FairQueue:
 
     def _bill(self, job: QueuedJob) -> None:
         group = self._groups[job.group]
-        group.clock.charge(job.member, job.cost, active=len(group.lines))
-        self._clock.charge(job.group, job.cost, active=sum(bool(g.lines) for g in self._groups.values()))
+        group.clock.bill(job.member, job.cost)
+        self._clock.bill(job.group, job.cost)
 
     def _prune(self) -> None:
         waiting = {name for name, group in self._groups.items() if group.lines}
