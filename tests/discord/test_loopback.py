@@ -1,0 +1,344 @@
+"""The unmodified client against the loopback Discord."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import io
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+import aiohttp
+import discord
+import pytest
+from PIL import Image
+
+from tests.discord.driver import LoopbackDiscord, NotOfferedError, Person
+from tests.discord.permissions import P
+from tests.discord.sample_bot import Panel, SampleBot
+from tests.discord.state import Channel, Guild
+
+SEND = "POST /channels/{channel_id}/messages"
+EDIT = "PATCH /channels/{channel_id}/messages/{message_id}"
+
+
+def picture() -> bytes:
+    target = io.BytesIO()
+    Image.new("RGB", (32, 24), (200, 40, 90)).save(target, "PNG")
+    return target.getvalue()
+
+
+@dataclass
+class House:
+    """One guild, its owner, a member, a connected bot."""
+
+    discord: LoopbackDiscord
+    bot: SampleBot
+    guild: Guild
+    owner: Person
+    ann: Person
+    channel: Channel
+
+    def messageable(self) -> discord.TextChannel:
+        found = self.bot.get_channel(self.channel.id)
+        assert isinstance(found, discord.TextChannel)
+        return found
+
+
+@pytest.fixture
+async def house() -> AsyncIterator[House]:
+    async with LoopbackDiscord() as loopback:
+        owner, ann = loopback.user("Otto"), loopback.user("Ann", locale="de")
+        guild = loopback.guild("House", owner, [ann])
+        bot = SampleBot(loopback.connector())
+        running = asyncio.create_task(bot.start(loopback.token))
+        await loopback.gateway.wait_connected()
+        await asyncio.wait_for(bot.wait_until_ready(), 10)
+        yield House(loopback, bot, guild, owner, ann, guild.channel("general"))
+        await bot.close()
+        with contextlib.suppress(asyncio.CancelledError, discord.DiscordException):
+            await running
+        assert loopback.violations == []
+
+
+async def test_slash_with_a_file_becomes_an_edited_message(house: House) -> None:
+    image = picture()
+    used = await house.ann.slash(house.channel, "cover", image=("my cover.png", image), seconds=12)
+    await used.wait_acknowledged()
+    assert used.latency < 1
+    assert used.message.revisions[0].payload["content"] == "queued 12"
+    message = await used.message.wait_until(lambda m: bool(m.attachments))
+    assert message.attachment("cover.png").data == image
+    assert message.attachment("clip.mp3").data == b"ID3 music"
+    assert message.embeds[0]["title"] == "32x24"
+    assert message.embeds[0]["thumbnail"]["url"].startswith("https://cdn.discordapp.com/")
+    shown = message.revisions[-1].payload["attachments"]
+    assert [each["filename"] for each in shown] == ["clip.mp3"], "a file inside an embed is not listed again"
+
+
+async def test_the_client_refuses_what_people_could_not_send(house: House) -> None:
+    with pytest.raises(NotOfferedError, match="image is required"):
+        await house.ann.slash(house.channel, "cover")
+    with pytest.raises(NotOfferedError, match="between 1 and 30"):
+        await house.ann.slash(house.channel, "cover", image=picture(), seconds=31)
+    with pytest.raises(NotOfferedError, match="registered"):
+        await house.ann.slash(house.channel, "nothing")
+
+
+async def test_deferred_reply_is_replaced_by_the_first_follow_up(house: House) -> None:
+    used = await house.ann.slash(house.channel, "think", private=True)
+    message = await used.wait_message()
+    more = await used.wait_followup()
+    assert (message.content, more.content) == ("thought", "more")
+    assert message.ephemeral
+    assert message not in house.discord.messages(house.channel)
+
+
+async def test_buttons_select_and_modal(house: House) -> None:
+    await house.messageable().send("panel", view=Panel())
+    panel = await house.channel.wait_for_message(lambda m: m.content == "panel")
+    again = await house.ann.click(panel, "Again")
+    assert (await again.wait_message()).content == "again 7"
+    opened = await house.ann.click(panel, "Edit")
+    with pytest.raises(NotOfferedError, match="20 characters"):
+        await house.ann.submit_modal(opened, {"Genre": "x" * 21, "Key": "D"})
+    sent = await house.ann.submit_modal(opened, {"Genre": "dub", "Key": "D"})
+    assert (await sent.wait_message()).content == "dub in D"
+    await (await house.ann.select(panel, "Style", "loud")).wait_acknowledged()
+    assert panel.content == "style loud"
+
+
+async def test_autocomplete_and_context_menu(house: House) -> None:
+    choices = await house.ann.autocomplete(house.channel, "suggest", "name", name="blu")
+    assert [choice["value"] for choice in choices] == ["blu0", "blu1", "blu2"]
+    posted = await house.owner.say(house.channel, "look", {"a.png": picture()})
+    used = await house.ann.message_command(posted, "Imagine this album")
+    assert (await used.wait_message()).content == "1 pictures by otto"
+
+
+async def test_reactions_and_hidden_content(house: House) -> None:
+    posted = await house.owner.say(house.channel, "secret")
+    await house.ann.react(posted, "🔁")
+    assert await house.bot.heard.get() == "", "no message content intent, no content"
+    assert await house.bot.heard.get() == ("🔁", house.ann.id, house.owner.id)
+    message = await house.messageable().fetch_message(posted.id)
+    await message.add_reaction("⭐")
+    users = [user.id async for user in message.reactions[0].users()]
+    assert users == [house.ann.id]
+    assert posted.reactions["⭐"] == [house.discord.world.bot]
+
+
+async def test_direct_messages_and_user_installs(house: House) -> None:
+    user = await house.bot.fetch_user(house.ann.id)
+    await user.send("hello")
+    assert (await house.ann.dm.wait_for_message()).content == "hello"
+    used = await house.ann.slash(house.ann.dm, "cover", image=picture())
+    await used.wait_acknowledged()
+    await used.message.wait_until(lambda m: bool(m.attachments))
+    group = house.ann.group_dm(house.owner)
+    used = await house.ann.slash(group, "cover", image=picture(), user_install=True)
+    await used.wait_acknowledged()
+    await used.message.wait_until(lambda m: bool(m.attachments))
+    with pytest.raises(discord.Forbidden) as refused:
+        await house.bot.fetch_channel(group.id)
+    assert refused.value.code == 50001
+
+
+async def test_resume_replays_what_was_missed(house: House) -> None:
+    house.discord.gateway.drop()
+    used = await house.ann.slash(house.channel, "suggest", name="missed")
+    assert (await used.wait_message()).content == "missed"
+    assert len(house.discord.gateway.resumes) == 1
+    house.discord.gateway.ask_to_reconnect()
+    await house.discord.gateway.wait_resumed(2)
+    assert len(house.discord.gateway.identifies) == 1
+
+
+async def test_an_invalid_session_identifies_anew(house: House) -> None:
+    house.discord.gateway.invalidate()
+    await house.discord.gateway.wait_connected(identifies=2)
+    used = await house.ann.slash(house.channel, "suggest", name="back")
+    assert (await used.wait_message()).content == "back"
+
+
+async def test_rate_limits_are_retried_with_the_same_files(house: House) -> None:
+    message = await house.messageable().send("first")
+    one = house.discord.faults.rate_limit("PATCH /channels/*/messages/*", retry_after=0.05)
+    everywhere = house.discord.faults.rate_limit_globally(SEND.replace("{channel_id}", "*"), retry_after=0.05)
+    await message.edit(content="second", attachments=[discord.File(io.BytesIO(b"abc"), "a.bin")])
+    await house.messageable().send("third")
+    assert (one.hits, everywhere.hits) == (1, 1)
+    assert house.discord.count(EDIT, 429) == house.discord.count(SEND, 429) == 1
+    edited = house.channel.messages[message.id]
+    assert [attachment.data for attachment in edited.attachments] == [b"abc"]
+
+
+async def test_enforced_buckets_slow_the_client_down(house: House) -> None:
+    house.discord.rate_limits.enforced = True
+    message = await house.messageable().send("star me")
+    await message.add_reaction("⭐")
+    await message.add_reaction("🔁")
+    assert house.discord.server.rest.invalid <= 1
+
+
+async def test_an_ambiguous_send_is_told_apart_by_its_nonce(house: House) -> None:
+    house.discord.faults.reset_after("POST /channels/*/messages")
+    with pytest.raises(aiohttp.ClientError):
+        await house.messageable().send("once", nonce="job-1")
+    await house.messageable().send("once", nonce="job-1")
+    assert [message.content for message in house.discord.messages(house.channel)] == ["once"]
+    house.discord.clock.advance(600)
+    await house.messageable().send("once", nonce="job-1")
+    assert len(house.discord.messages(house.channel)) == 2, "a nonce is remembered for minutes only"
+
+
+async def test_server_errors_and_stalls(house: House) -> None:
+    house.discord.faults.status("POST /channels/*/messages", 503)
+    with pytest.raises(discord.DiscordServerError):
+        await house.messageable().send("x")
+    house.discord.faults.stall("POST /channels/*/messages")
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(house.messageable().send("x"), 0.2)
+    assert house.discord.messages(house.channel) == []
+
+
+async def test_attachments_keep_add_and_drop(house: House) -> None:
+    message = await house.messageable().send(
+        files=[discord.File(io.BytesIO(name.encode()), f"{name}.txt") for name in ("a", "b")]
+    )
+    kept = message.attachments[0]
+    edited = await message.edit(attachments=[kept, discord.File(io.BytesIO(b"c"), "c.txt")])
+    assert [attachment.filename for attachment in edited.attachments] == ["a.txt", "c.txt"]
+    assert await edited.attachments[1].read() == b"c"
+    with pytest.raises(discord.NotFound):
+        await message.attachments[1].read()
+    house.discord.clock.advance(25 * 3600)
+    with pytest.raises(discord.NotFound):
+        await kept.read()
+    fresh = await edited.fetch()
+    assert await fresh.attachments[0].read() == b"a"
+
+
+@pytest.fixture
+def lenient(house: House) -> House:
+    """For tests that break rules on purpose."""
+    house.discord.server.rest.violations = _Forgiving()
+    return house
+
+
+class _Forgiving(list):  # type: ignore[type-arg]
+    def __eq__(self, other: object) -> bool:
+        return True
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+async def refusal(house: House, **message: object) -> discord.HTTPException:
+    with pytest.raises(discord.HTTPException) as refused:
+        await house.messageable().send(**message)  # type: ignore[arg-type]
+    return refused.value
+
+
+async def test_limits_are_the_documented_ones(lenient: House) -> None:
+    too_long = await refusal(lenient, content="x" * 2001)
+    assert (too_long.status, too_long.code) == (400, 50035)
+    assert "Must be 2000 or fewer in length." in too_long.text
+    embeds = [discord.Embed(description="x" * 3001) for _ in range(2)]
+    assert "maximum size of 6000" in (await refusal(lenient, embeds=embeds)).text
+    assert (await refusal(lenient)).code == 50006
+    view = discord.ui.View()
+    for _ in range(2):
+        view.add_item(discord.ui.Button(label="a", custom_id="same"))
+    assert "cannot be duplicated" in (await refusal(lenient, view=view)).text
+    lenient.discord.limit_uploads(10)
+    large = await refusal(lenient, file=discord.File(io.BytesIO(b"x" * 11), "x.bin"))
+    assert (large.status, large.code) == (413, 40005)
+    assert len(lenient.discord.violations) == 5
+    assert lenient.discord.messages(lenient.channel) == []
+
+
+async def test_permissions_and_missing_things(house: House) -> None:
+    message = await house.messageable().send("mine")
+    other = await house.ann.say(house.channel, "hers")
+    house.discord.forbid_bot(house.channel, P.SEND_MESSAGES)
+    assert (await refusal(house, content="x")).code == 50013
+    with pytest.raises(discord.Forbidden) as refused:
+        await house.messageable().get_partial_message(other.id).delete()
+    assert refused.value.code == 50013
+    await message.edit(content="still editable")
+    await house.owner.delete(house.channel.messages[message.id])
+    with pytest.raises(discord.NotFound) as gone:
+        await message.edit(content="x")
+    assert gone.value.code == 10008
+    house.discord.forbid_bot(house.channel, P.VIEW_CHANNEL)
+    with pytest.raises(discord.Forbidden) as hidden:
+        await house.bot.fetch_channel(house.channel.id)
+    assert hidden.value.code == 50001
+
+
+async def test_interactions_expire(house: House) -> None:
+    used = await house.ann.slash(house.channel, "suggest", name="x")
+    await used.wait_message()
+    held = discord.Webhook.partial(house.discord.world.bot.id, used.token, client=house.bot)
+    await held.send("in time")
+    house.discord.clock.advance(901)
+    with pytest.raises(discord.HTTPException) as late:
+        await held.send("late")
+    assert (late.value.status, late.value.code) == (401, 50027)
+    house.discord.gateway.drop()
+    missed = await house.ann.slash(house.channel, "suggest", name="too late")
+    house.discord.clock.advance(4)
+    await house.discord.gateway.wait_resumed()
+    assert (await missed.wait_refused()).code == 10062
+
+
+async def test_nothing_but_discord_is_reachable(house: House) -> None:
+    async with aiohttp.ClientSession(connector=house.discord.connector()) as session:
+        with pytest.raises(aiohttp.ClientConnectorError):
+            await session.get("https://example.org/")
+        wrong = {"Authorization": "Bot nonsense"}
+        async with session.get("https://discord.com/api/v10/users/@me", headers=wrong) as answer:
+            assert answer.status == 401
+
+
+async def test_threads_pins_and_events(house: House) -> None:
+    message = await house.messageable().send("board")
+    thread = await message.create_thread(name="covers")
+    await thread.send("in the thread")
+    role = house.guild.members[house.discord.world.bot.id].roles[0]
+    role.permissions |= P.PIN_MESSAGES | P.CREATE_EVENTS
+    await message.pin()
+    assert [pinned.id async for pinned in house.messageable().pins()] == [message.id]
+    stage = house.discord.voice_channel(house.guild, "Listening")
+    guild = house.bot.get_guild(house.guild.id)
+    assert guild is not None
+    start = discord.utils.utcnow() + discord.utils.datetime.timedelta(hours=1)
+    event = await guild.create_scheduled_event(
+        name="Evening",
+        start_time=start,
+        channel=discord.Object(stage.id, type=discord.VoiceChannel),
+        entity_type=discord.EntityType.voice,
+        privacy_level=discord.PrivacyLevel.guild_only,
+    )
+    await event.start()
+    assert house.guild.events[event.id]["status"] == 2
+
+
+async def test_the_bot_as_its_own_process_through_kill_and_restart() -> None:
+    async with LoopbackDiscord() as loopback:
+        ann = loopback.user("Ann")
+        channel = loopback.guild("House", ann).channel("general")
+        environment = {"DISCORD_TOKEN": loopback.token}
+        entry = "tests.discord.sample_bot:run"
+        first = await loopback.start_bot(environment=environment, entry=entry)
+        await loopback.gateway.wait_connected()
+        used = await ann.slash(channel, "cover", image=picture())
+        await used.wait_acknowledged()
+        message = await used.message.wait_until(lambda m: bool(m.attachments))
+        first.kill()
+        assert await first.wait() == -9
+        await loopback.start_bot(environment=environment, entry=entry)
+        await loopback.gateway.wait_connected(identifies=2)
+        again = await ann.click(message, "🔁")
+        assert (await again.wait_message()).content == "again 7"
+        assert loopback.violations == []
