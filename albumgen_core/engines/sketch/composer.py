@@ -15,7 +15,8 @@ from albumgen_core.engines.base import (
 from albumgen_core.engines.sketch.arrangement import arrange
 from albumgen_core.engines.sketch.continuation import play_on
 from albumgen_core.engines.sketch.form import Brief
-from albumgen_core.engines.sketch.render import SAMPLE_RATE, render, soundfont_path
+from albumgen_core.engines.sketch.render import SAMPLE_RATE, render
+from albumgen_core.engines.sketch.soundfont import soundfont_path
 
 LONGEST_SECONDS = 3600.0
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
+import tempfile
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -15,33 +15,22 @@ from albumgen_core.engines.sketch.arrangement import Piece
 from albumgen_core.engines.sketch.instruments import SEATS
 from albumgen_core.engines.sketch.room import limit, reverberate
 from albumgen_core.engines.sketch.score import Note, Part
-from albumgen_core.errors import EngineUnavailableError
+from albumgen_core.engines.sketch.soundfont import NAME, soundfont_path, tuned
 
 SAMPLE_RATE = 44_100
 
 _QUALITY = 3
-_SOUNDFONT = "TimGM6mb.sf2"
 _REFERENCE_RMS = 0.09
 _DRUM_GAIN = 0.8
 
 
 @lru_cache(maxsize=1)
-def soundfont_path() -> Path:
-    """Where the SoundFont lies. Raises EngineUnavailableError where it is missing."""
-    # Found without importing pretty_midi, which takes longer than a clip.
-    spec = importlib.util.find_spec("pretty_midi")
-    for folder in (spec.submodule_search_locations or []) if spec else []:
-        path = Path(folder) / _SOUNDFONT
-        if path.is_file():
-            return path
-    raise EngineUnavailableError(
-        f"The sketch engine's SoundFont {_SOUNDFONT} is missing; install it with: pip install pretty_midi"
-    )
-
-
-@lru_cache(maxsize=1)
 def _synthesizer() -> Any:
-    return symusic.Synthesizer(str(soundfont_path()), SAMPLE_RATE, _QUALITY)
+    # The synthesizer reads the whole file when it is made, and takes only a path.
+    with tempfile.TemporaryDirectory(prefix="albumgen-") as folder:
+        path = Path(folder) / NAME
+        path.write_bytes(tuned(soundfont_path().read_bytes()))
+        return symusic.Synthesizer(str(path), SAMPLE_RATE, _QUALITY)
 
 
 def play(
