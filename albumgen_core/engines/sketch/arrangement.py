@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from albumgen_core.engines.sketch import bass, comping, drums, melody
 from albumgen_core.engines.sketch.form import Bar, Brief, write_form
 from albumgen_core.engines.sketch.harmony import Chord, nearest, read_chord, voice_chord
-from albumgen_core.engines.sketch.instruments import Ensemble, choose_ensemble
+from albumgen_core.engines.sketch.instruments import choose_ensemble
 from albumgen_core.engines.sketch.score import Note, Part, Role, velocity
 
 _SHORTEST_RING, _LONGEST_RING = 0.9, 2.8
@@ -38,7 +38,6 @@ class Piece:
         bars: its bars, up to the one the last chord falls into or just beyond.
         ending: where it closes.
         parts: one a player; times in beats.
-        warp: from a beat as written to a beat as played (swing).
     """
 
     brief: Brief
@@ -57,9 +56,14 @@ class Piece:
 
     @property
     def swing(self) -> float:
-        """Place of the off-beat in its beat; fast music swings less, as players do."""
+        """Place of the off-beat in its beat; very fast and very slow music swings less.
+
+        Fast players even their eighths out; and in slow music a swung eighth is long enough to be heard as
+        a beat of its own, in threes, so that below 65 BPM the beat is divided evenly.
+        """
         fast = min(1.0, max(0.0, (self.brief.tempo - 110) / 110))
-        return 0.5 + (self.brief.style.swing - 0.5) * (1 - 0.6 * fast)
+        slow = min(1.0, max(0.0, (self.brief.tempo - 65) / 30))
+        return 0.5 + (self.brief.style.swing - 0.5) * (1 - 0.6 * fast) * slow
 
 
 def plan_ending(brief: Brief, seconds: float) -> Ending:

@@ -63,7 +63,7 @@ def _figure(
     if line == "fifths":
         wide = 1.0 if brief.tempo > 75 else 0.5
         return [
-            (at, 0.9, root if i == 0 or role == "K" and i % 4 == 0 else fifth, 1.0 if i == 0 else 0.85)
+            (at, 0.9, root if i == 0 or (role == "K" and i % 4 == 0) else fifth, 1.0 if i == 0 else 0.85)
             for i, (at, role) in enumerate(zip(pulses, roles, strict=True))
             if role != "W" and (role == "K" or i == 0 or wide < 1 or beats <= 3 or i % 2 == 0)
         ]

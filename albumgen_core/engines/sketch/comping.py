@@ -32,7 +32,7 @@ def write_chords(brief: Brief, bars: list[Bar], kind: Comping) -> list[Note]:
     for bar in bars:
         level = (0.48 + 0.24 * brief.attributes.energy) * (0.85 + 0.15 * bar.section.intensity)
         rng = brief.dice("strokes", bar.section.label, kind)
-        strum = rng.choice(_STRUMS)
+        strum = rng.choice(_STRUMS) if brief.tempo < FASTEST_SIXTEENTHS else _STRUMS[-1]
         for span in bar.spans:
             if kind == "arpeggio":
                 notes += _broken(brief, span, level, rng.randrange(3))

@@ -142,7 +142,10 @@ def _bar_of_drums(brief: Brief, bar: Bar, cells: _Cells) -> list[Note]:
     for beat, role in enumerate(brief.metre.roles):
         at = bar.start + beat
         accent = 0.85 + 0.15 * brief.metre.strength(beat)
-        kick, snare = rng.choice(cells.kick[role]), rng.choice(cells.snare[role])
+        # Syncopation at speed blurs the beat: fast music keeps to each groove's plainest cell.
+        plain = brief.tempo > FASTEST_SIXTEENTHS
+        kick = cells.kick[role][0] if plain else rng.choice(cells.kick[role])
+        snare = cells.snare[role][0] if plain else rng.choice(cells.snare[role])
         if beat >= fill_from:
             notes += _fill(brief, at, level, rng, beat - fill_from)
             notes.append(Note(at, 0.25, KICK, velocity(level * 0.9)))

@@ -95,7 +95,7 @@ def metre_of(time_signature: int) -> Metre:
 
 def dice(*names: object) -> random.Random:
     """A generator that any process rolls alike for the same names (a string seed is hashed with SHA-512)."""
-    return random.Random("/".join(str(name) for name in names))  # noqa: S311
+    return random.Random("/".join(str(name) for name in names))
 
 
 def velocity(level: float) -> int:

@@ -41,7 +41,9 @@ def tuned(data: bytes) -> bytes:
     Raises EngineUnavailableError when the bytes are no SoundFont.
     """
     if data[:4] != b"RIFF" or data[8:12] != b"sfbk":
-        raise EngineUnavailableError(f"{NAME} is damaged; mend it with: pip install --force-reinstall pretty_midi")
+        raise EngineUnavailableError(
+            f"{NAME} is damaged; mend it with: pip install --force-reinstall pretty_midi"
+        )
     chunks = _hydra(data)
     generators, headers = bytearray(chunks["igen"]), bytearray(chunks["shdr"][:-_HEADER])
     for zone, defaults in _zones(chunks):
@@ -66,7 +68,9 @@ def _find_list(data: bytes, kind: bytes) -> int:
         if name == b"LIST" and data[at + 8 : at + 12] == kind:
             return at
         at += 8 + size + size % 2
-    raise EngineUnavailableError(f"{NAME} is damaged; mend it with: pip install --force-reinstall pretty_midi")
+    raise EngineUnavailableError(
+        f"{NAME} is damaged; mend it with: pip install --force-reinstall pretty_midi"
+    )
 
 
 def _hydra(data: bytes) -> dict[str, bytes]:

@@ -1,0 +1,184 @@
+"""The sketch family's Describer: colours to music, as listeners match them."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Callable, Hashable, Sequence
+from typing import TypeVar
+
+from albumgen_core.attributes import AUDIO_FEATURES, KEYS, Mode, MusicalAttributes
+from albumgen_core.cover import Cover
+from albumgen_core.engines.base import FractionCallback, Neighbour, ignore_progress
+from albumgen_core.engines.sketch.genre_means import GENRE_MEANS, SPREADS, TEMPO_SPREAD, GenreMean
+from albumgen_core.engines.sketch.picture import PictureStatistics, statistics_of
+from albumgen_core.engines.sketch.score import dice
+
+UNKNOWN_ARTIST = "Unknown artist"
+"""Statistics cannot read a name."""
+
+SLOWEST, FASTEST = 56.0, 190.0
+"""Tempo is held between these, in beats a minute."""
+
+DOUBT = 4.0
+"""How many perfect neighbours weigh as much as the picture's own reading."""
+
+_Vote = TypeVar("_Vote", bound=Hashable)
+
+
+class PaletteDescriber:
+    """Reads attributes from picture statistics.
+
+    Palmer, Schloss, Xu and Prado-Leon (PNAS 110(22), 2013) found that people match faster and major-mode
+    music with more saturated, lighter, yellower colours, and slower and minor music with desaturated,
+    darker, bluer ones, by way of the feelings that both share. Those signs are used here; the sizes of the
+    effects are this program's own, kept small beside the genre's mean, because colour alone predicts little
+    of real albums' features.
+
+    With neighbours, each weighs w = c², where c = max(0, 1 - d²/2) is the cosine of the embeddings at L2
+    distance d. A number becomes
+
+        (1 - t) · reading + t · Σ w·value / Σ w,   with trust t = Σ w / (Σ w + 4),
+
+    over the neighbours that know the value, so that five perfect ones outweigh the picture slightly and
+    distant ones hardly touch it. Genre, key, mode and metre are put to the vote with the same weights,
+    where the picture's own reading counts as one perfect neighbour.
+    """
+
+    @property
+    def name(self) -> str:
+        """What is shown as the source of the attributes."""
+        return "sketch-palette-v1"
+
+    def describe(
+        self,
+        cover: Cover,
+        neighbours: Sequence[Neighbour] | None,
+        *,
+        seed: int = 0,
+        on_progress: FractionCallback = ignore_progress,
+    ) -> MusicalAttributes:
+        """Predict the attributes: the same for the same picture, neighbours and seed."""
+        on_progress(0.0)
+        reading = read_picture(statistics_of(cover), f"{cover.sha256}/{seed}")
+        answer = with_neighbours(reading, neighbours) if neighbours else reading
+        on_progress(1.0)
+        return answer
+
+
+def read_picture(picture: PictureStatistics, entropy: str) -> MusicalAttributes:
+    """Attributes of a picture with these statistics. `entropy` decides what the picture leaves open."""
+    genre = _genre(picture, entropy)
+    usual = GENRE_MEANS[genre]
+    mood = 0.40 * picture.colourfulness + 0.35 * picture.lightness + 0.25 * picture.warmth
+    mode = _mode(usual, mood, entropy)
+    features = _features(picture, usual, mood, entropy)
+    chance = dice(entropy, "tempo")
+    tempo = usual.tempo + TEMPO_SPREAD * (0.55 * mood + chance.gauss(0.0, 0.6))
+    return MusicalAttributes(
+        artist_name=UNKNOWN_ARTIST,
+        album_genre=genre,
+        key=_key(picture, entropy),
+        time_signature=_metre(usual, picture, entropy),
+        tempo=round(min(FASTEST, max(SLOWEST, tempo)), 1),
+        mode=mode,
+        **features,
+    )
+
+
+def _genre(picture: PictureStatistics, entropy: str) -> str:
+    # The largest of log-odds plus Gumbel noise is a draw from the softmax of the log-odds.
+    chance = dice(entropy, "genre")
+    seen = (picture.lightness, picture.colourfulness, picture.warmth, picture.busyness)
+
+    def score(genre: str) -> float:
+        usual = GENRE_MEANS[genre]
+        fit = sum(a * b for a, b in zip(seen, usual.leaning, strict=True))
+        fit -= 0.5 * sum(b * b for b in usual.leaning)
+        return math.log(usual.share) + 0.9 * fit - math.log(-math.log(chance.uniform(1e-9, 1 - 1e-9)))
+
+    return max(GENRE_MEANS, key=score)
+
+
+def _mode(usual: GenreMean, mood: float, entropy: str) -> Mode:
+    odds = math.log(usual.major / (1 - usual.major)) - 0.4 + 1.3 * mood
+    return "major" if dice(entropy, "mode").random() < 1 / (1 + math.exp(-odds)) else "minor"
+
+
+def _features(picture: PictureStatistics, usual: GenreMean, mood: float, entropy: str) -> dict[str, float]:
+    stir = 0.35 * picture.contrast + 0.35 * picture.busyness + 0.3 * picture.colourfulness
+    pull = {
+        "acousticness": 0.35 * picture.warmth - 0.25 * picture.colourfulness - 0.35 * stir,
+        "danceability": 0.3 * mood + 0.3 * picture.colourfulness,
+        "energy": 0.45 * stir + 0.3 * mood,
+        "instrumentalness": -0.2 * picture.warmth - 0.2 * picture.redness - 0.2 * picture.busyness,
+        "liveness": 0.2 * picture.busyness,
+        "loudness": 0.35 * stir,
+        "speechiness": 0.25 * picture.contrast + 0.15 * picture.busyness,
+        "valence": 0.55 * mood,
+    }
+    found = {}
+    for name, mean, spread in zip(AUDIO_FEATURES, usual.features, SPREADS, strict=True):
+        chance = dice(entropy, name).gauss(0.0, 0.25)
+        found[name] = round(min(0.99, max(0.01, mean + spread * (0.6 * pull[name] + chance))), 3)
+    return found
+
+
+def _key(picture: PictureStatistics, entropy: str) -> str:
+    # Hue runs around the circle of fifths, as Scriabin had it: red is C, then a fifth every 30 degrees.
+    # Grey covers have no hue to speak of, and their key is left to chance.
+    chance = dice(entropy, "key")
+    hue = math.atan2(picture.warmth, picture.redness) / (2 * math.pi) * 12
+    doubt = 1.2 if math.hypot(picture.warmth, picture.redness) > 0.5 else 4.0
+    return KEYS[round(hue + chance.gauss(0.0, doubt)) * 7 % 12]
+
+
+def _metre(usual: GenreMean, picture: PictureStatistics, entropy: str) -> int:
+    draw = dice(entropy, "metre").random()
+    odd = 0.015 + 0.015 * max(0.0, picture.variety)
+    # Calm pictures waltz a little more often.
+    triple = usual.triple * (1.4 if picture.busyness < 0 else 0.8)
+    for metre, share in ((3, triple * 0.7), (6, triple * 0.3 + 0.02), (5, odd), (7, odd)):
+        if draw < share:
+            return metre
+        draw -= share
+    return 4
+
+
+def with_neighbours(reading: MusicalAttributes, neighbours: Sequence[Neighbour]) -> MusicalAttributes:
+    """Bring the neighbours' measured attributes into a reading, by the formula of PaletteDescriber."""
+    weighed = [(max(0.0, 1 - n.distance**2 / 2) ** 2, n.attributes) for n in neighbours]
+    numbers: dict[str, float] = {}
+    for field in (*AUDIO_FEATURES, "tempo"):
+        known = [(w, float(v)) for w, a in weighed if (v := getattr(a, field)) is not None]
+        numbers[field] = round(_shrunk(float(getattr(reading, field)), known), 3 if field != "tempo" else 1)
+
+    def poll(own: _Vote, read: Callable[[object], _Vote | None]) -> _Vote:
+        return _elected(own, [(w, v) for w, a in weighed if (v := read(a)) is not None])
+
+    return MusicalAttributes(
+        artist_name=reading.artist_name,
+        album_genre=poll(reading.album_genre, lambda a: getattr(a, "album_genre", None)),
+        key=poll(reading.key, lambda a: getattr(a, "key", None)),
+        time_signature=poll(reading.time_signature, lambda a: getattr(a, "time_signature", None)),
+        mode=poll(reading.mode, lambda a: getattr(a, "mode", None)),
+        **numbers,
+    )
+
+
+def _shrunk(own: float, known: Sequence[tuple[float, float]]) -> float:
+    total = sum(weight for weight, _ in known)
+    if total <= 0:
+        return own
+    mean = sum(weight * value for weight, value in known) / total
+    trust = total / (total + DOUBT)
+    return (1 - trust) * own + trust * mean
+
+
+def _elected(own: _Vote, votes: Sequence[tuple[float, _Vote]]) -> _Vote:
+    ballot: dict[_Vote, float] = defaultdict(float)
+    ballot[own] += 1.0
+    for weight, choice in votes:
+        ballot[choice] += weight
+    # The picture's own reading stands first in the ballot, and wins a tie.
+    return max(ballot, key=lambda choice: ballot[choice])
