@@ -1,0 +1,304 @@
+"""Where the neural family's weights come from: a local folder, or the Hugging Face hub's cache.
+
+Offline first: an engine reads what is on this machine, and only `pull` ever downloads. Nothing here
+imports torch, so that the command line can look after weights without waiting for it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from albumgen_core.errors import EngineUnavailableError
+
+Role = Literal["clip", "internvl", "musicgen"]
+
+CONFIG = "config.json"
+SAFETENSORS = "model.safetensors"
+SAFETENSORS_INDEX = "model.safetensors.index.json"
+PICKLED = "pytorch_model.bin"
+
+Alternatives = tuple[tuple[str, ...], ...]
+"""Sets of files, any one of which will do; the first that is whole is used."""
+
+_ONE_OR_SHARDS: Alternatives = ((SAFETENSORS,), (SAFETENSORS_INDEX,))
+_BPE: Alternatives = (("tokenizer.json",), ("vocab.json", "merges.txt"))
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSpec:
+    """A model of the family, and the files that it cannot do without.
+
+    Attributes:
+        role: its name in the settings (`engine.<role>.model`) and on the command line.
+        title: its name in sentences.
+        default: hub id that is used when nothing else is asked for.
+        licence: of the default's weights.
+        model_types: what `model_type` in its config.json may be.
+        required: files it needs, each as alternatives.
+        optional: files that are used when they are there.
+    """
+
+    role: Role
+    title: str
+    default: str
+    licence: str
+    model_types: frozenset[str]
+    required: tuple[Alternatives, ...]
+    optional: tuple[str, ...] = ()
+
+
+_TOKENIZER_EXTRAS = (
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "generation_config.json",
+)
+
+SPECS: dict[Role, ModelSpec] = {
+    "clip": ModelSpec(
+        "clip",
+        "CLIP",
+        "openai/clip-vit-base-patch16",
+        "MIT",
+        frozenset({"clip"}),
+        # The hub's main revision of the default holds no safetensors file, only PyTorch's own format, which
+        # is read with `weights_only`: tensors come out of it, code cannot.
+        (((CONFIG,),), (*_ONE_OR_SHARDS, (PICKLED,)), (("preprocessor_config.json",),), _BPE),
+        _TOKENIZER_EXTRAS,
+    ),
+    "internvl": ModelSpec(
+        "internvl",
+        "InternVL2",
+        "OpenGVLab/InternVL2-1B",
+        "MIT (its language model, Qwen2-0.5B: Apache-2.0)",
+        frozenset({"internvl_chat", "internvl"}),
+        (((CONFIG,),), _ONE_OR_SHARDS, _BPE),
+        (*_TOKENIZER_EXTRAS, "preprocessor_config.json", "chat_template.jinja", "chat_template.json"),
+    ),
+    "musicgen": ModelSpec(
+        "musicgen",
+        "MusicGen",
+        "facebook/musicgen-small",
+        "CC-BY-NC 4.0",
+        frozenset({"musicgen"}),
+        (
+            ((CONFIG,), ("state_dict.bin",)),
+            (*_ONE_OR_SHARDS, ("state_dict.bin", "compression_state_dict.bin")),
+            (("tokenizer.json",), ("spiece.model",), ("t5-base/tokenizer.json",), ("t5-base/spiece.model",)),
+        ),
+        (*_TOKENIZER_EXTRAS, "preprocessor_config.json"),
+    ),
+}
+"""The three models, by role."""
+
+
+@dataclass(frozen=True, slots=True)
+class PullProgress:
+    """How far a download is.
+
+    Attributes:
+        file: the file that is being fetched.
+        done, total: bytes of the whole model that are here, and that there are.
+    """
+
+    file: str
+    done: int
+    total: int
+
+
+def unusable(spec: ModelSpec, path: Path | str, problem: str) -> EngineUnavailableError:
+    """The one sentence that says what is wrong with a file, and what mends it."""
+    return EngineUnavailableError(
+        f"{spec.title} cannot start: {path} {problem}; run `albumgen weights pull {spec.role}` to fetch it, "
+        f"or point engine.{spec.role}.model at a whole checkpoint (`albumgen doctor` checks it)."
+    )
+
+
+def damaged(spec: ModelSpec, path: Path | str, detail: object) -> EngineUnavailableError:
+    """`unusable` for a file that is there but cannot be read."""
+    return unusable(spec, path, f"is damaged ({' '.join(str(detail).split())[:160]})")
+
+
+def locate(spec: ModelSpec, model: str, revision: str = "main") -> Path:
+    """The folder that holds `model`: itself when it is one, else the hub cache's copy of that revision.
+
+    Never downloads. Raises EngineUnavailableError, naming what is missing and the fix, unless every
+    required file is there.
+    """
+    folder = find(spec, model, revision)
+    missing = missing_file(spec, folder)
+    if missing is not None:
+        raise unusable(spec, folder / missing, "is missing")
+    return folder
+
+
+def find(spec: ModelSpec, model: str, revision: str = "main") -> Path:
+    """Like `locate`, without looking at what the folder holds."""
+    local = Path(model).expanduser()
+    if local.is_dir():
+        return local
+    if not is_hub_id(model):
+        raise unusable(spec, model, "is not a folder")
+    from huggingface_hub import snapshot_download
+
+    try:
+        return Path(snapshot_download(model, revision=revision, local_files_only=True))
+    except (OSError, ValueError) as error:  # LocalEntryNotFoundError and its kin are among these
+        raise unusable(spec, f"{model} (revision {revision})", "is not on this machine") from error
+
+
+def is_hub_id(model: str) -> bool:
+    """Whether `model` can be the name of a repository on the hub (`owner/name`), not a path."""
+    from huggingface_hub.errors import HFValidationError
+    from huggingface_hub.utils import validate_repo_id
+
+    try:
+        validate_repo_id(model)
+    except HFValidationError:
+        return False
+    return model.count("/") == 1 and not model.startswith((".", "~"))
+
+
+def display_name(folder: Path) -> str:
+    """What to call the model in `folder`: the repository's name when that is a snapshot in the hub's cache."""
+    if folder.parent.name == "snapshots":
+        return folder.parent.parent.name.rpartition("--")[2] or folder.name
+    return folder.name
+
+
+def missing_file(spec: ModelSpec, folder: Path) -> str | None:
+    """The first required file that `folder` lacks, shards included; None when all are there."""
+    for alternatives in spec.required:
+        chosen = next((files for files in alternatives if all((folder / f).is_file() for f in files)), None)
+        if chosen is None:
+            return next(f for f in alternatives[0] if not (folder / f).is_file())
+        if SAFETENSORS_INDEX in chosen:
+            for shard in shards_of(spec, folder):
+                if not (folder / shard).is_file():
+                    return shard
+    return None
+
+
+def shards_of(spec: ModelSpec, folder: Path) -> list[str]:
+    """File names of a sharded checkpoint, from its index."""
+    names = read_json(spec, folder / SAFETENSORS_INDEX).get("weight_map")
+    if not isinstance(names, dict) or not names:
+        raise damaged(spec, folder / SAFETENSORS_INDEX, "no weight_map")
+    # Only the last part: an index must not reach outside its folder.
+    return sorted({Path(str(name)).name for name in names.values()})
+
+
+def read_json(spec: ModelSpec, path: Path) -> dict[str, Any]:
+    """A JSON object of the checkpoint. Raises EngineUnavailableError when that fails."""
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise unusable(spec, path, "is missing") from None
+    except (OSError, ValueError) as error:
+        raise damaged(spec, path, error) from error
+    if not isinstance(values, dict):
+        raise damaged(spec, path, "not a JSON object")
+    return values
+
+
+def pull(
+    spec: ModelSpec,
+    model: str | None = None,
+    revision: str = "main",
+    *,
+    on_progress: Callable[[PullProgress], None] | None = None,
+    endpoint: str | None = None,
+) -> Path:
+    """Download what is missing of `model` into the hub's cache; return its folder there.
+
+    Only the files that the engine reads are fetched; an interrupted download goes on where it stopped. A
+    local folder is returned as it is. `endpoint` is another hub (default: `$HF_ENDPOINT`, else the
+    public one). Raises EngineUnavailableError with one sentence when that fails.
+    """
+    model = model or spec.default
+    if Path(model).expanduser().is_dir() or not is_hub_id(model):
+        return locate(spec, model, revision)
+    from huggingface_hub import HfApi
+
+    try:
+        info = HfApi(endpoint=endpoint).model_info(model, revision=revision, files_metadata=True)
+        sizes = {s.rfilename: int(s.size or 0) for s in info.siblings or []}
+        return _fetch(spec, model, revision, sizes, on_progress, endpoint)
+    except EngineUnavailableError:
+        raise
+    except Exception as error:  # the hub's client raises its own, its HTTP library's and the system's errors
+        reason = " ".join(str(error).split())[:200]
+        raise EngineUnavailableError(
+            f"{spec.title} could not be fetched: {model} (revision {revision}) gave {type(error).__name__}: "
+            f"{reason}; check the name and the connection, then run `albumgen weights pull {spec.role}` again."
+        ) from error
+
+
+def _fetch(
+    spec: ModelSpec,
+    model: str,
+    revision: str,
+    sizes: dict[str, int],
+    on_progress: Callable[[PullProgress], None] | None,
+    endpoint: str | None,
+) -> Path:
+    from huggingface_hub import hf_hub_download
+
+    wanted = _wanted(spec, model, sizes)
+    done = 0
+    folder = Path()
+    for position, name in enumerate(wanted):
+        if position == 0 or on_progress is not None:
+            total = sum(sizes.get(file, 0) for file in wanted)
+
+        def report(count: int, name: str = name, before: int = done) -> None:
+            if on_progress is not None:
+                on_progress(PullProgress(name, min(before + count, total), total))
+
+        report(0)
+        path = hf_hub_download(
+            model, name, revision=revision, endpoint=endpoint, tqdm_class=_progress_bar(report)
+        )
+        folder = Path(path).parents[name.count("/")]
+        done += sizes.get(name, 0)
+        report(sizes.get(name, 0))
+        if name == SAFETENSORS_INDEX:
+            wanted.extend(shard for shard in shards_of(spec, folder) if shard in sizes)
+    missing = missing_file(spec, folder)
+    if missing is not None:
+        raise unusable(spec, folder / missing, "is missing")
+    return folder
+
+
+def _wanted(spec: ModelSpec, model: str, sizes: dict[str, int]) -> list[str]:
+    """The files to fetch: of each requirement the first alternative that the repository has."""
+    wanted: list[str] = []
+    for alternatives in spec.required:
+        chosen = next((files for files in alternatives if all(f in sizes for f in files)), None)
+        if chosen is None:
+            raise unusable(spec, f"{model}/{alternatives[0][0]}", "is not in that repository")
+        wanted.extend(f for f in chosen if f not in wanted)
+    wanted.extend(f for f in spec.optional if f in sizes and f not in wanted)
+    return wanted
+
+
+def _progress_bar(report: Callable[[int], None]) -> Any:
+    """A tqdm class for the hub's client that draws nothing and passes the byte counts on."""
+    from tqdm.auto import tqdm
+
+    class Silent(tqdm):  # type: ignore[type-arg,misc]
+        def __init__(self, *args: Any, **kwargs: Any) -> None:
+            kwargs.pop("name", None)  # the hub's own addition to tqdm's arguments
+            super().__init__(*args, **{**kwargs, "disable": True})
+            self._count = int(kwargs.get("initial") or 0)
+
+        def update(self, n: float | None = 1) -> bool | None:
+            self._count += int(n or 0)
+            report(self._count)
+            return None
+
+    return Silent
