@@ -23,9 +23,8 @@ from albumgen_core.cli.console import (
     settings_for,
 )
 from albumgen_core.cli.read import read_cover_file
-from albumgen_core.dataset.folder import read_folder
-from albumgen_core.dataset.musicoset import read_musicoset
-from albumgen_core.dataset.records import Dataset, DatasetError, Problem
+from albumgen_core.dataset.records import Problem
+from albumgen_core.dataset.sources import read_source
 from albumgen_core.engines.base import Embedder, Neighbour
 from albumgen_core.engines.load import load_engine
 from albumgen_core.retrieval import AlbumIndex, BuildReport, IndexStats, build_index
@@ -72,7 +71,7 @@ def build(
     index: IndexOption = None,
     engine: EngineOption = None,
     limit: Annotated[
-        int | None, typer.Option(min=1, help="Take only the first so many albums.", show_default=False)
+        int | None, typer.Option(min=1, help="Take only so many albums, drawn at random.", show_default=False)
     ] = None,
     batch_size: Annotated[
         int, typer.Option(min=1, max=1024, help="Covers embedded and stored at a time.")
@@ -93,7 +92,7 @@ def build(
     """
     with errors_as_sentences():
         settings = settings_for(config, engine=engine)
-        data = _source(source, table, covers).limited(limit)
+        data = read_source(source, table=table, covers=covers).with_covers().limited(limit)
         embedder = _embedder(settings)
         with progress_bar(MofNCompleteColumn(), TimeRemainingColumn()) as progress:
             task = progress.add_task("embedding covers", total=len(data))
@@ -162,12 +161,6 @@ def _embedder(settings: Settings) -> Embedder:
     if loaded.notice:
         err.print(f"[yellow]{loaded.notice}[/]", soft_wrap=True)
     return loaded.engine.embedder
-
-
-def _source(source: Path, table: Path | None, covers: Path | None) -> Dataset:
-    if not source.is_dir():
-        raise DatasetError(f"There is no folder {source}.")
-    return read_folder(source, table) if covers is None else read_musicoset(source, covers)
 
 
 def _print_report(report: BuildReport, embedder: str) -> None:

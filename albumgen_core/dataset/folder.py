@@ -12,6 +12,7 @@ Columns, in any order, any case; comma, semicolon or tab between them:
     time_signature          beats a bar
     tracks                  how many tracks the means are over
     album_id                unique; the file's path where there is none
+    artist_ids              of all its artists, with spaces between; tells artists apart in splits
 
 Further columns are ignored. Empty, "-" and "Missing" mean that a value is not known.
 """
@@ -127,7 +128,7 @@ def _record(row: Mapping[str, str], folder: Path, *, decibels: bool) -> AlbumRec
         attributes=_attributes(row, artist, decibels=decibels),
         year=year_or_none(row.get("year")),
     )
-    return AlbumRecord(album, cover=cover)
+    return AlbumRecord(album, cover=cover, artist_ids=tuple((row.get("artist_ids") or "").split()))
 
 
 def _cover_path(name: str, folder: Path) -> Path:

@@ -175,11 +175,12 @@ def _read_tracks(folder: Path, found: Collector) -> dict[str, Track]:
 
 
 def _track(row: Mapping[str, str]) -> Track:
-    """Spotify writes 0 for tempo, danceability and time signature where it finds no beat."""
+    """One row. Where Spotify finds no beat it writes 0 for the tempo and for all that rests on it."""
     numbers = {name: float(row[name]) for name in ("key", "mode", "time_signature", "tempo", *AUDIO_FEATURES)}
     features: dict[str, float | None] = {name: numbers[name] for name in AUDIO_FEATURES}
     features["loudness"] = loudness_from_db(numbers["loudness"])
-    features["danceability"] = numbers["danceability"] or None
+    if numbers["tempo"] <= 0:
+        features |= dict.fromkeys(("danceability", "speechiness", "valence"))
     for name, value in features.items():
         if value is not None and not 0.0 <= value <= 1.0:
             raise ValueError(f"{name} is {value:g}, outside 0 to 1")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+import re
+import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -32,13 +35,27 @@ class AlbumRecord:
 
     @property
     def artist_keys(self) -> tuple[str, ...]:
-        """What makes two albums "by the same artist": the ids, else the name without case."""
-        return self.artist_ids or (artist_key(self.album.artist),)
+        """What makes two albums "by the same artist": an id in common, else a name.
+
+        Without ids, "A feat. B" and "A, B" count as A's and as B's too. A band whose name holds a comma
+        gets more keys than it needs, which errs on the side of keeping related albums together.
+        """
+        if self.artist_ids:
+            return self.artist_ids
+        names = [self.album.artist, *_JOINED_NAMES.split(self.album.artist)]
+        return tuple(dict.fromkeys(artist_key(name) for name in names if name.strip()))
+
+
+_JOINED_NAMES = re.compile(r"\s*[,&;]\s*|\s+/\s+|\s+(?:feat\.?|ft\.?|featuring|vs\.?)\s+", re.IGNORECASE)
 
 
 def artist_key(name: str) -> str:
-    """An artist's name without regard to case and spacing."""
-    return " ".join(name.casefold().split())
+    """An artist's name by its letters and digits alone: "AC/DC", "AC_DC" and "ac dc" are one.
+
+    A name without any ("!!!") is kept as it is.
+    """
+    folded = unicodedata.normalize("NFKC", name).casefold()
+    return "".join(char for char in folded if char.isalnum()) or folded.strip()
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,9 +98,21 @@ class Dataset:
         """Only the albums whose cover is at hand."""
         return Dataset(self.name, [record for record in self.records if record.cover], self.problems)
 
-    def limited(self, count: int | None) -> Dataset:
-        """The first `count` albums; all of them for None."""
-        return self if count is None else Dataset(self.name, self.records[:count], self.problems)
+    def limited(self, count: int | None, seed: int = 0) -> Dataset:
+        """A random sample of `count` albums, in the source's order; all of them for None.
+
+        Samples of one seed are nested: the first 500 albums chosen are among the first 1,000.
+        """
+        if count is None or count >= len(self.records):
+            return self
+        drawn = sorted(self.records, key=lambda record: _lot(record.album.album_id, seed))[:count]
+        chosen = {record.album.album_id for record in drawn}
+        kept = [record for record in self.records if record.album.album_id in chosen]
+        return Dataset(self.name, kept, self.problems)
+
+
+def _lot(album_id: str, seed: int) -> bytes:
+    return hashlib.sha256(f"{seed}:{album_id}".encode()).digest()
 
 
 class Collector:
