@@ -3,9 +3,9 @@
     python benchmarks/fair_queue.py [--seeds 10]
 
 Simulates 200 submissions within two minutes on two workers (virtual time; nothing sleeps). One guild has
-two heavy members, who send most of it, and many light ones; other guilds send now and then. A batch of n clips
-takes 1 + 0.15 (n - 1) times as long as one. Prints the 95th percentile of the wait for each kind of member,
-the time to drain the burst, the fill of the batches, and the ratio to first-come-first-served.
+two heavy members, who send most of it, and many light ones; other guilds send now and then. A batch of n
+clips takes 1 + 0.15 (n - 1) times as long as one. Prints the 95th percentile of the wait for each kind of
+member and its ratio to first come first served, the time to drain the burst, and the fill of the batches.
 """
 
 from __future__ import annotations
@@ -32,15 +32,28 @@ KINDS = ("light", "heavy", "other guild")
 
 @dataclass(frozen=True)
 class Arrival:
+    """A job and when it comes."""
+
     at: float
     kind: str
     job: QueuedJob
 
 
 class Line(Protocol):
-    def push(self, job: QueuedJob) -> None: ...
-    def take(self) -> list[QueuedJob]: ...
-    def settle(self, job_id: str, cost: float) -> None: ...
+    """What a scheme must offer; as in FairQueue."""
+
+    def push(self, job: QueuedJob) -> None:
+        """Enter."""
+        ...
+
+    def take(self) -> list[QueuedJob]:
+        """The next batch."""
+        ...
+
+    def settle(self, job_id: str, cost: float) -> None:
+        """Pay."""
+        ...
+
     def __len__(self) -> int: ...
 
 
@@ -55,12 +68,14 @@ class Rotation:
         return sum(map(len, self._lines.values()))
 
     def push(self, job: QueuedJob) -> None:
+        """To the end of its key's line."""
         self._lines.setdefault(self._key(job), deque()).append(job)
 
     def settle(self, job_id: str, cost: float) -> None:
         """It keeps no accounts."""
 
     def take(self) -> list[QueuedJob]:
+        """One job from each key in turn, until the batch is full."""
         batch: list[QueuedJob] = []
         while len(batch) < self._batch:
             found = next((k for k in self._lines if self._mate(self._lines[k], batch) is not None), None)
@@ -81,6 +96,7 @@ class Rotation:
 
 
 def burst(rng: random.Random) -> list[Arrival]:
+    """Two minutes of submissions, by time."""
     arrivals = []
     for index in range(200):
         kind = rng.choices(KINDS, weights=(25, 60, 15))[0]
@@ -125,10 +141,12 @@ def simulate(line: Line, arrivals: list[Arrival]) -> tuple[dict[str, list[float]
 
 
 def p95(values: list[float]) -> float:
+    """The 95th percentile."""
     return sorted(values)[int(0.95 * (len(values) - 1))]
 
 
 def main() -> None:
+    """Run every scheme on the same bursts."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -144,7 +162,7 @@ def main() -> None:
         "fair, one by one": lambda: FairQueue(one),
     }
     print(
-        f"p95 wait in s, mean of {seeds} bursts of 200 clips in 120 s on {WORKERS} workers, batches of {BATCH}"
+        f"p95 wait in s, mean of {seeds} bursts of 200 clips in 120 s, {WORKERS} workers, batches of {BATCH}"
     )
     print(f"{'':28}" + "".join(f"{kind:>13}" for kind in KINDS) + f"{'drained':>11}{'fill':>7}")
     base: dict[str, float] = {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Protocol
 
 from albumgen_core.inference.errors import JobCancelledError, JobFailedError
@@ -53,6 +54,9 @@ class JobHandle:
 
         Raises ClosingError when the client closes first: the job goes on after its next start.
         """
+        event = self._watch.event
+        if event.state == "queued":
+            self._watch.update(replace(event, position=self.position(), eta=self.eta()))
         async for event in self._watch.follow():
             yield event
 

@@ -39,25 +39,25 @@ class History:
         return await self._jobs(
             "WITH mine AS (SELECT coalesce(root_id, job_id) AS root FROM jobs WHERE job_id = ?)"
             " SELECT jobs.* FROM jobs, mine WHERE jobs.job_id = mine.root OR jobs.root_id = mine.root"
-            " ORDER BY jobs.job_id",
+            " ORDER BY jobs.rowid",
             (job_id,),
         )
 
     async def children(self, job_id: str) -> list[JobRecord]:
         """The takes made directly from a job, oldest first."""
-        return await self._jobs("SELECT * FROM jobs WHERE parent_id = ? ORDER BY job_id", (job_id,))
+        return await self._jobs("SELECT * FROM jobs WHERE parent_id = ? ORDER BY rowid", (job_id,))
 
     async def bundle(self, bundle_id: str) -> list[JobRecord]:
         """The jobs that are delivered together, in their order."""
         return await self._jobs(
-            "SELECT * FROM jobs WHERE bundle_id = ? ORDER BY request_index, job_id", (bundle_id,)
+            "SELECT * FROM jobs WHERE bundle_id = ? ORDER BY request_index, rowid", (bundle_id,)
         )
 
     async def of_member(self, member: str, *, group: str | None = None, limit: int = 50) -> list[JobRecord]:
         """A member's jobs, newest first; in one group only, where given."""
         return await self._jobs(
             "SELECT * FROM jobs WHERE member_key = ?1 AND (?2 IS NULL OR group_key = ?2)"
-            " ORDER BY job_id DESC LIMIT ?3",
+            " ORDER BY rowid DESC LIMIT ?3",
             (member, group, limit),
         )
 

@@ -187,7 +187,7 @@ class Journal:
 
         await self.database.write(operation)
         rows = await self.database.fetch(
-            "SELECT * FROM jobs WHERE state = 'queued' ORDER BY queued_at, job_id"
+            "SELECT * FROM jobs WHERE state = 'queued' ORDER BY queued_at, rowid"
         )
         return [JobRecord.from_row(row) for row in rows]
 

@@ -51,7 +51,7 @@ class Outbox:
         async def operation(connection: aiosqlite.Connection) -> OutboxItem | None:
             rows = list(
                 await connection.execute_fetchall(
-                    f"SELECT * FROM outbox WHERE {_DUE} ORDER BY due_at, delivery_id LIMIT 1",
+                    f"SELECT * FROM outbox WHERE {_DUE} ORDER BY due_at, rowid LIMIT 1",
                     {"now": now},
                 )
             )
@@ -65,7 +65,7 @@ class Outbox:
             )
             jobs = await connection.execute_fetchall(
                 "SELECT * FROM jobs WHERE bundle_id = ?1 OR (job_id = ?1 AND bundle_id IS NULL)"
-                " ORDER BY request_index, job_id",
+                " ORDER BY request_index, rowid",
                 (row["delivery_id"],),
             )
             return OutboxItem(

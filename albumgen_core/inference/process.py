@@ -147,6 +147,11 @@ class WorkerProcess:
             await asyncio.wait_for(self.dead.wait(), grace)
         self.kill("it was told to stop")
         await self.dead.wait()
+        pipe = self._process.stdin
+        if pipe is not None:
+            pipe.close()
+            with contextlib.suppress(OSError, TimeoutError):
+                await asyncio.wait_for(pipe.wait_closed(), 1.0)
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -196,6 +201,8 @@ class WorkerProcess:
         except TimeoutError:
             self.kill("it closed its pipe")
             await self._process.wait()
+        # Its last words belong into the obituary; something it started may hold its stderr open.
+        await asyncio.wait(self._tasks[:1], timeout=0.2)
         self._kill_group()  # whatever it had started (a decoder, a loader) does not outlive it
         self.dead.set()
         if self._answer is not None and not self._answer.done():

@@ -1,4 +1,5 @@
 -- Jobs, the replies owed for them, and how long their stages took.
+-- The order of arrival is that of rowid: job ids made within one millisecond sort at random.
 
 CREATE TABLE jobs (
     job_id           TEXT PRIMARY KEY,
@@ -32,8 +33,8 @@ CREATE TABLE jobs (
 
 CREATE UNIQUE INDEX jobs_by_request ON jobs (request_key, request_index) WHERE request_key IS NOT NULL;
 CREATE INDEX jobs_alive ON jobs (state) WHERE state IN ('received', 'queued', 'running');
-CREATE INDEX jobs_by_member ON jobs (member_key, job_id);
-CREATE INDEX jobs_by_root ON jobs (root_id, job_id);
+CREATE INDEX jobs_by_member ON jobs (member_key);
+CREATE INDEX jobs_by_root ON jobs (root_id) WHERE root_id IS NOT NULL;
 CREATE INDEX jobs_by_parent ON jobs (parent_id) WHERE parent_id IS NOT NULL;
 CREATE INDEX jobs_by_bundle ON jobs (bundle_id) WHERE bundle_id IS NOT NULL;
 CREATE INDEX jobs_by_finish ON jobs (finished_at) WHERE finished_at IS NOT NULL;

@@ -17,6 +17,7 @@ from typing import Any
 
 from albumgen_core.errors import EngineUnavailableError
 from albumgen_core.inference.jobs import JobCancelCheck, JobOutcome, JobProgress, JobSpec
+from albumgen_core.inference.storage import write_durably
 
 
 class ObedientRunner:
@@ -81,8 +82,8 @@ class ObedientRunner:
             return JobOutcome(job.job_id, "failed", error="The album index is away.", retryable=True)
         folder = self.home / job.job_id
         if order != "lie":
-            folder.mkdir(exist_ok=True)
-            (folder / "result.json").write_text(json.dumps({"job": job.job_id, "seed": job.seed}))
+            body = json.dumps({"job": job.job_id, "seed": job.seed})
+            write_durably(folder / "result.json", body.encode())
         return JobOutcome(job.job_id, "done", result_dir=str(folder))
 
     def _log(self, jobs: Sequence[JobSpec]) -> None:

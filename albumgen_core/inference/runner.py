@@ -1,0 +1,113 @@
+"""The pipeline as the worker process runs it: jobs in, result folders out."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+
+from albumgen_core.assembly import open_pipeline
+from albumgen_core.audio import Audio
+from albumgen_core.clip import decode_mp3
+from albumgen_core.cover import load_checked_cover
+from albumgen_core.errors import AlbumGenError, IndexUnavailableError
+from albumgen_core.inference.jobs import BatchRunner, JobCancelCheck, JobOutcome, JobProgress, JobSpec, Stage
+from albumgen_core.pipeline import ClipRequest, Pipeline
+from albumgen_core.result import CLIP_MP3, Take, is_whole, read_tokens, write_take
+from albumgen_core.settings import load_settings
+
+log = logging.getLogger(__name__)
+
+
+class PipelineRunner:
+    """A BatchRunner over a Pipeline.
+
+    Args:
+        pipeline: what does the work.
+        results_dir: where result folders are made, one a job, named by its id.
+    """
+
+    def __init__(self, pipeline: Pipeline, results_dir: Path) -> None:
+        self.pipeline = pipeline
+        self.results_dir = results_dir
+
+    def run(
+        self, jobs: Sequence[JobSpec], *, on_progress: JobProgress, is_cancelled: JobCancelCheck
+    ) -> list[JobOutcome]:
+        """Run a batch. A job whose result is already whole on disk is not run a second time."""
+        outcomes: dict[str, JobOutcome] = {}
+        requests: list[ClipRequest] = []
+        running: list[JobSpec] = []
+        for job in jobs:
+            folder = self.results_dir / job.job_id
+            if is_whole(folder):
+                # An earlier attempt finished and died before it could say so.
+                outcomes[job.job_id] = JobOutcome(job.job_id, "done", result_dir=str(folder))
+                continue
+            try:
+                requests.append(_request(job))
+                running.append(job)
+            except AlbumGenError as error:
+                outcomes[job.job_id] = JobOutcome(job.job_id, "failed", error=str(error))
+
+        def tell(position: int, stage: Stage, fraction: float) -> None:
+            on_progress(running[position].job_id, stage, fraction)
+
+        takes = self.pipeline.run(
+            requests,
+            on_progress=tell,
+            is_cancelled=lambda position: is_cancelled(running[position].job_id),
+        )
+        for job, take in zip(running, takes, strict=True):
+            outcomes[job.job_id] = self._outcome(job, take)
+        return [outcomes[job.job_id] for job in jobs]
+
+    def _outcome(self, job: JobSpec, take: Take | Exception | None) -> JobOutcome:
+        if take is None:
+            return JobOutcome(job.job_id, "cancelled")
+        if isinstance(take, AlbumGenError):
+            # A refused picture stays refused; an index that is locked or away may come back.
+            return JobOutcome(
+                job.job_id, "failed", error=str(take), retryable=isinstance(take, IndexUnavailableError)
+            )
+        if isinstance(take, Exception):
+            return JobOutcome(
+                job.job_id, "failed", error="Something went wrong while making this clip.", retryable=True
+            )
+        folder = write_take(take, self.results_dir / job.job_id)
+        return JobOutcome(job.job_id, "done", result_dir=str(folder))
+
+
+def build_runner(config: Path | None) -> BatchRunner:
+    """The worker's default RunnerFactory. Raises ConfigError, EngineUnavailableError."""
+    settings = load_settings(config)
+    return PipelineRunner(open_pipeline(settings), settings.results_dir)
+
+
+def _request(job: JobSpec) -> ClipRequest:
+    return ClipRequest(
+        cover=load_checked_cover(Path(job.cover_path)),
+        rag=job.rag,
+        seconds=job.seconds,
+        seed=job.seed,
+        prompt_style=job.prompt_style,
+        name_artist=job.name_artist,
+        overrides=job.overrides,
+        continue_from=_earlier_clip(Path(job.continue_from)) if job.continue_from else None,
+        lineage={
+            "job": job.job_id,
+            "parent": job.parent_id,
+            "root": job.root_id or job.job_id,
+            "bundle": job.bundle_id,
+        },
+    )
+
+
+def _earlier_clip(folder: Path) -> Audio:
+    """The take to play on from, with its tokens when they were kept. Raises AlbumGenError when it is gone."""
+    try:
+        audio = decode_mp3(folder / CLIP_MP3)
+        tokens = read_tokens(folder)
+    except OSError as error:
+        raise AlbumGenError("The earlier clip is no longer kept, so it cannot be continued.") from error
+    return Audio(audio.samples, audio.sample_rate, tokens)
