@@ -24,9 +24,10 @@ __all__ = ["LoopbackDiscord", "NotOfferedError", "Person"]
 class LoopbackDiscord:
     """Runs the server for the length of an ``async with`` block.
 
-    ``clock``, ``faults``, ``rate_limits``, ``gateway``, ``cdn`` and ``interactions`` are the server's own.
-    ``privileged_intents`` are those the application may declare (else 4014); ``acknowledge_within`` is the
-    time in seconds that an interaction waits for its first answer.
+    ``clock``, ``faults``, ``rate_limits``, ``gateway``, ``cdn``, ``voice`` and ``interactions`` are the
+    server's own. ``privileged_intents`` are those the application may declare (else 4014);
+    ``acknowledge_within`` is how long, in seconds, an interaction waits for its first answer;
+    ``check_schemas`` false spares benchmarks the second opinion of Discord's published schemas.
     """
 
     def __init__(
@@ -36,6 +37,7 @@ class LoopbackDiscord:
         acknowledge_within: float = 3.0,
         shards: int = 1,
         bot_permissions: P = MEMBER,
+        check_schemas: bool = True,
     ) -> None:
         self.server = Server(
             privileged_intents=privileged_intents,
@@ -43,6 +45,8 @@ class LoopbackDiscord:
             shards=shards,
             bot_permissions=bot_permissions,
         )
+        if not check_schemas:
+            self.server.rest.specification = None
         self.world = self.server.world
         self.clock = self.server.clock
         self.faults = self.server.faults
@@ -50,6 +54,7 @@ class LoopbackDiscord:
         self.gateway = self.server.gateway
         self.interactions = self.server.interactions
         self.cdn = self.server.cdn
+        self.voice = self.server.voice
         self.processes: list[BotProcess] = []
 
     async def __aenter__(self) -> LoopbackDiscord:

@@ -8,7 +8,7 @@ from tests.discord import forms, messages, offers, reactions
 from tests.discord.interactions import AUTOCOMPLETE, COMMAND, COMPONENT, MODAL, Interaction
 from tests.discord.messages import Upload
 from tests.discord.permissions import P
-from tests.discord.state import GROUP_DM, Channel, Json, Message, User
+from tests.discord.state import GROUP_DM, Channel, Guild, Json, Message, User
 
 if TYPE_CHECKING:
     from tests.discord.server import Server
@@ -73,6 +73,17 @@ class Person:
         if not mine and not self.server.may(self.user, message.channel, P.MANAGE_MESSAGES):
             raise NotOfferedError(f"{self.user.name} may not delete this message")
         messages.delete(message)
+
+    # voice
+
+    async def join(self, channel: Channel, *, deaf: bool = False) -> None:
+        """Sits down in a voice channel, or changes over from another one."""
+        assert channel.guild is not None
+        self.server.voice.place(self.user, channel.guild, channel, self_deaf=deaf)
+
+    async def leave(self, guild: Guild) -> None:
+        """Leaves voice."""
+        self.server.voice.place(self.user, guild, None)
 
     # commands
 

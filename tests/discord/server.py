@@ -18,9 +18,11 @@ from tests.discord.gateway import Gateway
 from tests.discord.interactions import Interactions
 from tests.discord.permissions import EVERYTHING, MEMBER, P
 from tests.discord.ratelimit import RateLimits
+from tests.discord.resolver import VOICE_SUFFIX
 from tests.discord.rest import Rest
 from tests.discord.routes import router
-from tests.discord.state import DM, Channel, Guild, User
+from tests.discord.state import Channel, Guild, User
+from tests.discord.voice.server import VoiceServer
 from tests.discord.world import World
 
 MAX_BODY = 512 * 1024 * 1024
@@ -55,6 +57,7 @@ class Server:
         self.interactions = Interactions(self.world, acknowledge_within)
         self.cdn = Cdn(self.world)
         self.rest = Rest(self, router)
+        self.voice = VoiceServer(self.world, self.gateway)
         self.port = 0
         self.ca = Path()
         self._folder = tempfile.TemporaryDirectory(prefix="loopback-discord-")
@@ -75,6 +78,7 @@ class Server:
     async def stop(self) -> None:
         """Cuts all connections and frees the port."""
         self.gateway.drop()
+        self.voice.close()
         if self._runner:
             await self._runner.cleanup()
         self._folder.cleanup()
@@ -87,6 +91,8 @@ class Server:
             return await self.gateway.handle(request)
         if host in ("cdn.discordapp.com", "media.discordapp.net"):
             return await self.cdn.handle(request)
+        if host.endswith(VOICE_SUFFIX):
+            return await self.voice.handle(request)
         return web.Response(status=404)
 
     def application(self) -> dict[str, Any]:
@@ -134,6 +140,3 @@ class Server:
         """Whether ``user`` has every bit of ``needed`` in ``channel``."""
         bits = self.world.permissions(user, channel)
         return bits == EVERYTHING or bits & needed == needed
-
-    def is_private(self, channel: Channel) -> bool:
-        return channel.kind == DM

@@ -75,7 +75,14 @@ class Specification:
 
             schema = {"components": self._components, "allOf": [self._schemas[key]]}
             self._validators[key] = Draft202012Validator(schema)
-        return [
-            f"{'.'.join(str(part) for part in error.absolute_path)}: {error.message[:300]}"
-            for error in self._validators[key].iter_errors(body)
-        ]
+        return [describe(error) for error in self._validators[key].iter_errors(body)]
+
+
+def describe(error: Any) -> str:
+    """Where and why, following the alternative that came closest."""
+    from jsonschema.exceptions import best_match
+
+    closest = best_match([error]) or error
+    while closest.context:
+        closest = max(closest.context, key=lambda inner: len(inner.absolute_path))
+    return f"{'.'.join(str(part) for part in closest.absolute_path)}: {closest.message[:300]}"

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import io
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
 
 import aiohttp
 import discord
 import pytest
 from PIL import Image
 
-from tests.discord.driver import LoopbackDiscord, NotOfferedError, Person
+from tests.discord.conftest import House
+from tests.discord.driver import LoopbackDiscord, NotOfferedError
 from tests.discord.permissions import P
-from tests.discord.sample_bot import Panel, SampleBot
-from tests.discord.state import Channel, Guild
+from tests.discord.sample_bot import Panel
 
 SEND = "POST /channels/{channel_id}/messages"
 EDIT = "PATCH /channels/{channel_id}/messages/{message_id}"
@@ -26,39 +23,6 @@ def picture() -> bytes:
     target = io.BytesIO()
     Image.new("RGB", (32, 24), (200, 40, 90)).save(target, "PNG")
     return target.getvalue()
-
-
-@dataclass
-class House:
-    """One guild, its owner, a member, a connected bot."""
-
-    discord: LoopbackDiscord
-    bot: SampleBot
-    guild: Guild
-    owner: Person
-    ann: Person
-    channel: Channel
-
-    def messageable(self) -> discord.TextChannel:
-        found = self.bot.get_channel(self.channel.id)
-        assert isinstance(found, discord.TextChannel)
-        return found
-
-
-@pytest.fixture
-async def house() -> AsyncIterator[House]:
-    async with LoopbackDiscord() as loopback:
-        owner, ann = loopback.user("Otto"), loopback.user("Ann", locale="de")
-        guild = loopback.guild("House", owner, [ann])
-        bot = SampleBot(loopback.connector())
-        running = asyncio.create_task(bot.start(loopback.token))
-        await loopback.gateway.wait_connected()
-        await asyncio.wait_for(bot.wait_until_ready(), 10)
-        yield House(loopback, bot, guild, owner, ann, guild.channel("general"))
-        await bot.close()
-        with contextlib.suppress(asyncio.CancelledError, discord.DiscordException):
-            await running
-        assert loopback.violations == []
 
 
 async def test_slash_with_a_file_becomes_an_edited_message(house: House) -> None:
