@@ -11,13 +11,14 @@ from albumgen_core.engines.base import Composer
 from albumgen_core.engines.neural.musicgen.checkpoint import Checkpoint, open_checkpoint
 from albumgen_core.engines.neural.musicgen.codec import Codec
 from albumgen_core.engines.neural.musicgen.composer import Horizon, MusicGenComposer
+from albumgen_core.engines.neural.musicgen.decoder import OwnDecoder
 from albumgen_core.engines.neural.musicgen.decoder_api import Decoder
 from albumgen_core.engines.neural.musicgen.sampling import Sampler
 from albumgen_core.engines.neural.musicgen.stock import StockDecoder, build_causal_lm
 from albumgen_core.engines.neural.musicgen.text import TextEncoder
 from albumgen_core.engines.neural.musicgen.windows import WINDOW_SECONDS
 
-Backend = Literal["auto", "transformers"]
+Backend = Literal["auto", "transformers", "own"]
 DType = Literal["auto", "float32", "bfloat16", "float16", "int8"]
 
 
@@ -25,8 +26,8 @@ def load_composer(
     path: str | Path,
     *,
     device: str = "auto",
-    dtype: str = "auto",
-    backend: str = "auto",
+    dtype: DType = "auto",
+    backend: Backend = "auto",
     guidance_scale: float = 3.0,
     top_k: int = 250,
     top_p: float = 0.0,
@@ -63,6 +64,10 @@ def _device(name: str) -> torch.device:
     return torch.device(name)
 
 
-def _decoder(checkpoint: Checkpoint, device: torch.device, dtype: str, backend: str, scale: float) -> Decoder:
-    number = torch.float32 if dtype == "auto" else getattr(torch, dtype)
-    return StockDecoder(build_causal_lm(checkpoint, device, number), scale)
+def _decoder(
+    checkpoint: Checkpoint, device: torch.device, dtype: DType, backend: Backend, scale: float
+) -> Decoder:
+    if backend == "transformers":
+        number = torch.float32 if dtype in ("auto", "int8") else getattr(torch, dtype)
+        return StockDecoder(build_causal_lm(checkpoint, device, number), scale)
+    return OwnDecoder(checkpoint, device, "float32" if dtype == "auto" else dtype, scale)

@@ -91,7 +91,7 @@ def test_a_missing_shard_is_named(tmp_path: Path) -> None:
         "audio_encoder.quantizer.layers.3.codebook.embed",
     ],
 )
-@pytest.mark.parametrize("backend", ["transformers"])
+@pytest.mark.parametrize("backend", ["transformers", "own"])
 def test_a_missing_tensor_is_named(copy: Path, lost: str, backend: str) -> None:
     weights = load_file(copy / "model.safetensors")
     del weights[lost]

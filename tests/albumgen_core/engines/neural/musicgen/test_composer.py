@@ -11,7 +11,7 @@ from albumgen_core.audio import Audio
 from albumgen_core.engines.neural.musicgen import load_composer
 from tests.albumgen_core.engines.neural.musicgen.helpers import PROMPTS, request
 
-BACKENDS = ("transformers",)
+BACKENDS = ("transformers", "own")
 
 
 @pytest.fixture(scope="module", params=BACKENDS)
