@@ -94,6 +94,7 @@ class InferenceClient:
         except BaseException:
             await self.database.close()
             raise
+        await self._sweep()
         self._supervisor = Supervisor(self._desk, settings.worker_options())
         self._supervisor.start()
         self._chores = [asyncio.create_task(self._renew()), asyncio.create_task(self._tidy())]
@@ -171,7 +172,10 @@ class InferenceClient:
         return await self._journal.get(job_id)
 
     async def cancel(self, job_id: str) -> bool:
-        """Cancel a job: at once while queued, between two steps while running. False if it has ended."""
+        """Cancel a job, durably and at once. False if it has ended.
+
+        Running batches go on without it; the worker stops when nobody of its batch is left.
+        """
         return await self._desk.cancel(job_id)
 
     def position(self, job_id: str) -> int | None:
@@ -304,6 +308,12 @@ class InferenceClient:
         expired = [path for path in expired if Path(path).parent == home]
         await asyncio.to_thread(remove_paths, expired)
         await self.history.forget_covers(expired)
+
+    async def _sweep(self) -> None:
+        """Remove covers whose job was never committed, because an earlier process died in between."""
+        known = await self.history.known_covers()
+        home = self.settings.data_dir / "covers"
+        await asyncio.to_thread(lambda: remove_paths({str(path) for path in home.glob("*")} - known))
 
     async def _renew(self) -> None:
         while True:

@@ -23,6 +23,7 @@ log = logging.getLogger(__name__)
 RESULT_MISSING = "The finished clip could not be found on disk."
 
 _REFRESH_SECONDS = 0.05
+_REFRESH_SECONDS_A_JOB = 0.002
 
 
 @dataclass(slots=True, eq=False)
@@ -69,8 +70,6 @@ class Desk:
     def restore(self, record: JobRecord) -> None:
         """Put a journalled job in line after a restart."""
         self._enter(record.spec, attempts=record.attempts, solo=record.solo)
-        if record.cancel_requested:
-            self._spawn(self.cancel(record.job_id))
 
     async def enter(self, specs: Sequence[JobSpec]) -> list[Watch]:
         """Put freshly journalled jobs in line, all at once, and wake a worker."""
@@ -101,10 +100,13 @@ class Desk:
     ) -> None:
         """A worker has answered for a batch: journal it, pay for it, tell the watchers."""
         jobs = {o.job_id: self._live[o.job_id] for o in outcomes if o.job_id in self._live}
+        # A member who has cancelled has had the answer; what was finished all the same is nobody's.
+        strays = [o.result_dir for o in outcomes if o.job_id not in jobs and o.result_dir]
+        await asyncio.to_thread(remove_paths, strays) if strays else None
         final, again = [], []
         for outcome in (self._checked(outcome) for outcome in outcomes if outcome.job_id in jobs):
             job = jobs[outcome.job_id]
-            if outcome.retryable and not job.cancelling and job.attempts + 1 < self._max_attempts:
+            if outcome.retryable and job.attempts + 1 < self._max_attempts:
                 again.append(job)
             else:
                 final.append(outcome)
@@ -124,7 +126,8 @@ class Desk:
 
     async def broke(self, jobs: Sequence[LiveJob], sentence: str) -> None:
         """A run of these jobs broke (crash, hang, exception): again one by one, or a polite end."""
-        lost = [job for job in jobs if job.attempts + 1 >= self._max_attempts or job.cancelling]
+        jobs = self.wanted(jobs)
+        lost = [job for job in jobs if job.attempts + 1 >= self._max_attempts]
         again = [job for job in jobs if job not in lost]
         await self._finish([JobOutcome(job.job_id, "failed", error=sentence) for job in lost])
         if again:
@@ -132,32 +135,37 @@ class Desk:
 
     async def give_back(self, jobs: Sequence[LiveJob], *, solo: bool = False) -> None:
         """A run was called off through no fault of these jobs: back in line, nothing counted."""
-        if jobs:
+        if jobs := self.wanted(jobs):
             await self._requeue(jobs, broken=False, solo=solo)
 
+    def wanted(self, jobs: Sequence[LiveJob]) -> list[LiveJob]:
+        """Those that have not been cancelled meanwhile."""
+        return [job for job in jobs if not job.cancelling and self._live.get(job.job_id) is job]
+
     async def cancel(self, job_id: str) -> bool:
-        """Cancel a live job. True if it is, or soon will be, cancelled; False if it had ended."""
+        """Cancel a live job, durably and at once; False if it had ended (or is being cancelled already).
+
+        A worker that has it hears of it and stops between two steps; its answer is no longer waited for.
+        """
         job = self._live.get(job_id)
-        if job is None:
+        if job is None or job.cancelling:
             return False
-        job.cancelling = True
-        if self.queue.cancel(job_id):
-            await self._finish([JobOutcome(job_id, "cancelled")])
-            return True
-        await self.journal.request_cancel(job_id)
-        self.cancel_running(job_id)
-        return True
+        ended = await self._finish([JobOutcome(job_id, "cancelled")], cost=self._withdraw(job))
+        return job_id in ended
 
     def forget(self, job_id: str) -> None:
         """The job's row was deleted: it leaves without a reply."""
         job = self._live.get(job_id)
-        if job is None:
-            return
+        if job is not None:
+            self._retire(job, JobEvent(job_id, "cancelled"), cost=self._withdraw(job))
+
+    def _withdraw(self, job: LiveJob) -> float:
+        """Keep a job from running (on); returns what it is billed: GPU time that was begun is not free."""
         job.cancelling = True
-        if self.queue.cancel(job_id):
-            self._retire(job, JobEvent(job_id, "cancelled"), cost=0.0)
-        else:
-            self.cancel_running(job_id)
+        if self.queue.cancel(job.job_id):
+            return 0.0
+        self.cancel_running(job.job_id)
+        return job.queued.cost
 
     async def renew_leases(self) -> None:
         """Tell the journal that the running jobs are still in good hands."""
@@ -192,7 +200,9 @@ class Desk:
             self._live[job.job_id].watch.followers for job in self.queue.waiting()
         ):
             self._refreshing = True
-            asyncio.get_running_loop().call_later(_REFRESH_SECONDS, self._refresh_now)
+            # Planning takes longer the longer the line is; a long one is looked at less often.
+            delay = _REFRESH_SECONDS + _REFRESH_SECONDS_A_JOB * len(self.queue)
+            asyncio.get_running_loop().call_later(delay, self._refresh_now)
 
     def _refresh_now(self) -> None:
         self._refreshing = False
@@ -217,21 +227,24 @@ class Desk:
 
     async def _finish(
         self, outcomes: Sequence[JobOutcome], timings: Sequence[StageTiming] = (), cost: float = 0.0
-    ) -> None:
+    ) -> set[str]:
         if not outcomes:
-            return
+            return set()
         try:
             ended = await self.journal.finish(outcomes, timings)
         except Exception as error:
             # The rows still say "running": the next start makes these clips again, none is lost.
             for outcome in outcomes:
-                self._live[outcome.job_id].watch.fail(error)
+                if (job := self._live.get(outcome.job_id)) is not None:
+                    job.watch.fail(error)
             raise
         for outcome in outcomes:
-            job = self._live[outcome.job_id]
-            cancelled = outcome.status == "cancelled" or job.cancelling or outcome.job_id not in ended
+            cancelled = outcome.status == "cancelled" or outcome.job_id not in ended
             if cancelled and outcome.result_dir is not None:
                 await asyncio.to_thread(remove_paths, [outcome.result_dir])
+            job = self._live.get(outcome.job_id)
+            if job is None or (outcome.status == "cancelled" and outcome.job_id not in ended):
+                continue  # a cancel and a result met: whichever was committed first tells the watchers
             event = (
                 JobEvent(outcome.job_id, "cancelled")
                 if cancelled
@@ -247,23 +260,22 @@ class Desk:
             self._retire(job, event, cost)
         self.outbox.ring()
         self.refresh()
+        return ended
 
     def _retire(self, job: LiveJob, event: JobEvent, cost: float) -> None:
         self.queue.settle(job.job_id, cost)
         self._running.pop(job.job_id, None)
-        del self._live[job.job_id]
+        self._live.pop(job.job_id, None)
         job.watch.update(event)
 
     async def _requeue(self, jobs: Sequence[LiveJob], *, broken: bool, solo: bool) -> None:
         await self.journal.requeue([job.job_id for job in jobs], broken=broken, solo=solo)
-        for job in jobs:
+        for job in self.wanted(jobs):
             job.attempts += int(broken)
             job.queued = replace(job.queued, solo=job.queued.solo or solo)
             self._running.pop(job.job_id, None)
             self.queue.put_back(job.queued)
             job.watch.update(JobEvent(job.job_id, "queued"))
-            if job.cancelling:
-                await self.cancel(job.job_id)
         self.refresh()
         await self._wake()
 

@@ -72,7 +72,7 @@ class JobHandle:
         return JobOutcome(event.job_id, "done", result_dir=event.result_dir)
 
     async def cancel(self) -> bool:
-        """True if the job is, or soon will be, cancelled; False if it had ended."""
+        """True once the job is cancelled, on disk and for good; False if it had ended."""
         return await self._owner.cancel(self.job_id)
 
     def position(self) -> int | None:

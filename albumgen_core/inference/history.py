@@ -82,6 +82,11 @@ class History:
         )
         return [row["cover_path"] for row in rows]
 
+    async def known_covers(self) -> set[str]:
+        """Every cover a row still names."""
+        rows = await self._database.fetch("SELECT DISTINCT cover_path FROM jobs WHERE cover_path != ''")
+        return {row["cover_path"] for row in rows}
+
     async def forget_covers(self, paths: Sequence[str]) -> None:
         """Note that these covers are gone from disk."""
         await self._for_each(

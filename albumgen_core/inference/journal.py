@@ -131,8 +131,8 @@ class Journal:
     ) -> set[str]:
         """Commit what became of jobs, with the replies that are owed. Returns the ids that were still alive.
 
-        Where a member asked for a cancel, that is what a job becomes, whatever the outcome says. A job that
-        had ended before, or was deleted, is left alone and missing from the answer.
+        A job that had ended before (cancelled while its worker went on), or was deleted, is left alone and
+        missing from the answer.
         """
         now = time.time()
 
@@ -146,10 +146,6 @@ class Journal:
             return ended
 
         return await self.database.write(operation, patient=patient)
-
-    async def request_cancel(self, job_id: str) -> None:
-        """Remember that a running job is no longer wanted, even if the client dies before it stops."""
-        await self.database.execute("UPDATE jobs SET cancel_requested = 1 WHERE job_id = ?", (job_id,))
 
     async def update_origin(self, job_id: str, changes: dict[str, Any]) -> None:
         """Merge fields into where the reply goes. Raises UnknownJobError."""
@@ -169,9 +165,7 @@ class Journal:
 
         async def operation(connection: aiosqlite.Connection) -> None:
             for job in await _select(connection, "state IN ('received', 'running')"):
-                if job.cancel_requested:
-                    await _end(connection, JobOutcome(job.job_id, "cancelled"), now)
-                elif job.state == "received":
+                if job.state == "received":
                     await _end(connection, JobOutcome(job.job_id, "failed", error=LOST_BEFORE_COVER), now)
                 elif job.interruptions + 1 > max_interruptions:
                     await _end(connection, JobOutcome(job.job_id, "failed", error=GIVEN_UP), now)
@@ -247,10 +241,9 @@ async def _upsert(
 async def _end(connection: aiosqlite.Connection, outcome: JobOutcome, now: float) -> bool:
     """Give a live job its end and, once its whole bundle has ended, its place in the outbox."""
     cursor = await connection.execute(
-        "UPDATE jobs SET finished_at = ?1, lease_owner = NULL, lease_until = NULL,"
-        " state = iif(cancel_requested, 'cancelled', ?2),"
-        " result_dir = iif(cancel_requested, NULL, ?3), error = iif(cancel_requested, NULL, ?4)"
-        " WHERE job_id = ?5 AND state IN ('received', 'queued', 'running')",
+        "UPDATE jobs SET finished_at = ?, lease_owner = NULL, lease_until = NULL,"
+        " state = ?, result_dir = ?, error = ?"
+        " WHERE job_id = ? AND state IN ('received', 'queued', 'running')",
         (now, outcome.status, outcome.result_dir, outcome.error, outcome.job_id),
     )
     if cursor.rowcount != 1:

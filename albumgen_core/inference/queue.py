@@ -204,19 +204,24 @@ class FairQueue:
         del self._waiting[job.job_id]
         if not line:
             del group.lines[job.member]
-        self._prune()
         self.version += 1
 
     def _pick(self, head: QueuedJob | None) -> QueuedJob | None:
         """The job that is owed service next, among those that can run with `head`."""
-        # Sorting is stable and dicts keep the order of arrival: of equal ranks the earlier comer is first.
+        # Sorting is stable, `<` keeps the first and dicts the order of arrival: of equals the earlier comer.
         busy = [name for name, group in self._groups.items() if group.lines]
         for name in sorted(busy, key=self._clock.rank):
             group = self._groups[name]
-            for member in sorted(group.lines, key=group.clock.rank):
-                for job in group.lines[member].values():
-                    if head is None or (job.batch_key == head.batch_key and not job.solo):
-                        return job
+            owed: tuple[float, int] | None = None
+            found: QueuedJob | None = None
+            for member, line in group.lines.items():
+                rank = group.clock.rank(member)
+                if owed is None or rank < owed:
+                    job = next((each for each in line.values() if _fits(each, head)), None)
+                    if job is not None:
+                        owed, found = rank, job
+            if found is not None:
+                return found
         return None
 
     def _bill(self, job: QueuedJob) -> None:
@@ -225,15 +230,16 @@ class FairQueue:
         self._clock.bill(job.group, job.cost)
 
     def _prune(self) -> None:
-        waiting = {name for name, group in self._groups.items() if group.lines}
-        held = {job.group for job in self._taken.values()}
-        self._clock.prune(waiting | held)
+        """Forget guilds and members without a job on the way and without debts."""
+        busy = {name: set(group.lines) for name, group in self._groups.items() if group.lines}
+        for job in self._taken.values():
+            busy.setdefault(job.group, set()).add(job.member)
+        self._clock.prune(busy)
         for name, group in list(self._groups.items()):
-            if name not in waiting | held and self._clock.tag(name) <= self._clock.now:
-                del self._groups[name]  # nothing waits, nothing runs, no debt: forget the guild
+            if name not in busy and self._clock.tag(name) <= self._clock.now:
+                del self._groups[name]
             else:
-                members = {job.member for job in self._taken.values() if job.group == name}
-                group.clock.prune(group.lines.keys() | members)
+                group.clock.prune(busy.get(name, ()))
 
     def _copy(self) -> FairQueue:
         twin = FairQueue(self.limits)
@@ -242,3 +248,8 @@ class FairQueue:
         twin._waiting = dict(self._waiting)
         twin._taken = dict(self._taken)
         return twin
+
+
+def _fits(job: QueuedJob, head: QueuedJob | None) -> bool:
+    """Whether a job can lead a batch, or share that of `head`."""
+    return head is None or (job.batch_key == head.batch_key and not job.solo)

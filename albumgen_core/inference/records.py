@@ -36,7 +36,6 @@ class JobRecord:
     attempts: int
     interruptions: int
     solo: bool
-    cancel_requested: bool
     request_key: str | None
     received_at: float
     queued_at: float | None
@@ -67,7 +66,6 @@ class JobRecord:
             attempts=row["attempts"],
             interruptions=row["interruptions"],
             solo=bool(row["solo"]),
-            cancel_requested=bool(row["cancel_requested"]),
             request_key=row["request_key"],
             received_at=row["received_at"],
             queued_at=row["queued_at"],

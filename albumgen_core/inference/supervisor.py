@@ -105,7 +105,7 @@ class Supervisor:
         except asyncio.CancelledError:
             if slot.process is not None:
                 slot.process.kill("AlbumGen is stopping")
-            await self._desk.give_back([job for job in slot.batch if self._desk.live(job.job_id)])
+            await self._desk.give_back(slot.batch)
             raise
         except Exception as error:
             # The journal itself failed (damaged, removed): nothing can be promised any more.
@@ -187,6 +187,8 @@ class Supervisor:
 
     async def _run(self, slot: Slot, process: WorkerProcess, jobs: list[LiveJob], *, may_halve: bool) -> None:
         """Run jobs to whatever end; what a broken run leaves is back in line, or politely failed."""
+        if not (jobs := self._desk.wanted(jobs)):
+            return
         try:
             result = await process.run([job.spec for job in jobs])
         except WorkerDiedError as error:

@@ -21,7 +21,6 @@ CREATE TABLE jobs (
     attempts         INTEGER NOT NULL DEFAULT 0,  -- runs that ended with a broken worker or a retryable failure
     interruptions    INTEGER NOT NULL DEFAULT 0,  -- runs cut short because the client itself died
     solo             INTEGER NOT NULL DEFAULT 0,  -- must run without batch mates
-    cancel_requested INTEGER NOT NULL DEFAULT 0,
     lease_owner      TEXT,
     lease_until      REAL,
     received_at      REAL NOT NULL,

@@ -158,8 +158,10 @@ async def test_cancelling_a_running_job_stops_it_between_steps(client: Inference
     handle = await client.submit(make_spec("slow:100000"))
     await running(handle)
     assert await handle.cancel()
-    assert await outcome_of(handle) == "cancelled"
+    assert handle.now.state == "cancelled"
     assert (await client.outbox.next()).jobs[0].state == "cancelled"
+    assert await outcome_of(await client.submit(make_spec())) == "done"  # the worker is free again
+    assert (await client.status()).workers[0].restarts == 0
 
 
 async def test_a_cancel_that_came_too_late_for_the_runner_still_holds(client: InferenceClient) -> None:
@@ -365,6 +367,17 @@ async def test_closing_without_grace_puts_the_running_job_back(start_client: Sta
     assert await outcome_of(await client.subscribe(handle.job_id)) == "done"
     record = await client.record(handle.job_id)
     assert (record.attempts, record.interruptions) == (0, 0)
+
+
+async def test_covers_of_submissions_that_died_half_way_are_swept_up(start_client: StartClient) -> None:
+    client = await start_client()
+    kept = await client.submit(make_spec("hang"), b"cover")
+    await client.close(grace=0.0)
+    covers = client.settings.data_dir / "covers"
+    (covers / "orphan").write_bytes(b"never committed")
+    (covers / ".part-x").write_bytes(b"half")
+    await start_client()
+    assert [path.name for path in covers.iterdir()] == [kept.job_id]
 
 
 async def test_one_client_a_directory(client: InferenceClient, start_client: StartClient) -> None:

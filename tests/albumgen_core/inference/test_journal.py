@@ -15,6 +15,7 @@ import pytest
 from albumgen_core.inference.database import Database
 from albumgen_core.inference.errors import (
     AlreadyRunningError,
+    DiskFullError,
     InferenceError,
     JournalBusyError,
     JournalCorruptError,
@@ -126,8 +127,8 @@ async def test_a_cancel_that_was_promised_wins_over_a_result(journal: Journal, o
     spec = make_spec()
     await journal.add([spec])
     await journal.mark_running([spec.job_id])
-    await journal.request_cancel(spec.job_id)
-    await journal.finish([done(spec)])
+    await journal.finish([JobOutcome(spec.job_id, "cancelled")])
+    assert await journal.finish([done(spec)]) == set()
     record = await journal.get(spec.job_id)
     assert (record.state, record.result_dir) == ("cancelled", None)
 
@@ -191,18 +192,16 @@ async def test_next_wakes_when_a_reply_falls_due(journal: Journal, outbox: Outbo
 async def test_a_start_queues_what_was_running_and_answers_what_cannot_go_on(
     journal: Journal, outbox: Outbox
 ) -> None:
-    running, received, unwanted, waiting = (make_spec() for _ in range(4))
+    running, received, waiting = (make_spec() for _ in range(3))
     await journal.add([received], received_only=True)
-    for spec in (running, unwanted, waiting):
+    for spec in (running, waiting):
         await journal.add([spec])
-    await journal.mark_running([running.job_id, unwanted.job_id])
-    await journal.request_cancel(unwanted.job_id)
+    await journal.mark_running([running.job_id])
     queued = {record.job_id: record for record in await journal.recover()}
     assert queued.keys() == {running.job_id, waiting.job_id}
     assert (queued[running.job_id].interruptions, queued[running.job_id].attempts) == (1, 0)
     assert (await journal.get(received.job_id)).error == LOST_BEFORE_COVER
-    assert (await journal.get(unwanted.job_id)).state == "cancelled"
-    assert await outbox.pending() == 2
+    assert await outbox.pending() == 1
 
 
 async def test_a_job_that_takes_the_client_down_each_time_runs_alone_and_ends_some_day(
@@ -368,6 +367,29 @@ async def test_a_result_waits_out_a_lock(journal: Journal, database: Database) -
     foreign.execute("ROLLBACK")
     foreign.close()
     assert await finishing == {spec.job_id}
+
+
+async def test_a_full_disk_is_said_and_old_rows_stay_readable(
+    journal: Journal, database: Database, outbox: Outbox
+) -> None:
+    """SQLite's page limit raises the very error a full disk does."""
+    old, new = make_spec(), make_spec(origin={"text": "x" * 100_000})
+    await journal.add([old])
+
+    async def limit(connection: aiosqlite.Connection) -> None:
+        await connection.execute("PRAGMA max_page_count = 1")  # SQLite takes the present size instead
+
+    async def lift(connection: aiosqlite.Connection) -> None:
+        await connection.execute("PRAGMA max_page_count = 1000000")
+
+    await database.write(limit)
+    with pytest.raises(DiskFullError, match="not enough disk space"):
+        await journal.add([new])
+    assert (await journal.get(old.job_id)).state == "queued"
+    with pytest.raises(UnknownJobError):
+        await journal.get(new.job_id)
+    await database.write(lift)
+    await journal.add([new])
 
 
 async def test_others_keep_tables_of_their_own(tmp_path: Path) -> None:
