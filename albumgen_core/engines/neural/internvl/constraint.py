@@ -18,10 +18,6 @@ from torch import Tensor
 MAX_TOKENS = 1024
 """More than the longest valid answer has bytes, so no answer is ever cut."""
 
-_LAYOUT = {"whitespace_flexible": False, "item_separator": ", ", "key_separator": ": "}
-"""Without these, a weak model may fill its answer with white space."""
-
-
 class GrammarError(RuntimeError):
     """The grammar refused a token that it had allowed, or the schema cannot be compiled."""
 
@@ -33,13 +29,14 @@ class Constraint:
         tokenizer: the model's, a fast one.
         vocabulary: rows of the output layer, which may be more than the tokenizer has tokens.
         end: id of the token that ends an answer.
-        schema: JSON schema; every string in it must have a bounded length.
+        schema: JSON schema; every string in it must have a bounded length, and its `x-guidance` should fix
+            the white space, with which a weak model would else fill its answer.
     """
 
     def __init__(self, tokenizer: Any, vocabulary: int, end: int, schema: dict[str, Any]) -> None:
         self._tokenizer = from_tokenizer(tokenizer, n_vocab=vocabulary, eos_token=end)
         self._vocabulary = vocabulary
-        self._grammar = LLMatcher.grammar_from_json_schema(json.dumps({**schema, "x-guidance": _LAYOUT}))
+        self._grammar = LLMatcher.grammar_from_json_schema(json.dumps(schema))
         problem = LLMatcher.validate_grammar(self._grammar, self._tokenizer)
         if problem:
             raise GrammarError(problem)

@@ -11,7 +11,7 @@ from albumgen_core.attributes import MusicalAttributes
 from albumgen_core.cover import Cover
 from albumgen_core.engines.base import FractionCallback, Neighbour, ignore_progress
 from albumgen_core.engines.neural.internvl.adapter import apply_adapter
-from albumgen_core.engines.neural.internvl.answer import FIELDS, answer_schema, read_answer
+from albumgen_core.engines.neural.internvl.answer import ANSWER_FIELDS, answer_schema, read_answer
 from albumgen_core.engines.neural.internvl.chat import Chat
 from albumgen_core.engines.neural.internvl.checkpoint import SPEC, Checkpoint, load_model, open_checkpoint
 from albumgen_core.engines.neural.internvl.constraint import Constraint
@@ -102,7 +102,7 @@ class InternVLDescriber:
         def watch(tokens: list[int]) -> None:
             # Each field that has been begun is a step; the braces and names between them are free.
             begun = self._chat.decode(tokens).count('": ')
-            on_progress(PROMPT_SHARE + (1 - PROMPT_SHARE) * min(begun, len(FIELDS)) / (len(FIELDS) + 1))
+            on_progress(PROMPT_SHARE + (1 - PROMPT_SHARE) * min(begun, len(ANSWER_FIELDS)) / (len(ANSWER_FIELDS) + 1))
 
         answer = write_answer(
             self._model,

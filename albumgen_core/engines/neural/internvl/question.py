@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
-from albumgen_core.attributes import AUDIO_FEATURES, KEYS
+from albumgen_core.attribute_fields import FIELDS
 from albumgen_core.engines.base import Album, Neighbour
 from albumgen_core.measured import MeasuredAttributes
 
@@ -14,9 +14,13 @@ LONGEST_NAME = 60
 
 _TASK = (
     "This is the cover of a music album. Predict how the album sounds, from its colours, its mood, its style "
-    "and any words on it. Answer with one JSON object with these fields: artist_name, album_genre, key "
-    f"({', '.join(KEYS)}), time_signature (beats a bar), {', '.join(AUDIO_FEATURES)} (each from 0 to 1), and "
-    "tempo (beats a minute)."
+    "and any words on it. Answer with one JSON object with these fields: "
+    + "; ".join(
+        f"{spec.json_name} ({'text' if spec.kind == 'text' or spec.name == 'album_genre' else spec.range_text()})"
+        for spec in FIELDS
+        if not spec.optional
+    )
+    + "."
 )
 _CONTEXT = (
     "These are the albums with the most similar covers and what was measured of their music, the most similar "
@@ -38,17 +42,15 @@ def describe_album(album: Album) -> str:
 
 
 def _known(attributes: MeasuredAttributes) -> str:
-    values: dict[str, str | int | float] = {}
-    if attributes.album_genre:
-        values["album_genre"] = _clean(attributes.album_genre)
-    if attributes.key is not None:
-        values["key"] = attributes.key
-    if attributes.time_signature is not None:
-        values["time_signature"] = attributes.time_signature
-    for name, value in zip(AUDIO_FEATURES, attributes.features(), strict=True):
-        values[name] = round(value, 3)
-    if attributes.tempo is not None:
-        values["tempo"] = round(attributes.tempo, 1)
+    values: dict[str, str | float] = {}
+    for spec in FIELDS:
+        value = getattr(attributes, spec.name)
+        if value is None or spec.optional or spec.kind == "text":
+            continue
+        if spec.kind == "number":
+            values[spec.json_name] = spec.rounded(value)
+        else:
+            values[spec.json_name] = _clean(str(value))
     return json.dumps(values, ensure_ascii=False)
 
 

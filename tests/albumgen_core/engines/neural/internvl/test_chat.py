@@ -93,7 +93,7 @@ def test_neighbours_come_with_what_is_known_of_them() -> None:
     assert '"First"' in first
     assert '"key": "D"' in first
     assert '"tempo": 98.0' in first
-    assert '"album_genre": "jazz"' in second
+    assert '"Album Genre": "jazz"' in second
     assert '"tempo"' not in second
 
 
