@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
@@ -84,6 +85,9 @@ class ComposeRequest:
         seconds: length of the whole clip, > 0. With `continue_from` it includes the earlier part.
         seed: non-negative; the same request with the same seed gives the same audio.
         continue_from: an earlier clip to play on from, or None.
+        checkpoint: file where a composer that takes long may keep what it has so far; when it is there
+            already, composed for this very request, the composer goes on from it. The caller deletes it
+            once the clip is safe.
     """
 
     prompt: str
@@ -91,6 +95,7 @@ class ComposeRequest:
     seconds: float
     seed: int
     continue_from: Audio | None = None
+    checkpoint: Path | None = None
 
 
 class Embedder(Protocol):

@@ -143,6 +143,19 @@ class Codec:
         kernel = int(self._config.kernel_size)
         return kernel - 1 if self._config.use_causal_conv else kernel // 2
 
+    @property
+    def reach(self) -> int:
+        """Frames to either side that one sample of `back`'s output depends on, or a few more."""
+        config = self._config
+        samples = int(config.last_kernel_size) - 1
+        for ratio in reversed(config.upsampling_ratios):
+            samples += sum(
+                (config.residual_kernel_size - 1) * config.dilation_growth_rate**block
+                for block in range(config.num_residual_layers)
+            )
+            samples = math.ceil(samples / ratio) + 1  # a kernel of 2 * ratio: this frame and the next
+        return samples
+
     @torch.inference_mode()
     def encode(self, samples: Tensor) -> Tensor:
         """Tokens of sound: float32 (batch, samples) → int64 (batch, codebooks, ceil(samples / hop))."""

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from scipy.signal import resample_poly
 from torch import Tensor
 
@@ -23,7 +26,10 @@ from albumgen_core.engines.neural.musicgen.codec import Codec
 from albumgen_core.engines.neural.musicgen.decoder_api import Decoder
 from albumgen_core.engines.neural.musicgen.delay import TO_COMPOSE, DelayPattern
 from albumgen_core.engines.neural.musicgen.generate import Row, Watch, generate
+from albumgen_core.engines.neural.musicgen.resume import TokenFile, fingerprint
 from albumgen_core.engines.neural.musicgen.sampling import Sampler, uniforms
+from albumgen_core.engines.neural.musicgen.stream import SoundStream
+from albumgen_core.engines.neural.musicgen.take import SoundCallback, Take, ignore_sound
 from albumgen_core.engines.neural.musicgen.text import TextEncoder
 
 
@@ -74,24 +80,44 @@ class MusicGenComposer:
         *,
         on_progress: FractionCallback = ignore_progress,
         is_cancelled: CancelCheck = never_cancelled,
+        on_sound: SoundCallback = ignore_sound,
     ) -> list[Audio | None]:
         """Compose a batch; see `Composer.compose`.
 
         Progress counts decoder steps, and cancellation is looked for before each of them. A clip depends
         on its own request alone: neither its batch nor an interruption changes what is drawn for it.
+        `on_sound` hears each clip from its beginning while its end is still being composed.
         """
         rows = [self._row(request) for request in requests]
-
-        def progress(done: int, total: int) -> None:
-            on_progress(done / total)
-
-        watch = Watch(progress, is_cancelled)
-        generate(
-            self.decoder, self._pattern, rows, self.sampler, watch, window=self._window, stride=self._stride
-        )
+        with ThreadPoolExecutor(1, "musicgen-codec") as codec_thread:
+            takes = [
+                Take(
+                    row,
+                    self._stream(row),
+                    self._file(request, row),
+                    codec_thread,
+                    partial(on_sound, position),
+                )
+                for position, (row, request) in enumerate(zip(rows, requests, strict=True))
+            ]
+            watch = Watch(
+                progress=lambda done, total: on_progress(done / total),
+                cancelled=is_cancelled,
+                frames=lambda index: takes[index].grow(),
+            )
+            generate(
+                self.decoder,
+                self._pattern,
+                rows,
+                self.sampler,
+                watch,
+                window=self._window,
+                stride=self._stride,
+            )
+            sounds = [None if take.row.cancelled else take.finish() for take in takes]
         return [
-            None if row.cancelled else self._sound(row, request.seconds)
-            for row, request in zip(rows, requests, strict=True)
+            None if sound is None else self._audio(sound, row, request.seconds)
+            for sound, row, request in zip(sounds, rows, requests, strict=True)
         ]
 
     def _row(self, request: ComposeRequest) -> Row:
@@ -108,6 +134,32 @@ class MusicGenComposer:
             tokens[:, :known] = earlier
         noise = uniforms(request.seed, total, self._pattern.codebooks).to(device)
         return Row(self.text.encode(request.prompt), tokens, noise, known)
+
+    def _stream(self, row: Row) -> SoundStream:
+        return SoundStream(self.codec, self._channels, row.total)
+
+    def _file(self, request: ComposeRequest, row: Row) -> TokenFile | None:
+        """The request's checkpoint, after the row has been brought to where it stands."""
+        if request.checkpoint is None:
+            return None
+        identity = fingerprint(
+            model=self._name,
+            decoder=self.decoder.name,
+            guidance=self.decoder.guidance_scale,
+            sampler=str(self.sampler),
+            window=self._window,
+            stride=self._stride,
+            prompt=request.prompt,
+            seed=request.seed,
+            frames=row.total,
+            continued=row.tokens[:, : row.known].tolist(),
+        )
+        file = TokenFile(request.checkpoint, identity)
+        saved = file.load(self._pattern.codebooks)
+        if saved is not None and row.known < saved.shape[1] <= row.total:
+            row.known = saved.shape[1]
+            row.tokens[:, : row.known] = torch.from_numpy(saved.astype(np.int64))
+        return file
 
     def _tokens_of(self, audio: Audio) -> Tensor:
         """The clip's tokens: those kept beside it, else its sound encoded."""
@@ -127,13 +179,7 @@ class MusicGenComposer:
         # Left and right interleave: codebook 0 left, codebook 0 right, codebook 1 left, …
         return tokens.transpose(0, 1).reshape(-1, tokens.shape[-1]).to(self.decoder.device)
 
-    def _sound(self, row: Row, seconds: float) -> Audio:
-        tokens = row.tokens
-        by_channel = tokens.view(-1, self._channels, tokens.shape[1]).transpose(0, 1)
-        samples = self.codec.decode(by_channel.to(self.codec.device)).float().cpu().numpy()
+    def _audio(self, samples: NDArray[np.float32], row: Row, seconds: float) -> Audio:
         wanted = min(round(seconds * self.sample_rate), samples.shape[1])
-        return Audio(
-            np.ascontiguousarray(samples[:, :wanted]),
-            self.sample_rate,
-            tokens.cpu().numpy().astype(np.int16),
-        )
+        tokens = row.tokens.cpu().numpy().astype(np.int16)
+        return Audio(np.ascontiguousarray(samples[:, :wanted]), self.sample_rate, tokens)

@@ -37,6 +37,11 @@ class Decoder(Protocol):
         ...
 
     @property
+    def guidance_scale(self) -> float:
+        """Classifier-free guidance; 1 is none."""
+        ...
+
+    @property
     def device(self) -> torch.device:
         """Where columns and conditionings live."""
         ...
