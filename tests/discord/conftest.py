@@ -19,7 +19,7 @@ from tests.discord.state import Channel, Guild
 class House:
     """One guild, its owner, a member, a connected bot."""
 
-    discord: LoopbackDiscord
+    loopback: LoopbackDiscord
     bot: SampleBot
     guild: Guild
     owner: Person

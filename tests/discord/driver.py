@@ -1,4 +1,19 @@
-"""``LoopbackDiscord``: a whole Discord on this machine, and people in it, for tests to read like a story."""
+"""``LoopbackDiscord``: a whole Discord on this machine, and people in it, for tests to read like a story.
+
+async with LoopbackDiscord() as discord:
+    ann = discord.user("Ann")
+    channel = discord.guild("House", owner=ann).channel("general")
+    bot = await discord.start_bot(environment={"DISCORD_TOKEN": discord.token})
+    await discord.gateway.wait_connected()
+    used = await ann.slash(channel, "albumgen", image=("cover.png", png), rag=True)
+    await used.wait_acknowledged()
+    message = await used.message.wait_until(lambda m: any(a.filename.endswith(".mp3") for a in m.attachments))
+    mp3 = message.attachment(".mp3").data
+    await ann.react(message, "🔁")
+    await ann.click(message, "Prompt")
+    bot.kill()
+    assert discord.violations == []
+"""
 
 from __future__ import annotations
 

@@ -14,6 +14,7 @@ from typing import Any, Protocol
 from aiohttp import WSMsgType, web
 
 from tests.discord import payloads
+from tests.discord.intents import CONTENT, MEMBERS, PRIVILEGED, wanted
 from tests.discord.permissions import P
 from tests.discord.state import Channel, Guild, Json
 from tests.discord.world import World
@@ -21,47 +22,6 @@ from tests.discord.world import World
 URL = "wss://gateway.discord.gg"
 DISPATCH, HEARTBEAT, IDENTIFY, PRESENCE, VOICE_STATE, RESUME, RECONNECT = 0, 1, 2, 3, 4, 6, 7
 REQUEST_MEMBERS, INVALID_SESSION, HELLO, HEARTBEAT_ACK = 8, 9, 10, 11
-PRIVILEGED = 1 << 1 | 1 << 8 | 1 << 15
-MEMBERS, CONTENT = 1 << 1, 1 << 15
-
-GUILD_INTENT = {"GUILD": 1, "CHANNEL": 1, "THREAD": 1, "STAGE": 1}
-EVENT_INTENTS = {
-    "GUILD_MEMBER_ADD": (1 << 1, 0),
-    "GUILD_MEMBER_UPDATE": (1 << 1, 0),
-    "GUILD_MEMBER_REMOVE": (1 << 1, 0),
-    "VOICE_STATE_UPDATE": (1 << 7, 0),
-    "MESSAGE_CREATE": (1 << 9, 1 << 12),
-    "MESSAGE_UPDATE": (1 << 9, 1 << 12),
-    "MESSAGE_DELETE": (1 << 9, 1 << 12),
-    "MESSAGE_REACTION_ADD": (1 << 10, 1 << 13),
-    "MESSAGE_REACTION_REMOVE": (1 << 10, 1 << 13),
-    "MESSAGE_REACTION_REMOVE_ALL": (1 << 10, 1 << 13),
-    "MESSAGE_REACTION_REMOVE_EMOJI": (1 << 10, 1 << 13),
-    "TYPING_START": (1 << 11, 1 << 14),
-    "CHANNEL_PINS_UPDATE": (1, 1 << 12),
-    "GUILD_SCHEDULED_EVENT_CREATE": (1 << 16, 0),
-    "GUILD_SCHEDULED_EVENT_UPDATE": (1 << 16, 0),
-    "GUILD_SCHEDULED_EVENT_DELETE": (1 << 16, 0),
-}
-"""Intent that an event needs in a guild and in a direct message (0: never sent there)."""
-
-ALWAYS = {
-    "INTERACTION_CREATE",
-    "READY",
-    "RESUMED",
-    "VOICE_SERVER_UPDATE",
-    "GUILD_MEMBERS_CHUNK",
-    "USER_UPDATE",
-}
-
-
-def wanted(intents: int, event: str, guild: Guild | None) -> bool:
-    """Whether a session that declared ``intents`` receives ``event``."""
-    if event in ALWAYS:
-        return True
-    if event in EVENT_INTENTS:
-        return bool(intents & EVENT_INTENTS[event][0 if guild else 1])
-    return bool(intents & GUILD_INTENT.get(event.split("_")[0], 0))
 
 
 class Squeeze(Protocol):
@@ -151,6 +111,7 @@ class Gateway:
         self.resumes: list[Json] = []
         self.received: list[Json] = []
         self.refuse_resumes = 0
+        """How many of the next RESUMEs to answer with an invalid session."""
         self.acknowledge_heartbeats = True
         self.on_voice_state: Any = None
         world.emit = self.dispatch
@@ -205,7 +166,8 @@ class Gateway:
     async def _receive(
         self, connection: Connection, session: Session | None, message: Json
     ) -> Session | None:
-        op, data = message["op"], message.get("d")
+        op = message["op"]
+        data: Any = message.get("d")
         self.received.append(message)
         if op == HEARTBEAT:
             if self.acknowledge_heartbeats:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from tests.discord import limits, messages, payloads
+from tests.discord import form_limits, messages, payloads
 from tests.discord.errors import ApiError, Problems, invalid_webhook_token, unknown
 from tests.discord.messages import Uploads
 from tests.discord.permissions import DIRECT
@@ -282,10 +282,10 @@ def answer(interaction: Interaction, kind: int, data: Json, uploads: Uploads) ->
         interaction.original = messages.edit(interaction.source, data, uploads)
     elif kind == 8:
         choices = data.get("choices") or []
-        limits.check_choices(choices)
+        form_limits.check_choices(choices)
         interaction.choices = choices
     elif kind == 9:
-        limits.check_modal(data)
+        form_limits.check_modal(data)
         messages.number_parts(data["components"])
         interaction.modal = data
 

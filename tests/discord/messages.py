@@ -8,12 +8,12 @@ from dataclasses import dataclass
 
 from tests.discord import limits, payloads
 from tests.discord.errors import ApiError, Problems
-from tests.discord.state import LOADING, Attachment, Channel, Json, Message, Revision, User
+from tests.discord.state import LOADING, V2, Attachment, Channel, Json, Message, Revision, User
 from tests.discord.world import World
 
 NONCE_SECONDS = 180.0
 MENTION = re.compile(r"<@!?(\d+)>")
-KEPT_FLAGS = (1 << 2) | (1 << 6) | (1 << 12) | limits.V2
+KEPT_FLAGS = (1 << 2) | (1 << 6) | (1 << 12) | V2
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ def edit(message: Message, body: Json, uploads: Uploads) -> Message:
     world = message.world
     check_sizes(world, message.channel, uploads)
     flags = int(body["flags"]) & KEPT_FLAGS if body.get("flags") is not None else 0
-    limits.check_message(body | {"flags": flags | message.flags & limits.V2}, len(uploads), editing=True)
+    limits.check_message(body | {"flags": flags | message.flags & V2}, len(uploads), editing=True)
     listed = body.get("attachments")
     existing = {attachment.id: attachment for attachment in message.attachments}
     kept = message.attachments

@@ -97,11 +97,13 @@ def fill(
     command: Json, path: list[str], options: Json, resolved: Resolved, channel: Channel, *, partial: bool
 ) -> Json:
     """The ``data`` of a command interaction. ``partial``: still being typed, so nothing is required yet."""
-    node, wrappers = command, []
+    node: Json = command
+    wrappers: list[tuple[int, str]] = []
     for name in path:
-        node = next((o for o in node.get("options", []) if o["name"] == name and o["type"] in (1, 2)), None)  # type: ignore[assignment]
-        if node is None:
+        inner = [o for o in node.get("options", []) if o["name"] == name and o["type"] in (1, 2)]
+        if not inner:
             raise BadOptionError(f"no subcommand {name!r}")
+        node = inner[0]
         wrappers.append((node["type"], name))
     offered = node.get("options") or []
     if any(option["type"] in (1, 2) for option in offered):
@@ -140,7 +142,7 @@ def convert(option: Json, given: Any, resolved: Resolved, channel: Channel) -> A
         return resolved.file(given, channel)
     if kind in (USER, CHANNEL, ROLE, MENTIONABLE):
         return resolved.thing(given, channel)
-    types = {STRING: str, INTEGER: int, BOOLEAN: bool, NUMBER: (int, float)}[kind]
+    types: Any = {STRING: str, INTEGER: int, BOOLEAN: bool, NUMBER: (int, float)}[kind]
     if not isinstance(given, types) or (kind != BOOLEAN and isinstance(given, bool)):
         raise BadOptionError(f"{name} takes {types}, not {given!r}")
     choices = option.get("choices") or []

@@ -41,7 +41,7 @@ class Again(discord.ui.DynamicItem[discord.ui.Button[Any]], template=r"again:(?P
 
 class Edit(discord.ui.Modal, title="Edit the music"):
     genre: discord.ui.TextInput[Any] = discord.ui.TextInput(label="Genre", max_length=20)
-    key = discord.ui.Label(
+    key: discord.ui.Label[Any] = discord.ui.Label(
         text="Key", component=discord.ui.Select(options=[discord.SelectOption(label=k) for k in ("C", "D")])
     )
 
@@ -117,8 +117,8 @@ def register(tree: app_commands.CommandTree[Any]) -> None:
         ]
         if interaction.is_guild_integration():
             channel = interaction.channel
-            assert isinstance(channel, discord.abc.Messageable)
-            message = channel.get_partial_message(response.message_id)  # type: ignore[attr-defined]
+            assert isinstance(channel, discord.TextChannel | discord.DMChannel)
+            message = channel.get_partial_message(response.message_id)
             await message.edit(content=None, embed=embed, attachments=files, view=Panel())
         else:
             await interaction.edit_original_response(content=None, embed=embed, attachments=files)

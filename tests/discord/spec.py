@@ -60,7 +60,7 @@ class Specification:
         """The document if it is there and ``jsonschema`` is installed, else None."""
         path = document_path()
         try:
-            import jsonschema  # noqa: F401
+            import jsonschema  # type: ignore[import-untyped]  # noqa: F401
         except ImportError:
             return None
         return cls(json.loads(path.read_text("utf-8"))) if path else None
@@ -80,7 +80,7 @@ class Specification:
 
 def describe(error: Any) -> str:
     """Where and why, following the alternative that came closest."""
-    from jsonschema.exceptions import best_match
+    from jsonschema.exceptions import best_match  # type: ignore[import-untyped]
 
     closest = best_match([error]) or error
     while closest.context:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import datetime
 import io
+from typing import Any
 
 import aiohttp
 import discord
@@ -12,6 +14,7 @@ from PIL import Image
 
 from tests.discord.conftest import House
 from tests.discord.driver import LoopbackDiscord, NotOfferedError
+from tests.discord.faults import Faults, Kind
 from tests.discord.permissions import P
 from tests.discord.sample_bot import Panel
 
@@ -55,7 +58,7 @@ async def test_deferred_reply_is_replaced_by_the_first_follow_up(house: House) -
     more = await used.wait_followup()
     assert (message.content, more.content) == ("thought", "more")
     assert message.ephemeral
-    assert message not in house.discord.messages(house.channel)
+    assert message not in house.loopback.messages(house.channel)
 
 
 async def test_buttons_select_and_modal(house: House) -> None:
@@ -89,7 +92,7 @@ async def test_reactions_and_hidden_content(house: House) -> None:
     await message.add_reaction("⭐")
     users = [user.id async for user in message.reactions[0].users()]
     assert users == [house.ann.id]
-    assert posted.reactions["⭐"] == [house.discord.world.bot]
+    assert posted.reactions["⭐"] == [house.loopback.world.bot]
 
 
 async def test_direct_messages_and_user_installs(house: House) -> None:
@@ -109,61 +112,63 @@ async def test_direct_messages_and_user_installs(house: House) -> None:
 
 
 async def test_resume_replays_what_was_missed(house: House) -> None:
-    house.discord.gateway.drop()
+    house.loopback.gateway.drop()
     used = await house.ann.slash(house.channel, "suggest", name="missed")
     assert (await used.wait_message()).content == "missed"
-    assert len(house.discord.gateway.resumes) == 1
-    house.discord.gateway.ask_to_reconnect()
-    await house.discord.gateway.wait_resumed(2)
-    assert len(house.discord.gateway.identifies) == 1
+    assert len(house.loopback.gateway.resumes) == 1
+    house.loopback.gateway.ask_to_reconnect()
+    await house.loopback.gateway.wait_resumed(2)
+    assert len(house.loopback.gateway.identifies) == 1
 
 
 async def test_an_invalid_session_identifies_anew(house: House) -> None:
-    house.discord.gateway.invalidate()
-    await house.discord.gateway.wait_connected(identifies=2)
+    house.loopback.gateway.invalidate()
+    await house.loopback.gateway.wait_connected(identifies=2)
     used = await house.ann.slash(house.channel, "suggest", name="back")
     assert (await used.wait_message()).content == "back"
 
 
 async def test_rate_limits_are_retried_with_the_same_files(house: House) -> None:
     message = await house.messageable().send("first")
-    one = house.discord.faults.rate_limit("PATCH /channels/*/messages/*", retry_after=0.05)
-    everywhere = house.discord.faults.rate_limit_globally(SEND.replace("{channel_id}", "*"), retry_after=0.05)
+    one = house.loopback.faults.rate_limit("PATCH /channels/*/messages/*", retry_after=0.05)
+    everywhere = house.loopback.faults.rate_limit_globally(
+        SEND.replace("{channel_id}", "*"), retry_after=0.05
+    )
     await message.edit(content="second", attachments=[discord.File(io.BytesIO(b"abc"), "a.bin")])
     await house.messageable().send("third")
     assert (one.hits, everywhere.hits) == (1, 1)
-    assert house.discord.count(EDIT, 429) == house.discord.count(SEND, 429) == 1
+    assert house.loopback.count(EDIT, 429) == house.loopback.count(SEND, 429) == 1
     edited = house.channel.messages[message.id]
     assert [attachment.data for attachment in edited.attachments] == [b"abc"]
 
 
 async def test_enforced_buckets_slow_the_client_down(house: House) -> None:
-    house.discord.rate_limits.enforced = True
+    house.loopback.rate_limits.enforced = True
     message = await house.messageable().send("star me")
     await message.add_reaction("⭐")
     await message.add_reaction("🔁")
-    assert house.discord.server.rest.invalid <= 1
+    assert house.loopback.server.rest.invalid <= 1
 
 
 async def test_an_ambiguous_send_is_told_apart_by_its_nonce(house: House) -> None:
-    house.discord.faults.reset_after("POST /channels/*/messages")
+    house.loopback.faults.reset_after("POST /channels/*/messages")
     with pytest.raises(aiohttp.ClientError):
         await house.messageable().send("once", nonce="job-1")
     await house.messageable().send("once", nonce="job-1")
-    assert [message.content for message in house.discord.messages(house.channel)] == ["once"]
-    house.discord.clock.advance(600)
+    assert [message.content for message in house.loopback.messages(house.channel)] == ["once"]
+    house.loopback.clock.advance(600)
     await house.messageable().send("once", nonce="job-1")
-    assert len(house.discord.messages(house.channel)) == 2, "a nonce is remembered for minutes only"
+    assert len(house.loopback.messages(house.channel)) == 2, "a nonce is remembered for minutes only"
 
 
 async def test_server_errors_and_stalls(house: House) -> None:
-    house.discord.faults.status("POST /channels/*/messages", 503)
+    house.loopback.faults.status("POST /channels/*/messages", 503)
     with pytest.raises(discord.DiscordServerError):
         await house.messageable().send("x")
-    house.discord.faults.stall("POST /channels/*/messages")
+    house.loopback.faults.stall("POST /channels/*/messages")
     with pytest.raises(TimeoutError):
         await asyncio.wait_for(house.messageable().send("x"), 0.2)
-    assert house.discord.messages(house.channel) == []
+    assert house.loopback.messages(house.channel) == []
 
 
 async def test_attachments_keep_add_and_drop(house: House) -> None:
@@ -176,55 +181,42 @@ async def test_attachments_keep_add_and_drop(house: House) -> None:
     assert await edited.attachments[1].read() == b"c"
     with pytest.raises(discord.NotFound):
         await message.attachments[1].read()
-    house.discord.clock.advance(25 * 3600)
+    house.loopback.clock.advance(25 * 3600)
     with pytest.raises(discord.NotFound):
         await kept.read()
     fresh = await edited.fetch()
     assert await fresh.attachments[0].read() == b"a"
 
 
-@pytest.fixture
-def lenient(house: House) -> House:
-    """For tests that break rules on purpose."""
-    house.discord.server.rest.violations = _Forgiving()
-    return house
-
-
-class _Forgiving(list):  # type: ignore[type-arg]
-    def __eq__(self, other: object) -> bool:
-        return True
-
-    __hash__ = None  # type: ignore[assignment]
-
-
-async def refusal(house: House, **message: object) -> discord.HTTPException:
+async def refusal(house: House, **message: Any) -> discord.HTTPException:
     with pytest.raises(discord.HTTPException) as refused:
-        await house.messageable().send(**message)  # type: ignore[arg-type]
+        await house.messageable().send(**message)
     return refused.value
 
 
-async def test_limits_are_the_documented_ones(lenient: House) -> None:
-    too_long = await refusal(lenient, content="x" * 2001)
+async def test_limits_are_the_documented_ones(house: House) -> None:
+    too_long = await refusal(house, content="x" * 2001)
     assert (too_long.status, too_long.code) == (400, 50035)
     assert "Must be 2000 or fewer in length." in too_long.text
     embeds = [discord.Embed(description="x" * 3001) for _ in range(2)]
-    assert "maximum size of 6000" in (await refusal(lenient, embeds=embeds)).text
-    assert (await refusal(lenient)).code == 50006
+    assert "maximum size of 6000" in (await refusal(house, embeds=embeds)).text
+    assert (await refusal(house)).code == 50006
     view = discord.ui.View()
     for _ in range(2):
         view.add_item(discord.ui.Button(label="a", custom_id="same"))
-    assert "cannot be duplicated" in (await refusal(lenient, view=view)).text
-    lenient.discord.limit_uploads(10)
-    large = await refusal(lenient, file=discord.File(io.BytesIO(b"x" * 11), "x.bin"))
+    assert "cannot be duplicated" in (await refusal(house, view=view)).text
+    house.loopback.limit_uploads(10)
+    large = await refusal(house, file=discord.File(io.BytesIO(b"x" * 11), "x.bin"))
     assert (large.status, large.code) == (413, 40005)
-    assert len(lenient.discord.violations) == 5
-    assert lenient.discord.messages(lenient.channel) == []
+    assert len(house.loopback.violations) == 5
+    house.loopback.violations.clear()
+    assert house.loopback.messages(house.channel) == []
 
 
 async def test_permissions_and_missing_things(house: House) -> None:
     message = await house.messageable().send("mine")
     other = await house.ann.say(house.channel, "hers")
-    house.discord.forbid_bot(house.channel, P.SEND_MESSAGES)
+    house.loopback.forbid_bot(house.channel, P.SEND_MESSAGES)
     assert (await refusal(house, content="x")).code == 50013
     with pytest.raises(discord.Forbidden) as refused:
         await house.messageable().get_partial_message(other.id).delete()
@@ -234,30 +226,68 @@ async def test_permissions_and_missing_things(house: House) -> None:
     with pytest.raises(discord.NotFound) as gone:
         await message.edit(content="x")
     assert gone.value.code == 10008
-    house.discord.forbid_bot(house.channel, P.VIEW_CHANNEL)
+    house.loopback.forbid_bot(house.channel, P.VIEW_CHANNEL)
     with pytest.raises(discord.Forbidden) as hidden:
         await house.bot.fetch_channel(house.channel.id)
     assert hidden.value.code == 50001
 
 
+async def test_a_server_without_the_bot_and_commands_out_of_reach(house: House) -> None:
+    away = house.loopback.guild("Away", house.owner, [house.ann], has_bot=False)
+    channel = away.channel("general")
+    used = await house.ann.slash(channel, "cover", image=picture(), user_install=True)
+    await used.wait_acknowledged()
+    message = await used.message.wait_until(lambda m: bool(m.attachments))
+    with pytest.raises(discord.Forbidden):
+        await house.bot.http.get_message(channel.id, message.id)
+    with pytest.raises(NotOfferedError, match="user-installed"):
+        await house.ann.slash(channel, "suggest", name="x")
+    house.loopback.commands()[0]["default_member_permissions"] = str(int(P.MANAGE_GUILD))
+    with pytest.raises(NotOfferedError, match="default_member_permissions"):
+        await house.ann.slash(house.channel, house.loopback.commands()[0]["name"])
+
+
+async def test_the_gateway_refuses_bad_tokens_and_undeclared_intents() -> None:
+    async with LoopbackDiscord() as loopback:
+        for token, intents, error in (
+            ("wrong", discord.Intents.none(), discord.LoginFailure),
+            (loopback.token, discord.Intents.all(), discord.PrivilegedIntentsRequired),
+        ):
+            client = discord.Client(intents=intents, connector=loopback.connector())
+            with pytest.raises(error):
+                await client.start(token)
+            await client.close()
+
+
+def test_random_faults_are_the_same_for_the_same_seed() -> None:
+    def struck(seed: int) -> list[bool]:
+        faults = Faults()
+        faults.at_random("POST /channels/*/messages", Kind.STATUS, 0.3, seed=seed)
+        return [faults.strike("POST", "/channels/1/messages") is not None for _ in range(50)]
+
+    assert struck(1) == struck(1) != struck(2)
+    assert 5 < sum(struck(1)) < 30
+    assert Faults().strike("POST", "/channels/1/messages") is None
+
+
 async def test_interactions_expire(house: House) -> None:
     used = await house.ann.slash(house.channel, "suggest", name="x")
     await used.wait_message()
-    held = discord.Webhook.partial(house.discord.world.bot.id, used.token, client=house.bot)
+    held = discord.Webhook.partial(house.loopback.world.bot.id, used.token, client=house.bot)
     await held.send("in time")
-    house.discord.clock.advance(901)
+    house.loopback.clock.advance(901)
     with pytest.raises(discord.HTTPException) as late:
         await held.send("late")
     assert (late.value.status, late.value.code) == (401, 50027)
-    house.discord.gateway.drop()
+    house.loopback.gateway.drop()
     missed = await house.ann.slash(house.channel, "suggest", name="too late")
-    house.discord.clock.advance(4)
-    await house.discord.gateway.wait_resumed()
+    house.loopback.clock.advance(4)
+    await house.loopback.gateway.wait_resumed()
     assert (await missed.wait_refused()).code == 10062
 
 
 async def test_nothing_but_discord_is_reachable(house: House) -> None:
-    async with aiohttp.ClientSession(connector=house.discord.connector()) as session:
+    async with aiohttp.ClientSession(connector=house.loopback.connector()) as session:
         with pytest.raises(aiohttp.ClientConnectorError):
             await session.get("https://example.org/")
         wrong = {"Authorization": "Bot nonsense"}
@@ -269,14 +299,14 @@ async def test_threads_pins_and_events(house: House) -> None:
     message = await house.messageable().send("board")
     thread = await message.create_thread(name="covers")
     await thread.send("in the thread")
-    role = house.guild.members[house.discord.world.bot.id].roles[0]
+    role = house.guild.members[house.loopback.world.bot.id].roles[0]
     role.permissions |= P.PIN_MESSAGES | P.CREATE_EVENTS
     await message.pin()
     assert [pinned.id async for pinned in house.messageable().pins()] == [message.id]
-    stage = house.discord.voice_channel(house.guild, "Listening")
+    stage = house.loopback.voice_channel(house.guild, "Listening")
     guild = house.bot.get_guild(house.guild.id)
     assert guild is not None
-    start = discord.utils.utcnow() + discord.utils.datetime.timedelta(hours=1)
+    start = discord.utils.utcnow() + datetime.timedelta(hours=1)
     event = await guild.create_scheduled_event(
         name="Evening",
         start_time=start,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tests.discord import limits
+from tests.discord import form_limits
 from tests.discord.errors import missing_access, unknown
 from tests.discord.rest import Call
 from tests.discord.routes import router
@@ -70,7 +70,7 @@ def listing(server: Server, call: Call) -> Any:
 @router.add("PUT", ONE_GUILD)
 def overwrite(server: Server, call: Call) -> Any:
     where = place(server, call)
-    limits.check_commands(call.body)
+    form_limits.check_commands(call.body)
     server.world.commands[where] = [stored(server, where, command) for command in call.body]
     return server.world.commands[where]
 
@@ -79,10 +79,10 @@ def overwrite(server: Server, call: Call) -> Any:
 @router.add("POST", ONE_GUILD)
 def create(server: Server, call: Call) -> Any:
     where = place(server, call)
-    limits.check_commands([call.body])
+    form_limits.check_commands([call.body])
     command = stored(server, where, call.body)
     others = [c for c in server.world.commands.get(where, []) if key_of(c) != key_of(command)]
-    limits.check_commands([*others, command])
+    form_limits.check_commands([*others, command])
     server.world.commands[where] = [*others, command]
     return 201, command
 
@@ -97,7 +97,7 @@ def fetch(server: Server, call: Call) -> Any:
 @router.add("PATCH", ONE_GUILD + "/{command_id}")
 def edit(server: Server, call: Call) -> Any:
     command = find(server, call)[1]
-    limits.check_commands([command | call.body])
+    form_limits.check_commands([command | call.body])
     command.update(call.body)
     return command
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tests.discord.errors import missing_access, unknown
-from tests.discord.gateway import MEMBERS
+from tests.discord.intents import MEMBERS
 from tests.discord.rest import Call
 from tests.discord.routes import router
 
