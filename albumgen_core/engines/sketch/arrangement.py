@@ -10,6 +10,7 @@ from albumgen_core.engines.sketch.form import Bar, Brief, write_form
 from albumgen_core.engines.sketch.harmony import Chord, nearest, read_chord, voice_chord
 from albumgen_core.engines.sketch.instruments import choose_ensemble
 from albumgen_core.engines.sketch.score import Note, Part, Role, velocity
+from albumgen_core.engines.sketch.styles import Groove
 
 _SHORTEST_RING, _LONGEST_RING = 0.9, 2.8
 """Seconds that the last chord may ring."""
@@ -98,14 +99,18 @@ def arrange(brief: Brief, seconds: float) -> Piece:
     groove = drums.choose_groove(brief)
     written = _write_parts(brief, bars, groove)
     for role, notes in written.items():
-        kept = [_clipped(note, ending.cadence) for note in notes if note.start < ending.cadence - 1e-6]
+        kept = [
+            _lightened(brief, _clipped(note, ending.cadence))
+            for note in notes
+            if note.start < ending.cadence - 1e-6
+        ]
         kept += _close(brief, bars, ending, role, notes, seconds)
         if kept:
             piece.parts.append(Part(role, ensemble[role], kept))
     return piece
 
 
-def _write_parts(brief: Brief, bars: list[Bar], groove: drums.Groove) -> dict[Role, list[Note]]:
+def _write_parts(brief: Brief, bars: list[Bar], groove: Groove) -> dict[Role, list[Note]]:
     kind = comping.choose_comping(brief)
     lead = melody.write_lead(brief, bars)
     parts: dict[Role, list[Note]] = {
@@ -125,6 +130,14 @@ def _write_parts(brief: Brief, bars: list[Bar], groove: drums.Groove) -> dict[Ro
 
 def _clipped(note: Note, end: float) -> Note:
     return note if note.start + note.length <= end else note._replace(length=end - note.start)
+
+
+def _lightened(brief: Brief, note: Note) -> Note:
+    # In fast music what lies between the beats is played lightly, or the ear counts eighths in threes.
+    haste = min(1.0, max(0.0, (brief.tempo - 120.0) / 40.0))
+    if not haste or abs(note.start - round(note.start)) < 0.1:
+        return note
+    return note._replace(velocity=max(1, round(note.velocity * (1 - 0.5 * haste))))
 
 
 def cadence_chords(brief: Brief) -> tuple[Chord, Chord]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from albumgen_core.engines.sketch.form import Bar, Brief, Span
 from albumgen_core.engines.sketch.harmony import SCALES, nearest, scale_pitches
 from albumgen_core.engines.sketch.score import Note, velocity
@@ -25,7 +27,7 @@ def write_bass(brief: Brief, bars: list[Bar], line: BassLine) -> list[Note]:
     spans = [(bar, span) for bar in bars for span in bar.spans]
     root = int(_CENTRE)
     notes: list[Note] = []
-    for (bar, span), (_, following) in zip(spans, spans[1:], strict=False):
+    for (bar, span), (_, following) in pairwise(spans):
         root = _place(span.chord.root, (root + _CENTRE) / 2)
         if bar.section.label == "I" and bar.place == 0 and brief.attributes.energy < 0.5:
             continue

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from albumgen_core.engines.sketch.form import Bar, Brief
@@ -22,12 +23,12 @@ FASTEST_SIXTEENTHS = 138.0
 class _Cells:
     # Four sixteenths a beat: "X" loud, "x" normal, "o" soft, "." rest. A groove says what the foot and the
     # hands do on a beat that carries the kick (K), the snare (S), or neither (W); that makes any metre.
-    kick: dict[str, tuple[str, ...]]
-    snare: dict[str, tuple[str, ...]]
+    kick: Mapping[str, tuple[str, ...]]
+    snare: Mapping[str, tuple[str, ...]]
     hats: tuple[str, str, str]  # little, middling, great energy
     snare_key: int = SNARE
     hat_key: int = CLOSED
-    extra: tuple[int, dict[str, str]] | None = None
+    extra: tuple[int, Mapping[str, str]] | None = None
 
 
 _BACKBEAT = {"K": ("....",), "S": ("X...",), "W": ("....",)}

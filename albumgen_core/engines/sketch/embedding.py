@@ -74,7 +74,7 @@ def _histogram(values: NDArray[np.float64], bins: int, weights: NDArray[np.float
     rows = np.broadcast_to(np.arange(len(values))[:, None], low.shape)
     np.add.at(found, (rows, low), (1 - share) * weights)
     np.add.at(found, (rows, low + 1), share * weights)
-    return found / values.shape[1]
+    return np.asarray(found / values.shape[1])
 
 
 def _colours(lab: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -101,7 +101,7 @@ def _colours(lab: NDArray[np.float64]) -> NDArray[np.float64]:
         bands.append(ring[:, :16])
     whole = np.concatenate([lightness, saturation, joint.reshape(n, -1), *bands], axis=1)
     # Square roots of shares: the L2 distance between them is Hellinger's.
-    return np.sqrt(whole)
+    return np.asarray(np.sqrt(whole))
 
 
 def _edges(lab: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -113,7 +113,7 @@ def _edges(lab: NDArray[np.float64]) -> NDArray[np.float64]:
     oriented = np.zeros((*strength.shape, bins))
     for index in range(bins):
         oriented[..., index] = strength * ((low == index) * (1 - share) + ((low + 1) % bins == index) * share)
-    return np.sqrt(_grid(oriented, 4).reshape(len(lab), -1))
+    return np.asarray(np.sqrt(_grid(oriented, 4).reshape(len(lab), -1)))
 
 
 def _texture(lab: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -122,4 +122,4 @@ def _texture(lab: NDArray[np.float64]) -> NDArray[np.float64]:
     for size in (2, 4, 8):
         coarse = _grid(lightness, SIDE // size).repeat(size, axis=1).repeat(size, axis=2)
         scales.append(_grid((lightness - coarse) ** 2, 4))
-    return np.sqrt(np.concatenate(scales, axis=3).reshape(len(lab), -1))
+    return np.asarray(np.sqrt(np.concatenate(scales, axis=3).reshape(len(lab), -1)))

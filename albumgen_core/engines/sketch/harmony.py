@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import product
+from itertools import pairwise, product
 
 from albumgen_core.attributes import Mode
 
@@ -96,7 +96,7 @@ def _voicings(pitch_classes: tuple[int, ...]) -> tuple[tuple[int, ...], ...]:
         if 3 <= max(choice) - min(choice) <= 16 and len(set(choice)) == len(choice)
     }
     # Seconds low down are mud: keep two neighbouring voices at least a minor third apart below middle C.
-    clear = {v for v in found if all(b - a >= 3 or a >= 60 for a, b in zip(v, v[1:], strict=False))}
+    clear = {v for v in found if all(b - a >= 3 or a >= 60 for a, b in pairwise(v))}
     return tuple(sorted(clear or found))
 
 

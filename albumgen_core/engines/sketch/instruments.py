@@ -29,8 +29,8 @@ class Seat:
 SEATS: dict[Role, Seat] = {
     "lead": Seat(0.0, 0.08, 0.9),
     "voice": Seat(-5.0, -0.2, 1.2),
-    "chords": Seat(-4.0, -0.28, 0.9),
-    "pad": Seat(-9.0, 0.1, 1.3),
+    "chords": Seat(-5.0, -0.28, 0.9),
+    "pad": Seat(-12.0, 0.1, 1.3),
     "arpeggio": Seat(-9.0, 0.4, 1.1),
     "bass": Seat(-1.0, 0.0, 0.15),
     "drums": Seat(0.0, 0.0, 0.45),

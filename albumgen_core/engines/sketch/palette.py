@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Callable, Hashable, Sequence
-from typing import TypeVar
+from collections.abc import Callable, Container, Hashable, Sequence
+from typing import Any, TypeVar
 
 from albumgen_core.attributes import AUDIO_FEATURES, KEYS, Mode, MusicalAttributes
 from albumgen_core.cover import Cover
@@ -13,9 +13,12 @@ from albumgen_core.engines.base import FractionCallback, Neighbour, ignore_progr
 from albumgen_core.engines.sketch.genre_means import GENRE_MEANS, SPREADS, TEMPO_SPREAD, GenreMean
 from albumgen_core.engines.sketch.picture import PictureStatistics, statistics_of
 from albumgen_core.engines.sketch.score import dice
+from albumgen_core.genres import GENRES
 
 UNKNOWN_ARTIST = "Unknown artist"
 """Statistics cannot read a name."""
+
+METRES = (3, 4, 5, 6, 7)
 
 SLOWEST, FASTEST = 56.0, 190.0
 """Tempo is held between these, in beats a minute."""
@@ -105,7 +108,7 @@ def _mode(usual: GenreMean, mood: float, entropy: str) -> Mode:
     return "major" if dice(entropy, "mode").random() < 1 / (1 + math.exp(-odds)) else "minor"
 
 
-def _features(picture: PictureStatistics, usual: GenreMean, mood: float, entropy: str) -> dict[str, float]:
+def _features(picture: PictureStatistics, usual: GenreMean, mood: float, entropy: str) -> dict[str, Any]:
     stir = 0.35 * picture.contrast + 0.35 * picture.busyness + 0.3 * picture.colourfulness
     pull = {
         "acousticness": 0.35 * picture.warmth - 0.25 * picture.colourfulness - 0.35 * stir,
@@ -117,7 +120,7 @@ def _features(picture: PictureStatistics, usual: GenreMean, mood: float, entropy
         "speechiness": 0.25 * picture.contrast + 0.15 * picture.busyness,
         "valence": 0.55 * mood,
     }
-    found = {}
+    found: dict[str, Any] = {}
     for name, mean, spread in zip(AUDIO_FEATURES, usual.features, SPREADS, strict=True):
         chance = dice(entropy, name).gauss(0.0, 0.25)
         found[name] = round(min(0.99, max(0.01, mean + spread * (0.6 * pull[name] + chance))), 3)
@@ -148,22 +151,33 @@ def _metre(usual: GenreMean, picture: PictureStatistics, entropy: str) -> int:
 def with_neighbours(reading: MusicalAttributes, neighbours: Sequence[Neighbour]) -> MusicalAttributes:
     """Bring the neighbours' measured attributes into a reading, by the formula of PaletteDescriber."""
     weighed = [(max(0.0, 1 - n.distance**2 / 2) ** 2, n.attributes) for n in neighbours]
-    numbers: dict[str, float] = {}
+    numbers: dict[str, Any] = {}
     for field in (*AUDIO_FEATURES, "tempo"):
         known = [(w, float(v)) for w, a in weighed if (v := getattr(a, field)) is not None]
         numbers[field] = round(_shrunk(float(getattr(reading, field)), known), 3 if field != "tempo" else 1)
+
+    numbers["tempo"] = min(FASTEST, max(SLOWEST, numbers["tempo"]))
 
     def poll(own: _Vote, read: Callable[[object], _Vote | None]) -> _Vote:
         return _elected(own, [(w, v) for w, a in weighed if (v := read(a)) is not None])
 
     return MusicalAttributes(
         artist_name=reading.artist_name,
-        album_genre=poll(reading.album_genre, lambda a: getattr(a, "album_genre", None)),
-        key=poll(reading.key, lambda a: getattr(a, "key", None)),
-        time_signature=poll(reading.time_signature, lambda a: getattr(a, "time_signature", None)),
-        mode=poll(reading.mode, lambda a: getattr(a, "mode", None)),
+        album_genre=poll(reading.album_genre, _playable("album_genre", GENRES)),
+        key=poll(reading.key, _playable("key", KEYS)),
+        time_signature=poll(reading.time_signature, _playable("time_signature", METRES)),
+        mode=poll(reading.mode, _playable("mode", ("major", "minor"))),
         **numbers,
     )
+
+
+def _playable(field: str, allowed: Container[Any]) -> Callable[[object], Any]:
+    # Data sets hold metres of one beat and genres of their own; what cannot be an answer is no vote.
+    def read(attributes: object) -> Any:
+        value = getattr(attributes, field)
+        return value if value in allowed else None
+
+    return read
 
 
 def _shrunk(own: float, known: Sequence[tuple[float, float]]) -> float:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from albumgen_core.engines.sketch.arrangement import Piece
 from albumgen_core.engines.sketch.instruments import SEATS
-from albumgen_core.engines.sketch.room import limit, reverberate
+from albumgen_core.engines.sketch.room import brighten, limit, reverberate
 from albumgen_core.engines.sketch.score import Note, Part
 from albumgen_core.engines.sketch.soundfont import NAME, soundfont_path, tuned
 
@@ -21,7 +21,7 @@ SAMPLE_RATE = 44_100
 
 _QUALITY = 3
 _REFERENCE_RMS = 0.09
-_DRUM_GAIN = 0.8
+_DRUM_GAIN = 1.35
 
 
 @lru_cache(maxsize=1)
@@ -83,7 +83,7 @@ def render(piece: Piece) -> NDArray[np.float32]:
     mixed = dry + wet * np.float32(0.1 + 0.35 * attributes.liveness)
     # Loudness 0.5 to 1 spans 12 dB; beyond that the limiter is driven, as loud records are.
     drive = 10 ** ((-6.0 + 14.0 * max(0.0, attributes.loudness - 0.5) / 0.5 * 0.6) / 20)
-    return _faded(piece, limit(mixed * np.float32(drive)))
+    return _faded(piece, limit(brighten(mixed, SAMPLE_RATE) * np.float32(drive)))
 
 
 def _timed(piece: Piece, part: Part) -> list[tuple[float, float, int, int]]:

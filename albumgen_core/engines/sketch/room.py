@@ -6,7 +6,7 @@ from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.signal import oaconvolve
+from scipy.signal import lfilter, oaconvolve
 
 CEILING = 0.97
 """Largest sample that leaves the limiter."""
@@ -40,6 +40,14 @@ def reverberate(sound: NDArray[np.float32], decay: float, sample_rate: int) -> N
     """Convolve (2, n) with the room; as long as the input, what rings on beyond it is dropped."""
     wet = oaconvolve(sound, impulse_response(round(decay, 1), sample_rate), axes=1)
     return np.asarray(wet[:, : sound.shape[1]], dtype=np.float32)
+
+
+def brighten(sound: NDArray[np.float32], sample_rate: int) -> NDArray[np.float32]:
+    """Raise (2, n) by up to 4 dB above 2.5 kHz, a gentle shelf: the SoundFont's samples are rather dark."""
+    pole = np.exp(-2 * np.pi * 2500.0 / sample_rate)
+    low = lfilter([1 - pole], [1.0, -pole], sound, axis=1)
+    gain = 10 ** (4.0 / 20) - 1
+    return np.asarray(sound + gain * (sound - low), dtype=np.float32)
 
 
 def limit(sound: NDArray[np.float32]) -> NDArray[np.float32]:
