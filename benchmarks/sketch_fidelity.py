@@ -9,8 +9,8 @@ both modes and tempi from 50 to 200, which is wider than covers ever ask for.
 Tempo is librosa's autocorrelation estimate (hop 128, else its defaults). It counts beats as the engine does
 (the metre's beat: 6 at 120 BPM is six beats of half a second). It counts as found within 3 % of the
 predicted tempo, its half or its double ("octave"), or also its third or triple ("any level", the
-"Accuracy 2" of the MIREX audio tempo task). The key is the best of 24 correlations of librosa's mean CQT chroma with the
-Krumhansl–Kessler profiles (1982); tonic and mode must both be right.
+"Accuracy 2" of the MIREX audio tempo task). The key is the best of 24 correlations of librosa's mean CQT
+chroma with the Krumhansl–Kessler profiles (1982); tonic and mode must both be right.
 """
 
 from __future__ import annotations
@@ -139,9 +139,10 @@ def main(clips: int, seconds: float) -> None:
             row = (fits(tempo, wanted.tempo, OCTAVES), fits(tempo, wanted.tempo, LEVELS), rank < 1, rank < 2)
             results.append(row)
             if not (row[1] and row[3]):
+                style = style_name(wanted.album_genre)
                 missed.append(
-                    f"  {number:3} {wanted.album_genre} ({style_name(wanted.album_genre)}), {wanted.time_signature} at "
-                    f"{wanted.tempo:.0f}: heard {tempo:.1f}; {wanted.key} {wanted.mode}: rank {rank + 1}"
+                    f"  {number:3} {wanted.album_genre} ({style}), {wanted.time_signature} at {wanted.tempo:.0f}: "
+                    f"heard {tempo:.1f}; {wanted.key} {wanted.mode}: rank {rank + 1}"
                 )
         shares = [f"{100 * share:.0f} %" for share in np.mean(results, axis=0)]
         print(f"{len(results):6}{shares[0]:>9}{shares[1]:>11}{shares[2]:>11}{shares[3]:>11}")

@@ -134,10 +134,10 @@ def _clipped(note: Note, end: float) -> Note:
 
 def _lightened(brief: Brief, note: Note) -> Note:
     # In fast music what lies between the beats is played lightly, or the ear counts eighths in threes.
-    haste = min(1.0, max(0.0, (brief.tempo - 120.0) / 40.0))
+    haste = min(1.0, max(0.0, (brief.tempo - 120.0) / 30.0))
     if not haste or abs(note.start - round(note.start)) < 0.1:
         return note
-    return note._replace(velocity=max(1, round(note.velocity * (1 - 0.5 * haste))))
+    return note._replace(velocity=max(1, round(note.velocity * (1 - 0.6 * haste))))
 
 
 def cadence_chords(brief: Brief) -> tuple[Chord, Chord]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 
+from albumgen_core.engines.sketch.drums import FASTEST_SIXTEENTHS
 from albumgen_core.engines.sketch.form import Bar, Brief, Span
 from albumgen_core.engines.sketch.harmony import SCALES, nearest, scale_pitches
 from albumgen_core.engines.sketch.score import Note, velocity
@@ -55,7 +56,8 @@ def _figure(
     if line == "walking":
         return _walk(brief, span, following, root)
     if line == "eighths":
-        return [(at + half, 0.46, root, 1.0 if half == 0 else 0.82) for at in pulses for half in (0.0, 0.5)]
+        halves = (0.0, 0.5) if brief.tempo < FASTEST_SIXTEENTHS else (0.0,)
+        return [(at + h, 0.92 / len(halves), root, 1.0 if h == 0 else 0.82) for at in pulses for h in halves]
     if line == "octaves":
         return [
             (at + h, 0.42, root + (12 if h else 0), 1.0 if h == 0 else 0.85)

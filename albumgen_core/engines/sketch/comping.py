@@ -76,7 +76,8 @@ def _strokes(
             if index % 2 == 0
         ] + [(beat + 0.5, 0.3, 0.7) for index, beat in enumerate(beats) if index % 4 == 1]
     if kind == "chug":
-        return [(at + half, 0.4, 1.0 if half == 0 else 0.78) for at in beats for half in (0.0, 0.5)]
+        halves = (0.0, 0.5) if brief.tempo < FASTEST_SIXTEENTHS else (0.0,)
+        return [(at + half, 0.8 / len(halves), 1.0 if half == 0 else 0.78) for at in beats for half in halves]
     return [(at, 0.8, 1.0 if at == span.start else 0.8) for at in beats]
 
 
@@ -98,7 +99,7 @@ _ORDERS = ((0, 1, 2, 3, 2, 1), (0, 2, 1, 3), (0, 1, 2, 1))
 
 def _broken(brief: Brief, span: Span, level: float, order: int) -> list[Note]:
     # Every note of the arpeggio carries the pulse: eighths, or sixteenths where the beat is slow.
-    step = 0.25 if brief.tempo < 66 else 0.5
+    step = 0.25 if brief.tempo < 66 else 0.5 if brief.tempo < FASTEST_SIXTEENTHS else 1.0
     voices = (*span.voicing, span.voicing[0] + 12)
     turn = _ORDERS[order]
     notes = []
@@ -128,7 +129,8 @@ def write_pad(brief: Brief, bars: list[Bar]) -> list[Note]:
 
 def write_arpeggio(brief: Brief, bars: list[Bar]) -> list[Note]:
     """A light figure an octave above, in the sections that vary or contrast what was heard."""
-    step = 0.5 if brief.tempo > min(110.0, FASTEST_SIXTEENTHS) or brief.attributes.energy < 0.5 else 0.25
+    step = 0.5 if brief.tempo > 110.0 or brief.attributes.energy < 0.5 else 0.25
+    step = 1.0 if brief.tempo > FASTEST_SIXTEENTHS else step
     notes: list[Note] = []
     for bar in bars:
         section = bar.section

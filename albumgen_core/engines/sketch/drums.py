@@ -139,6 +139,8 @@ def _bar_of_drums(brief: Brief, bar: Bar, cells: _Cells) -> list[Note]:
     broken = section.label == "C"
     fill_from = _fill_start(brief, bar)
     hats = cells.hats[0 if brief.attributes.energy < 0.3 else 1 if brief.attributes.energy < 0.7 else 2]
+    if brief.tempo > FASTEST_SIXTEENTHS:
+        hats = hats[0] + "..."  # quarters ride fast music; eighths all alike would be counted in threes
     notes: list[Note] = []
     for beat, role in enumerate(brief.metre.roles):
         at = bar.start + beat
@@ -155,7 +157,8 @@ def _bar_of_drums(brief: Brief, bar: Bar, cells: _Cells) -> list[Note]:
         if intro and bar.place == 0 and brief.attributes.energy < 0.75:
             continue
         if cells.extra:
-            notes += _cell(brief, cells.extra[1][role], cells.extra[0], at, level * 0.6, rng)
+            extra = cells.extra[1][role][0] + "..." if plain else cells.extra[1][role]
+            notes += _cell(brief, extra, cells.extra[0], at, level * 0.6, rng)
         notes += _cell(brief, kick, KICK, at, level * accent * (0.8 if broken else 1.0), rng)
         if not broken:
             notes += _cell(brief, snare, cells.snare_key, at, level * accent * 0.92, rng)

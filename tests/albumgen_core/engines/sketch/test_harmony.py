@@ -4,6 +4,7 @@ from itertools import pairwise
 
 import pytest
 
+from albumgen_core.attributes import Mode
 from albumgen_core.engines.sketch.genre_means import GENRE_MEANS
 from albumgen_core.engines.sketch.harmony import REGISTER, read_chord, voice_chord
 from albumgen_core.engines.sketch.styles import PROGRESSIONS, STYLES, style_name
@@ -21,17 +22,17 @@ from albumgen_core.genres import GENRES
         ("V", 9, "minor", (4, 8, 11)),
     ],
 )
-def test_numerals_read_in_their_key(symbol, tonic, mode, classes):
+def test_numerals_read_in_their_key(symbol: str, tonic: int, mode: Mode, classes: tuple[int, ...]) -> None:
     assert read_chord(symbol, tonic, mode).pitch_classes == classes
 
 
 @pytest.mark.parametrize("symbol", ["H7", "", "Imaj13", "VIII"])
-def test_what_is_no_chord_is_refused(symbol):
+def test_what_is_no_chord_is_refused(symbol: str) -> None:
     with pytest.raises(ValueError, match="not a chord symbol"):
         read_chord(symbol, 0, "major")
 
 
-def test_every_progression_is_readable_and_voices_move_little():
+def test_every_progression_is_readable_and_voices_move_little() -> None:
     moves = []
     for modes in PROGRESSIONS.values():
         for mode, progressions in modes.items():
@@ -59,11 +60,11 @@ def test_every_progression_is_readable_and_voices_move_little():
         ("synthpop", "house"), ("death metal", "metal"), ("", "pop"), ("zydeco from Mars", "pop"),
     ],
 )  # fmt: skip
-def test_any_genre_has_a_style(genre, style):
+def test_any_genre_has_a_style(genre: str, style: str) -> None:
     assert style_name(genre) == style
     assert style in STYLES
 
 
-def test_the_vocabulary_is_spread_over_the_styles():
+def test_the_vocabulary_is_spread_over_the_styles() -> None:
     assert len({style_name(genre) for genre in GENRES}) >= 18
     assert set(GENRE_MEANS) <= set(GENRES)

@@ -17,7 +17,7 @@ def neighbour(distance: float, **known: object) -> Neighbour:
     return Neighbour(Album("1", "T", "A", MeasuredAttributes(artist_name="A", **values)), distance)  # type: ignore[arg-type]
 
 
-def test_embeddings_are_unit_vectors_and_do_not_depend_on_the_batch():
+def test_embeddings_are_unit_vectors_and_do_not_depend_on_the_batch() -> None:
     covers = [drawn(n) for n in range(9)] + [plain((0, 0, 0)), plain((255, 255, 255))]
     embedder = PaletteEmbedder()
     together = embedder.embed(covers)
@@ -29,7 +29,7 @@ def test_embeddings_are_unit_vectors_and_do_not_depend_on_the_batch():
     assert embedder.embed([]).shape == (0, 512)
 
 
-def test_a_cover_is_nearer_to_its_own_thumbnail_than_to_other_covers():
+def test_a_cover_is_nearer_to_its_own_thumbnail_than_to_other_covers() -> None:
     covers = [drawn(n) for n in range(12)]
     small = [type(c)(c.image.resize((80, 80)), c.sha256) for c in covers]
     embedder = PaletteEmbedder()
@@ -37,13 +37,13 @@ def test_a_cover_is_nearer_to_its_own_thumbnail_than_to_other_covers():
     assert list(likeness.argmax(axis=1)) == list(range(12))
 
 
-def test_oklab_has_its_published_values():
+def test_oklab_has_its_published_values() -> None:
     # White has lightness 1 and no colour; red is (0.628, 0.225, 0.126) in Ottosson's tables.
     np.testing.assert_allclose(oklab(np.array([[255, 255, 255]], np.uint8))[0], [1, 0, 0], atol=1e-3)
     np.testing.assert_allclose(oklab(np.array([[255, 0, 0]], np.uint8))[0], [0.628, 0.225, 0.126], atol=1e-3)
 
 
-def test_statistics_have_the_signs_their_names_say():
+def test_statistics_have_the_signs_their_names_say() -> None:
     yellow, blue = statistics_of(plain((250, 220, 60))), statistics_of(plain((20, 30, 90)))
     assert yellow.lightness > blue.lightness
     assert yellow.warmth > 0 > blue.warmth
@@ -51,7 +51,7 @@ def test_statistics_have_the_signs_their_names_say():
     assert statistics_of(drawn(3)).busyness > yellow.busyness
 
 
-def test_bright_saturated_yellow_is_faster_and_more_major_than_dark_grey_blue():
+def test_bright_saturated_yellow_is_faster_and_more_major_than_dark_grey_blue() -> None:
     bright = PictureStatistics(1.2, 1.5, 1.5, 0.3, 0.0, 0.0, 0.0)
     dark = PictureStatistics(-1.2, -1.0, -1.5, -0.3, 0.0, 0.0, 0.0)
     light_side = [read_picture(bright, str(n)) for n in range(150)]
@@ -65,7 +65,7 @@ def test_bright_saturated_yellow_is_faster_and_more_major_than_dark_grey_blue():
     assert sum(a.mode == "major" for a in light_side) > sum(a.mode == "major" for a in dark_side) + 30
 
 
-def test_readings_are_repeatable_valid_and_vary_from_cover_to_cover():
+def test_readings_are_repeatable_valid_and_vary_from_cover_to_cover() -> None:
     describer = PaletteDescriber()
     readings = [describer.describe(drawn(n), None, seed=1) for n in range(60)]
     assert readings == [describer.describe(drawn(n), None, seed=1) for n in range(60)]
@@ -81,7 +81,7 @@ def test_readings_are_repeatable_valid_and_vary_from_cover_to_cover():
         assert a.artist_name == "Unknown artist"
 
 
-def test_neighbours_weigh_by_the_published_formula():
+def test_neighbours_weigh_by_the_published_formula() -> None:
     describer, cover = PaletteDescriber(), drawn(5)
     alone = describer.describe(cover, None)
     near = describer.describe(cover, [neighbour(0.0, energy=1.0)] * 4)
@@ -91,19 +91,19 @@ def test_neighbours_weigh_by_the_published_formula():
     assert describer.describe(cover, [neighbour(1.5)] * 4) == alone  # beyond a right angle nothing is left
 
 
-def test_neighbours_that_do_not_know_a_field_leave_the_reading_alone():
+def test_neighbours_that_do_not_know_a_field_leave_the_reading_alone() -> None:
     describer, cover = PaletteDescriber(), drawn(6)
     alone, near = describer.describe(cover, None), describer.describe(cover, [neighbour(0.1)] * 5)
     assert (near.key, near.tempo, near.album_genre) == (alone.key, alone.tempo, alone.album_genre)
 
 
-def test_genre_and_key_go_to_the_weighted_vote():
+def test_genre_and_key_go_to_the_weighted_vote() -> None:
     votes = [neighbour(0.3, album_genre="jazz", key="D", time_signature=3, mode="minor")] * 3
     answer = PaletteDescriber().describe(drawn(7), [*votes, neighbour(0.2, album_genre="metal", key="E")])
     assert (answer.album_genre, answer.key, answer.time_signature, answer.mode) == ("jazz", "D", 3, "minor")
 
 
-def test_what_a_neighbour_has_but_no_answer_may_have_is_no_vote():
+def test_what_a_neighbour_has_but_no_answer_may_have_is_no_vote() -> None:
     cover = drawn(8)
     alone = PaletteDescriber().describe(cover, None)
     odd = [neighbour(0.0, time_signature=1, album_genre="zeuhl", tempo=900.0)] * 5

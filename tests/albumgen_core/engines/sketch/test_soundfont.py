@@ -11,7 +11,7 @@ from albumgen_core.errors import EngineUnavailableError
 
 @pytest.mark.parametrize("program", [0, 4, 24, 27, 32, 33, 40, 48, 52, 65, 73, 81])
 @pytest.mark.parametrize("pitch", [48, 60, 67])
-def test_instruments_play_in_tune(program, pitch):
+def test_instruments_play_in_tune(program: int, pitch: int) -> None:
     # Sum the spectrum over five harmonics of every candidate within an octave and a half: the true pitch,
     # or its octave for instruments with a weak fundamental, has the most.
     sound = play(program, False, [(0.0, 1.0, pitch, 100)], 1.0).mean(axis=0)[6000:40000]
@@ -27,7 +27,7 @@ def test_instruments_play_in_tune(program, pitch):
     assert abs(off) <= 0.35
 
 
-def test_tuning_a_tuned_file_changes_no_tuning():
+def test_tuning_a_tuned_file_changes_no_tuning() -> None:
     once = tuned(soundfont_path().read_bytes())
     assert len(once) > len(soundfont_path().read_bytes())
     assert once[:4] == b"RIFF"
@@ -35,12 +35,12 @@ def test_tuning_a_tuned_file_changes_no_tuning():
 
 
 @pytest.mark.parametrize("data", [b"", b"RIFF\0\0\0\0WAVE", b"RIFF\4\0\0\0sfbk"])
-def test_a_damaged_file_is_named_with_the_cure(data):
-    with pytest.raises(EngineUnavailableError, match="damaged.*pip install"):
+def test_a_damaged_file_is_named_with_the_cure(data: bytes) -> None:
+    with pytest.raises(EngineUnavailableError, match=r"damaged.*pip install"):
         tuned(data)
 
 
-def test_a_missing_file_is_named_with_the_cure(monkeypatch):
+def test_a_missing_file_is_named_with_the_cure(monkeypatch: pytest.MonkeyPatch) -> None:
     soundfont_path.cache_clear()
     monkeypatch.setattr(soundfont, "NAME", "absent.sf2")
     try:
