@@ -11,7 +11,7 @@ from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 CORPUS = [
     "This is the cover of a music album. Predict how the album sounds, from its colours and its mood.",
     '{"artist_name": "The Band", "album_genre": "rock", "key": "C#", "time_signature": 4, "tempo": 120.5}',
-    '"acousticness": 0.123, "danceability": 0.456, "energy": 0.789, "instrumentalness": 0.01, "liveness": 0.2',
+    '"acousticness": 0.123, "danceability": 0.456, "energy": 0.789, "instrumentalness": 0.01, "liveness"',
     '"loudness": 0.8, "speechiness": 0.05, "valence": 0.5, jazz folk metal hip hop electronic classical pop',
     "system user assistant a calm acoustic ballad, an energetic dance track, a picture of the sea at night",
 ]

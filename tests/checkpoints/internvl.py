@@ -48,7 +48,12 @@ TILE, PATCH = 56, 14
 
 def full_size_config() -> dict[str, Any]:
     """What shapes InternVL2-1B, as its config.json has it."""
-    vision = {"hidden_size": 1024, "num_hidden_layers": 24, "num_attention_heads": 16, "intermediate_size": 4096}
+    vision = {
+        "hidden_size": 1024,
+        "num_hidden_layers": 24,
+        "num_attention_heads": 16,
+        "intermediate_size": 4096,
+    }
     text = {
         "hidden_size": 896,
         "num_hidden_layers": 24,
@@ -180,7 +185,12 @@ def build_native(folder: Path, *, seed: int = 0) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     tokens = write_tokenizer(folder, template=NATIVE_TEMPLATE)
     shape = InternVLConfig(
-        vision_config={**VISION, "attention_bias": True, "image_size": [TILE, TILE], "patch_size": [PATCH, PATCH]},
+        vision_config={
+            **VISION,
+            "attention_bias": True,
+            "image_size": [TILE, TILE],
+            "patch_size": [PATCH, PATCH],
+        },
         text_config={**TEXT, "model_type": "qwen2", "vocab_size": tokens + SPARE_ROWS},
         image_seq_length=(TILE // PATCH // 2) ** 2,
         image_token_id=7,  # deliberately wrong: the tokenizer knows better
@@ -208,11 +218,8 @@ def write_tokenizer(folder: Path, *, template: str | None = None) -> int:
     (folder / "merges.txt").write_text(bpe.merges_text(merges))
     added = {token: len(vocabulary) + i for i, token in enumerate(SPECIALS)}
     (folder / "added_tokens.json").write_text(json.dumps(added))
-    decoder = {
-        str(i): {"content": token, "lstrip": False, "normalized": False, "rstrip": False, "single_word": False,
-                 "special": True}
-        for token, i in added.items()
-    }  # fmt: skip
+    plain = dict.fromkeys(("lstrip", "rstrip", "normalized", "single_word"), False)
+    decoder = {str(i): {"content": token, **plain, "special": True} for token, i in added.items()}
     values = {
         "add_prefix_space": False,
         "added_tokens_decoder": decoder,

@@ -120,7 +120,7 @@ class ClipEmbedder:
 def load_embedder(
     model: str = SPEC.default, revision: str = "main", *, device: str = "auto", dtype: str = "auto"
 ) -> ClipEmbedder:
-    """Load CLIP from a folder or the hub's cache. Raises EngineUnavailableError naming the file and the fix."""
+    """Load CLIP from a folder or the hub's cache. Raises EngineUnavailableError naming file and fix."""
     number = {"bfloat16": torch.bfloat16, "float16": torch.float16}.get(dtype, torch.float32)
     return ClipEmbedder(locate(SPEC, model, revision), device=device, dtype=number)
 
@@ -128,16 +128,20 @@ def load_embedder(
 def _read_config(folder: Path) -> Any:
     values = read_json(SPEC, folder / CONFIG)
     if values.get("model_type") not in SPEC.model_types:
-        raise unusable(SPEC, folder / CONFIG, f"describes a model of type {values.get('model_type')!r}, not clip")
+        raise unusable(
+            SPEC, folder / CONFIG, f"describes a model of type {values.get('model_type')!r}, not clip"
+        )
     try:
-        config = CLIPConfig.from_dict(values)
+        config: Any = CLIPConfig.from_dict(values)
     except Exception as error:  # transformers raises whatever a field's own validator raises
         raise damaged(SPEC, folder / CONFIG, error) from error
     for part in (config.vision_config, config.text_config):
         part.projection_dim = config.projection_dim  # the parts' own copies are absent from old files
     if config.projection_dim != EMBEDDING_DIMENSIONS:
         raise unusable(
-            SPEC, folder / CONFIG, f"is {config.projection_dim} wide where the album index is {EMBEDDING_DIMENSIONS}"
+            SPEC,
+            folder / CONFIG,
+            f"is {config.projection_dim} wide where the album index is {EMBEDDING_DIMENSIONS}",
         )
     return config
 

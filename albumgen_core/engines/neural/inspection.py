@@ -1,4 +1,4 @@
-"""Whether a model's files are whole, without loading them (and without torch): what `albumgen doctor` asks."""
+"""Whether a model's files are whole, without loading them or torch: what `albumgen doctor` asks."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from albumgen_core.engines.neural.weights import (
     CONFIG,
@@ -78,7 +78,11 @@ def _weight_files(spec: ModelSpec, folder: Path) -> list[str]:
         return [SAFETENSORS]
     if (folder / SAFETENSORS_INDEX).is_file():
         return shards_of(spec, folder)
-    return [name for name in (PICKLED, "state_dict.bin", "compression_state_dict.bin") if (folder / name).is_file()]
+    return [
+        name
+        for name in (PICKLED, "state_dict.bin", "compression_state_dict.bin")
+        if (folder / name).is_file()
+    ]
 
 
 def _check_file(path: Path, fix: str) -> Finding:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 
 from albumgen_core.engines.base import Engine
@@ -29,7 +31,8 @@ def load_engine(settings: EngineSettings) -> Engine:
             f"The neural engine cannot start: the package {error.name or error} is not installed; "
             "run `pip install albumgen` again in this environment."
         ) from error
-    read, compose = settings.internvl, settings.musicgen
+    read = settings.internvl
+    compose: Any = settings.musicgen
     return Engine(
         family="neural",
         embedder=load_embedder(str(folders["clip"]), device=settings.device, dtype=settings.dtype),

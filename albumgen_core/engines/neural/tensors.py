@@ -100,7 +100,9 @@ def fill(
     state: dict[str, Tensor] = {}
     for name, tensor in tensors:
         if name not in places:
-            raise unusable(source.spec, source.folder, f"holds a tensor that has no place in the model ({name})")
+            raise unusable(
+                source.spec, source.folder, f"holds a tensor that has no place in the model ({name})"
+            )
         if tuple(tensor.shape) != places[name]:
             raise unusable(
                 source.spec,

@@ -154,7 +154,7 @@ def find(spec: ModelSpec, model: str, revision: str = "main") -> Path:
 def is_hub_id(model: str) -> bool:
     """Whether `model` can be the name of a repository on the hub (`owner/name`), not a path."""
     from huggingface_hub.errors import HFValidationError
-    from huggingface_hub.utils import validate_repo_id
+    from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]
 
     try:
         validate_repo_id(model)
@@ -164,7 +164,7 @@ def is_hub_id(model: str) -> bool:
 
 
 def display_name(folder: Path) -> str:
-    """What to call the model in `folder`: the repository's name when that is a snapshot in the hub's cache."""
+    """What to call the model in `folder`: the repository's name when it is in the hub's cache."""
     if folder.parent.name == "snapshots":
         return folder.parent.parent.name.rpartition("--")[2] or folder.name
     return folder.name
@@ -234,7 +234,7 @@ def pull(
         reason = " ".join(str(error).split())[:200]
         raise EngineUnavailableError(
             f"{spec.title} could not be fetched: {model} (revision {revision}) gave {type(error).__name__}: "
-            f"{reason}; check the name and the connection, then run `albumgen weights pull {spec.role}` again."
+            f"{reason}; check the name and the connection, then run `albumgen weights pull {spec.role}`."
         ) from error
 
 
@@ -249,29 +249,49 @@ def _fetch(
     from huggingface_hub import hf_hub_download
 
     wanted = _wanted(spec, model, sizes)
-    done = 0
+    tally = _Tally(wanted, sizes, on_progress)
     folder = Path()
-    for position, name in enumerate(wanted):
-        if position == 0 or on_progress is not None:
-            total = sum(sizes.get(file, 0) for file in wanted)
-
-        def report(count: int, name: str = name, before: int = done) -> None:
-            if on_progress is not None:
-                on_progress(PullProgress(name, min(before + count, total), total))
-
-        report(0)
+    for name in wanted:  # the list grows when an index of shards has come
+        tally.begin(name)
         path = hf_hub_download(
-            model, name, revision=revision, endpoint=endpoint, tqdm_class=_progress_bar(report)
+            model, name, revision=revision, endpoint=endpoint, tqdm_class=_progress_bar(tally.report)
         )
+        tally.end()
         folder = Path(path).parents[name.count("/")]
-        done += sizes.get(name, 0)
-        report(sizes.get(name, 0))
         if name == SAFETENSORS_INDEX:
             wanted.extend(shard for shard in shards_of(spec, folder) if shard in sizes)
     missing = missing_file(spec, folder)
     if missing is not None:
         raise unusable(spec, folder / missing, "is missing")
     return folder
+
+
+class _Tally:
+    """Adds up the bytes of several files for one progress callback."""
+
+    def __init__(
+        self, wanted: list[str], sizes: dict[str, int], on_progress: Callable[[PullProgress], None] | None
+    ) -> None:
+        self._wanted = wanted
+        self._sizes = sizes
+        self._on_progress = on_progress
+        self._before = 0
+        self._file = ""
+
+    def begin(self, file: str) -> None:
+        self._file = file
+        self.report(0)
+
+    def end(self) -> None:
+        self.report(self._sizes[self._file])
+        self._before += self._sizes[self._file]
+
+    def report(self, count: int) -> None:
+        """`count` bytes of the file that is being fetched are here."""
+        if self._on_progress is not None:
+            done = self._before + min(count, self._sizes[self._file])
+            total = sum(self._sizes[file] for file in self._wanted)
+            self._on_progress(PullProgress(self._file, done, total))
 
 
 def _wanted(spec: ModelSpec, model: str, sizes: dict[str, int]) -> list[str]:
@@ -288,9 +308,9 @@ def _wanted(spec: ModelSpec, model: str, sizes: dict[str, int]) -> list[str]:
 
 def _progress_bar(report: Callable[[int], None]) -> Any:
     """A tqdm class for the hub's client that draws nothing and passes the byte counts on."""
-    from tqdm.auto import tqdm
+    from tqdm.auto import tqdm  # type: ignore[import-untyped]
 
-    class Silent(tqdm):  # type: ignore[type-arg,misc]
+    class Silent(tqdm):  # type: ignore[misc]
         def __init__(self, *args: Any, **kwargs: Any) -> None:
             kwargs.pop("name", None)  # the hub's own addition to tqdm's arguments
             super().__init__(*args, **{**kwargs, "disable": True})

@@ -19,7 +19,7 @@ def answer_schema() -> dict[str, Any]:
 
 
 def answer_text(attributes: MusicalAttributes) -> str:
-    """The answer that a model should give for `attributes`, as `answer_schema` admits it: what it is trained on."""
+    """The answer that a model should give for `attributes`, within `answer_schema`: what it is trained on."""
     values = attributes.to_model_dict()
     return json.dumps({name: values[name] for name in ANSWER_FIELDS}, ensure_ascii=False)
 

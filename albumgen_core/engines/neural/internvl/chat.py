@@ -22,8 +22,14 @@ TURN_END = "<|im_end|>"
 _QUESTION = "\ue000question\ue000"
 """Where the question goes in a template; a private-use character that no template contains."""
 
-_SYSTEM = "你是由上海人工智能实验室联合商汤科技开发的书生多模态大模型，英文名叫InternVL, 是一个有用无害的人工智能助手。"
-_SYSTEM_2_5 = "你是书生·万象，英文名是InternVL，是由上海人工智能实验室、清华大学及多家合作单位联合开发的多模态大语言模型。"
+_SYSTEM = (
+    "你是由上海人工智能实验室联合商汤科技开发的书生多模态大模型，"
+    "英文名叫InternVL, 是一个有用无害的人工智能助手。"
+)
+_SYSTEM_2_5 = (
+    "你是书生·万象，英文名是InternVL，"
+    "是由上海人工智能实验室、清华大学及多家合作单位联合开发的多模态大语言模型。"
+)
 
 TEMPLATES: dict[str, str] = {
     # No newline after <|im_end|>: InternVL2-1B was trained that way.
@@ -136,7 +142,7 @@ def _template(checkpoint: Checkpoint, tokenizer: Any) -> str:
             raise unusable(
                 SPEC,
                 checkpoint.folder / "config.json",
-                f"asks for the chat template {checkpoint.template!r}, where {' and '.join(TEMPLATES)} are known",
+                f"asks for the chat template {checkpoint.template!r}, not one of {', '.join(TEMPLATES)}",
             )
         return known
     if not tokenizer.chat_template:
@@ -148,5 +154,7 @@ def _template(checkpoint: Checkpoint, tokenizer: Any) -> str:
         )
     )
     if rendered.count(IMAGE_TOKEN) != 1 or rendered.count(_QUESTION) != 1:
-        raise unusable(SPEC, checkpoint.folder, "has a chat template without room for a picture and a question")
+        raise unusable(
+            SPEC, checkpoint.folder, "has a chat template without room for a picture and a question"
+        )
     return rendered

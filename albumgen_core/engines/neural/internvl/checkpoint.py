@@ -1,8 +1,8 @@
 """InternVL checkpoints in transformers' native classes, without running code that comes with them.
 
-Two layouts are read. OpenGVLab's own (`model_type: internvl_chat`: InternVL2-1B and its kin) is brought into
-the native classes by renaming its tensors; transformers' (`model_type: internvl`: repositories whose name ends
-in -hf) is loaded as it is.
+Two layouts are read. OpenGVLab's own (`model_type: internvl_chat`: InternVL2-1B and its kin) is brought
+into the native classes by renaming its tensors; transformers' (`model_type: internvl`: repositories whose
+name ends in -hf) is loaded as it is.
 """
 
 from __future__ import annotations
@@ -25,6 +25,10 @@ from albumgen_core.engines.neural.weights import CONFIG, SPECS, damaged, read_js
 SPEC = SPECS["internvl"]
 Layout = Literal["original", "native"]
 
+# Parts of transformers are untyped.
+_MODEL: Any = InternVLForConditionalGeneration
+_logging: Any = logging
+
 _RENAMES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
     (re.compile(pattern), ours)
     for pattern, ours in (
@@ -34,7 +38,10 @@ _RENAMES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"^language_model\.lm_head\.", "lm_head."),
         (r"^language_model\.model\.", "model.language_model."),
         (r"^vision_model\.embeddings\.class_embedding$", "model.vision_tower.embeddings.cls_token"),
-        (r"^vision_model\.embeddings\.position_embedding$", "model.vision_tower.embeddings.position_embeddings"),
+        (
+            r"^vision_model\.embeddings\.position_embedding$",
+            "model.vision_tower.embeddings.position_embeddings",
+        ),
         (
             r"^vision_model\.embeddings\.patch_embedding\.",
             "model.vision_tower.embeddings.patch_embeddings.projection.",
@@ -80,7 +87,9 @@ def open_checkpoint(folder: Path) -> Checkpoint:
     if kind not in SPEC.model_types:
         raise unusable(SPEC, folder / CONFIG, f"describes a model of type {kind!r}, not InternVL")
     try:
-        config = InternVLConfig.from_dict(values) if kind == "internvl" else _native_config(folder, values)
+        config: Any = (
+            InternVLConfig.from_dict(values) if kind == "internvl" else _native_config(folder, values)
+        )
         tile = int(config.vision_config.image_size[0])
         side = tile // int(config.vision_config.patch_size[0])
     except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -108,7 +117,7 @@ def load_model(checkpoint: Checkpoint, *, image_token: int, device: torch.device
     tensors = TensorFolder(SPEC, checkpoint.folder)
     checkpoint.config.tie_word_embeddings = "language_model.lm_head.weight" not in tensors
     with torch.device("meta"):
-        model: Any = InternVLForConditionalGeneration._from_config(checkpoint.config, attn_implementation="sdpa")
+        model = _MODEL._from_config(checkpoint.config, attn_implementation="sdpa")
     fill(model, native_tensors(tensors), tensors, device=device, dtype=dtype)
     return model.eval()
 
@@ -163,7 +172,9 @@ def _native_config(folder: Path, values: dict[str, Any]) -> Any:
         text_config=language,
         downsample_ratio=float(values.get("downsample_ratio", 0.5)),
         vision_feature_layer=int(values.get("select_layer", -1)),
-        image_seq_length=int((side // int(theirs["patch_size"]) * float(values.get("downsample_ratio", 0.5))) ** 2),
+        image_seq_length=int(
+            (side // int(theirs["patch_size"]) * float(values.get("downsample_ratio", 0.5))) ** 2
+        ),
     )
 
 
@@ -200,10 +211,10 @@ def _refuse_unknown(folder: Path, values: dict[str, Any], text: dict[str, Any]) 
 
 def _load_native(checkpoint: Checkpoint, device: torch.device, dtype: torch.dtype) -> Any:
     TensorFolder(SPEC, checkpoint.folder)  # for its plain words about damaged files
-    bars = logging.is_progress_bar_enabled()
-    logging.disable_progress_bar()
+    bars = _logging.is_progress_bar_enabled()
+    _logging.disable_progress_bar()
     try:
-        model, report = InternVLForConditionalGeneration.from_pretrained(
+        model, report = _MODEL.from_pretrained(
             checkpoint.folder,
             config=checkpoint.config,
             dtype=dtype,
@@ -216,7 +227,7 @@ def _load_native(checkpoint: Checkpoint, device: torch.device, dtype: torch.dtyp
         raise damaged(SPEC, checkpoint.folder, error) from error
     finally:
         if bars:
-            logging.enable_progress_bar()
+            _logging.enable_progress_bar()
     for problem in ("missing_keys", "unexpected_keys", "mismatched_keys"):
         names = sorted(str(name) for name in report.get(problem) or ())
         if names:

@@ -18,6 +18,7 @@ from torch import Tensor
 MAX_TOKENS = 1024
 """More than the longest valid answer has bytes, so no answer is ever cut."""
 
+
 class GrammarError(RuntimeError):
     """The grammar refused a token that it had allowed, or the schema cannot be compiled."""
 

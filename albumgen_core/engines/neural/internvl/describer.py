@@ -22,7 +22,7 @@ from albumgen_core.engines.neural.tensors import choose_device, choose_dtype, me
 from albumgen_core.engines.neural.weights import damaged, display_name, locate
 
 PROMPT_SHARE = 0.4
-"""Share of the time until the first token; on a CPU the picture and the prompt take about as long as the answer."""
+"""Share of the time until the first token; on a CPU the prompt takes about as long as the answer."""
 
 
 class InternVLDescriber:
@@ -102,7 +102,9 @@ class InternVLDescriber:
         def watch(tokens: list[int]) -> None:
             # Each field that has been begun is a step; the braces and names between them are free.
             begun = self._chat.decode(tokens).count('": ')
-            on_progress(PROMPT_SHARE + (1 - PROMPT_SHARE) * min(begun, len(ANSWER_FIELDS)) / (len(ANSWER_FIELDS) + 1))
+            on_progress(
+                PROMPT_SHARE + (1 - PROMPT_SHARE) * min(begun, len(ANSWER_FIELDS)) / (len(ANSWER_FIELDS) + 1)
+            )
 
         answer = write_answer(
             self._model,

@@ -12,11 +12,14 @@ from albumgen_core.measured import MeasuredAttributes
 LONGEST_NAME = 60
 """Characters of a neighbour's title or artist that are quoted."""
 
+_IN_WORDS = ("artist_name", "album_genre")
+"""Fields whose choices are not listed: the genres alone would be longer than the rest."""
+
 _TASK = (
     "This is the cover of a music album. Predict how the album sounds, from its colours, its mood, its style "
     "and any words on it. Answer with one JSON object with these fields: "
     + "; ".join(
-        f"{spec.json_name} ({'text' if spec.kind == 'text' or spec.name == 'album_genre' else spec.range_text()})"
+        f"{spec.json_name} ({'text' if spec.name in _IN_WORDS else spec.range_text()})"
         for spec in FIELDS
         if not spec.optional
     )

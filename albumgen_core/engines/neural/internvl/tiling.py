@@ -47,7 +47,9 @@ def cut_tiles(image: Image.Image, *, max_tiles: int, tile: int, thumbnail: bool 
     columns, rows = choose_grid(*image.size, max_tiles=max_tiles, tile=tile)
     whole = image.resize((columns * tile, rows * tile), Image.Resampling.BICUBIC)
     tiles = [
-        whole.crop((x * tile, y * tile, (x + 1) * tile, (y + 1) * tile)) for y in range(rows) for x in range(columns)
+        whole.crop((x * tile, y * tile, (x + 1) * tile, (y + 1) * tile))
+        for y in range(rows)
+        for x in range(columns)
     ]
     if thumbnail and len(tiles) > 1:
         tiles.append(image.resize((tile, tile), Image.Resampling.BICUBIC))

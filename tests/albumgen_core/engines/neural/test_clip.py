@@ -110,7 +110,9 @@ class _Touch:
         ("preprocessor_config.json", "[", "preprocessor_config.json is damaged"),
     ],
 )
-def test_a_damaged_file_is_named(clip_folder: Path, tmp_path: Path, name: str, content: str, words: str) -> None:
+def test_a_damaged_file_is_named(
+    clip_folder: Path, tmp_path: Path, name: str, content: str, words: str
+) -> None:
     folder = tmp_path / "broken"
     shutil.copytree(clip_folder, folder)
     (folder / name).write_text(content)

@@ -1,7 +1,8 @@
 """InternVL2 as its authors lay it out, in plain tensor operations on the original's tensor names.
 
-Written from the architecture (InternViT with fused attention weights and layer scale, pixel shuffle of the second
-kind, a two-layer projector, Qwen2 with grouped keys and rotary positions), without any of transformers' classes.
+Written from the architecture (InternViT with fused attention weights and layer scale, pixel shuffle of the
+second kind, a two-layer projector, Qwen2 with grouped keys and rotary positions), without any of
+transformers' classes.
 """
 
 from __future__ import annotations
@@ -15,7 +16,9 @@ from torch.nn.functional import conv2d, gelu, layer_norm, linear, scaled_dot_pro
 Weights = dict[str, Tensor]
 
 
-def logits(state: Weights, config: dict[str, Any], ids: list[int], pixels: Tensor, image_token: int) -> Tensor:
+def logits(
+    state: Weights, config: dict[str, Any], ids: list[int], pixels: Tensor, image_token: int
+) -> Tensor:
     """Logits (tokens, vocabulary) for a prompt whose `image_token` places hold the tiles' features."""
     hidden = state["language_model.model.embed_tokens.weight"][ids].clone()
     features = image_features(state, config, pixels)

@@ -88,7 +88,9 @@ def test_no_text_becomes_a_special_token(chat: Chat, text: str) -> None:
 
 
 def test_neighbours_come_with_what_is_known_of_them() -> None:
-    question = build_question([neighbour("First", key="D", tempo=98.04), neighbour("Second", album_genre="jazz")])
+    question = build_question(
+        [neighbour("First", key="D", tempo=98.04), neighbour("Second", album_genre="jazz")]
+    )
     first, second = [line for line in question.splitlines() if line[:2] in ("1.", "2.")]
     assert '"First"' in first
     assert '"key": "D"' in first

@@ -105,7 +105,9 @@ def test_native_layout_loads_as_it_is(native_folder: Path) -> None:
     assert model.config.image_token_id == chat.image_token
     state = load_file(native_folder / "model.safetensors")
     loaded = model.state_dict()
-    assert sum(tensor.numel() for tensor in state.values()) == sum(tensor.numel() for tensor in loaded.values())
+    assert sum(tensor.numel() for tensor in state.values()) == sum(
+        tensor.numel() for tensor in loaded.values()
+    )
     head = next(tensor for name, tensor in state.items() if name.endswith("lm_head.weight"))
     assert torch.equal(loaded["lm_head.weight"], head)
 

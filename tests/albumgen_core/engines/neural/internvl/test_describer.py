@@ -17,8 +17,8 @@ from albumgen_core.engines.neural.internvl.answer import (
     answer_text,
     read_answer,
 )
-from albumgen_core.engines.neural.internvl.checkpoint import open_checkpoint
 from albumgen_core.engines.neural.internvl.chat import Chat
+from albumgen_core.engines.neural.internvl.checkpoint import open_checkpoint
 from albumgen_core.engines.neural.internvl.constraint import Constraint
 from albumgen_core.engines.neural.internvl.decode import write_answer
 from albumgen_core.engines.neural.internvl.describer import InternVLDescriber
@@ -71,7 +71,11 @@ def test_hostile_neighbours_change_no_form(describer: InternVLDescriber) -> None
 
 
 def test_native_layout_answers_too(native_folder: Path) -> None:
-    check(InternVLDescriber(native_folder, device="cpu", dtype="float32", max_tiles=6).describe(picture(1), None))
+    check(
+        InternVLDescriber(native_folder, device="cpu", dtype="float32", max_tiles=6).describe(
+            picture(1), None
+        )
+    )
 
 
 def test_bfloat16_answers_too(internvl_folder: Path) -> None:
@@ -91,7 +95,9 @@ def test_name_says_which_model(describer: InternVLDescriber) -> None:
     assert describer.name == "InternVL (tiny-internvl)"
 
 
-def test_dictated_tokens_cost_no_pass_and_change_nothing(internvl_folder: Path, describer: InternVLDescriber) -> None:
+def test_dictated_tokens_cost_no_pass_and_change_nothing(
+    internvl_folder: Path, describer: InternVLDescriber
+) -> None:
     """Jump-ahead writes exactly what asking the model for every token would write."""
     chat = Chat(open_checkpoint(internvl_folder))
     model = describer._model

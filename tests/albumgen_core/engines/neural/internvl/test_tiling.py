@@ -10,7 +10,12 @@ from hypothesis import strategies as st
 from PIL import Image
 from transformers.models.got_ocr2.image_processing_pil_got_ocr2 import GotOcr2ImageProcessorPil
 
-from albumgen_core.engines.neural.internvl.tiling import IMAGENET_MEAN, IMAGENET_STD, choose_grid, pixel_values
+from albumgen_core.engines.neural.internvl.tiling import (
+    IMAGENET_MEAN,
+    IMAGENET_STD,
+    choose_grid,
+    pixel_values,
+)
 from tests.albumgen_core.engines.neural.conftest import picture
 
 
