@@ -94,6 +94,10 @@ class OwnDecoder:
 
     def open(self, conditioning: Sequence[Tensor], capacity: int) -> OwnSession:
         """A session with one row a conditioning; see `Decoder.open`."""
+        if self._device.type == "cuda":
+            from albumgen_core.engines.neural.musicgen.graphs import GraphSession
+
+            return GraphSession(self, conditioning, capacity)
         from albumgen_core.engines.neural.musicgen.session import OwnSession
 
         return OwnSession(self, conditioning, capacity)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import cast, get_args
 
 import torch
 
@@ -13,21 +13,25 @@ from albumgen_core.engines.neural.musicgen.codec import Codec
 from albumgen_core.engines.neural.musicgen.composer import Horizon, MusicGenComposer
 from albumgen_core.engines.neural.musicgen.decoder import OwnDecoder
 from albumgen_core.engines.neural.musicgen.decoder_api import Decoder
+from albumgen_core.engines.neural.musicgen.linear import Format
+from albumgen_core.engines.neural.musicgen.probe import WORTHWHILE_WEIGHTS, fastest_format
 from albumgen_core.engines.neural.musicgen.sampling import Sampler
 from albumgen_core.engines.neural.musicgen.stock import StockDecoder, build_causal_lm
 from albumgen_core.engines.neural.musicgen.text import TextEncoder
+from albumgen_core.engines.neural.musicgen.threads import set_threads
 from albumgen_core.engines.neural.musicgen.windows import WINDOW_SECONDS
+from albumgen_core.errors import EngineUnavailableError
 
-Backend = Literal["auto", "transformers", "own"]
-DType = Literal["auto", "float32", "bfloat16", "float16", "int8"]
+BACKENDS = ("auto", "own", "transformers")
+DTYPES = ("auto", *get_args(Format))
 
 
 def load_composer(
     path: str | Path,
     *,
     device: str = "auto",
-    dtype: DType = "auto",
-    backend: Backend = "auto",
+    dtype: str = "auto",
+    backend: str = "auto",
     guidance_scale: float = 3.0,
     top_k: int = 250,
     top_p: float = 0.0,
@@ -38,12 +42,26 @@ def load_composer(
 ) -> Composer:
     """Load the MusicGen checkpoint in the folder `path`, in transformers' or audiocraft's layout.
 
-    Raises EngineUnavailableError, naming the file and the fix, when that cannot be done.
+    Args:
+        path: the checkpoint's folder; mono or stereo, any size.
+        device: "auto" (CUDA where there is any), "cpu", "cuda", "cuda:1", …
+        dtype: number format of the decoder's matrices: "float32", "bfloat16", "float16" or "int8" (CPU
+            only). "auto" takes bfloat16 on CUDA, and on a CPU what a short measurement finds fastest.
+        backend: "own" (which "auto" takes) or "transformers", the slow reference.
+        guidance_scale: how strongly the prompt is followed; 1 turns classifier-free guidance off.
+        top_k, top_p, temperature: see `Sampler`.
+        threads: CPU threads; None or 0 takes the cores this process may use.
+        extend_stride: seconds from one window of a long clip to the next.
+        window_seconds: length of a window; the model was trained on 30 s.
+
+    Raises EngineUnavailableError, naming the file and the fix, when the checkpoint or the device cannot
+    be used, and ValueError for a backend or dtype that does not exist.
     """
+    if backend not in BACKENDS or dtype not in DTYPES:
+        raise ValueError(f"backend must be one of {BACKENDS} and dtype one of {DTYPES}")
     folder = Path(path)
     chosen = _device(device)
-    if threads:
-        torch.set_num_threads(threads)
+    set_threads(threads)
     checkpoint = open_checkpoint(folder)
     config = checkpoint.config.decoder
     return MusicGenComposer(
@@ -61,13 +79,36 @@ def load_composer(
 def _device(name: str) -> torch.device:
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    return torch.device(name)
+    try:
+        device = torch.device(name)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:  # torch without CUDA asserts
+        raise EngineUnavailableError(
+            f"The device {name!r} cannot be used here; set engine.device to auto or cpu."
+        ) from error
+    return device
 
 
-def _decoder(
-    checkpoint: Checkpoint, device: torch.device, dtype: DType, backend: Backend, scale: float
-) -> Decoder:
+def _decoder(checkpoint: Checkpoint, device: torch.device, dtype: str, backend: str, scale: float) -> Decoder:
+    number = _number(checkpoint, device, dtype, backend)
     if backend == "transformers":
-        number = torch.float32 if dtype in ("auto", "int8") else getattr(torch, dtype)
-        return StockDecoder(build_causal_lm(checkpoint, device, number), scale)
-    return OwnDecoder(checkpoint, device, "float32" if dtype == "auto" else dtype, scale)
+        return StockDecoder(build_causal_lm(checkpoint, device, getattr(torch, number)), scale)
+    return OwnDecoder(checkpoint, device, number, scale)
+
+
+def _number(checkpoint: Checkpoint, device: torch.device, dtype: str, backend: str) -> Format:
+    """The format of the large matrices: what was asked for or, with "auto", the fastest good one."""
+    if dtype != "auto":
+        if dtype == "int8" and (device.type != "cpu" or backend == "transformers"):
+            raise EngineUnavailableError(
+                "MusicGen's int8 weights work on a CPU with the backend auto; set engine.dtype to auto."
+            )
+        return cast(Format, dtype)
+    if backend == "transformers" or device.type not in ("cpu", "cuda"):
+        return "float32"
+    if device.type == "cuda":
+        return "bfloat16" if torch.cuda.is_bf16_supported() else "float16"
+    config = checkpoint.config.decoder
+    # Attention 4 * width², what it asks of the prompt 2 * width², feed-forward 2 * width * inner.
+    weights = config.num_hidden_layers * config.hidden_size * (6 * config.hidden_size + 2 * config.ffn_dim)
+    return "float32" if weights < WORTHWHILE_WEIGHTS else fastest_format(config.hidden_size)

@@ -50,7 +50,8 @@ class OwnSession:
         if all(place == here for place in self.place):
             logits = self._step_together(columns, here)
         else:
-            logits = self.step_masked(columns, torch.tensor(self.place, device=columns.device))
+            places = torch.tensor(self.place, device=columns.device)
+            logits = self.step_masked(columns, places, max(self.place) + 1)
         self.place = [place + 1 for place in self.place]
         return logits
 
@@ -113,18 +114,23 @@ class OwnSession:
             x = self._attend(layer, index, x, F.scaled_dot_product_attention(q, keys, values))
         return decoder.logits(x)
 
-    def step_masked(self, columns: Tensor, places: Tensor) -> Tensor:
-        """A step of clips at columns `places`, int64 (clips,), which stay on the device."""
+    def step_masked(self, columns: Tensor, places: Tensor, depth: int | None = None) -> Tensor:
+        """A step of clips at columns `places`, int64 (clips,), which stay on the device.
+
+        Reads the first `depth` columns of the caches, which must reach beyond every place; None: all.
+        """
+        depth = self.capacity if depth is None else depth
         decoder = self.decoder
         x = (decoder.embed(columns) + self.positions[places]).repeat(self.halves, 1)
         places = places.repeat(self.halves)
-        mask = (torch.arange(self.capacity, device=places.device) <= places[:, None])[:, None, None]
+        mask = (torch.arange(depth, device=places.device) <= places[:, None])[:, None, None]
         rows = torch.arange(len(places), device=places.device)
         for index, layer in enumerate(decoder.layers):
             q, k, v = self._project(layer, x, 1)
             self.keys[index][rows, :, places] = k[:, :, 0]
             self.values[index][rows, :, places] = v[:, :, 0]
-            attended = F.scaled_dot_product_attention(q, self.keys[index], self.values[index], mask)
+            keys, values = self.keys[index][:, :, :depth], self.values[index][:, :, :depth]
+            attended = F.scaled_dot_product_attention(q, keys, values, mask)
             x = self._attend(layer, index, x, attended)
         return decoder.logits(x)
 
