@@ -138,11 +138,12 @@ class Journal:
 
         async def operation(connection: aiosqlite.Connection) -> set[str]:
             ended = {outcome.job_id for outcome in outcomes if await _end(connection, outcome, now)}
-            await connection.executemany(
-                "INSERT INTO stage_timings (stage, clip_seconds, batch_size, elapsed, recorded_at)"
-                " VALUES (?, ?, ?, ?, ?)",
-                [(t.stage, t.clip_seconds, t.batch_size, t.elapsed, now) for t in timings],
-            )
+            if timings:
+                await connection.executemany(
+                    "INSERT INTO stage_timings (stage, clip_seconds, batch_size, elapsed, recorded_at)"
+                    " VALUES (?, ?, ?, ?, ?)",
+                    [(t.stage, t.clip_seconds, t.batch_size, t.elapsed, now) for t in timings],
+                )
             return ended
 
         return await self.database.write(operation, patient=patient)

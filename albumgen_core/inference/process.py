@@ -83,6 +83,7 @@ class WorkerProcess:
         self._batches = 0
         self._said: dict[str, tuple[str, float]] = {}
         self._heard = self._progressed = time.monotonic()
+        self._spoke = False
         self._verdict: str | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self.dead = asyncio.Event()
@@ -92,15 +93,15 @@ class WorkerProcess:
         arguments = [sys.executable, "-m", "albumgen_core.inference.worker", "--runner", self._options.runner]
         if self._options.config is not None:
             arguments += ["--config", str(self._options.config)]
-        self._process = await asyncio.create_subprocess_exec(
-            *arguments,
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-            env={**os.environ, **self._options.environment},
-            limit=protocol.LINE_LIMIT,
-            start_new_session=True,  # Ctrl-C is the client's to handle, and a kill takes the whole group
-        )
+        spawning = asyncio.ensure_future(self._spawn(arguments))
+        try:
+            self._process = await asyncio.shield(spawning)
+        except asyncio.CancelledError:
+            # Stopped in the very moment of its birth: nobody else would ever wait for it.
+            stillborn = await spawning
+            stillborn.kill()
+            await stillborn.communicate()
+            raise
         self.pid = self._process.pid
         self._tasks = [
             asyncio.create_task(self._read_stderr()),
@@ -114,6 +115,17 @@ class WorkerProcess:
             await self.dead.wait()
             raise EngineNotReadyError(str(answer["error"]))
         self.engine = dict(answer.get("engine") or {})
+
+    async def _spawn(self, arguments: list[str]) -> asyncio.subprocess.Process:
+        return await asyncio.create_subprocess_exec(
+            *arguments,
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            env={**os.environ, **self._options.environment},
+            limit=protocol.LINE_LIMIT,
+            start_new_session=True,  # Ctrl-C is the client's to handle, and a kill takes the whole group
+        )
 
     async def run(self, jobs: Sequence[JobSpec]) -> BatchResult:
         """Run a batch. Raises WorkerDiedError, BatchBrokenError."""
@@ -209,7 +221,7 @@ class WorkerProcess:
             self._answer.set_exception(WorkerDiedError(self._obituary()))
 
     def _hear(self, message: protocol.Message) -> None:
-        self._heard = time.monotonic()
+        self._heard, self._spoke = time.monotonic(), True
         kind = message["type"]
         if kind == "progress":
             state = (str(message["stage"]), float(message["fraction"]))
@@ -237,7 +249,8 @@ class WorkerProcess:
             slept = max(0.0, now - before - 2 * pause)
             self._heard += slept
             self._progressed += slept
-            if now - self._heard > self._options.heartbeat_timeout:
+            # Until its first word the interpreter may still be starting; start_timeout covers that.
+            if self._spoke and now - self._heard > self._options.heartbeat_timeout:
                 self.kill(f"it gave no sign of life for {self._options.heartbeat_timeout:g} s")
             elif self._batch and now - self._progressed > self._options.progress_timeout:
                 self.kill(f"it made no progress for {self._options.progress_timeout:g} s")
