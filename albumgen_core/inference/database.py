@@ -1,6 +1,7 @@
 """One SQLite file for everything that must survive: WAL, synchronous=FULL, one writer, one reader.
 
-Writes are functions given a connection inside a transaction. Those that are waiting at the same time are
+Writes are functions given a connection inside a transaction, run in the writer's own thread: a transaction
+costs one change of threads, not one a statement. Those that are waiting at the same time are
 committed together, so a burst pays for few fsyncs; each runs in a savepoint of its own and fails alone.
 """
 
@@ -9,7 +10,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import sqlite3
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -27,7 +29,7 @@ from albumgen_core.inference.migrations import CORE_MIGRATIONS, MigrationSet, mi
 from albumgen_core.inference.storage import DirectoryLock
 
 T = TypeVar("T")
-WriteOperation = Callable[[aiosqlite.Connection], Awaitable[T]]
+WriteOperation = Callable[[sqlite3.Connection], T]
 
 BUSY_TIMEOUT = 2.0
 """Seconds to wait for a foreign lock before the caller hears "busy, try again"."""
@@ -66,7 +68,8 @@ class Database:
         self._arrived = asyncio.Event()
         self._urgent = asyncio.Event()
         self._closing = False
-        self._writer: aiosqlite.Connection
+        self._writer: sqlite3.Connection | None = None
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="journal-writer")
         self._reader: aiosqlite.Connection
         self._task: asyncio.Task[None] | None = None
 
@@ -94,14 +97,13 @@ class Database:
         return database
 
     async def _connect(self, migrations: Iterable[MigrationSet], busy_timeout: float) -> None:
-        self._writer = await aiosqlite.connect(self.path, isolation_level=None, timeout=busy_timeout)
-        self._writer.row_factory = sqlite3.Row
-        await self._writer.execute("PRAGMA journal_mode = WAL")
-        await self._writer.execute("PRAGMA synchronous = FULL")
-        await self._writer.execute("PRAGMA foreign_keys = ON")
-        await migrate(self._writer, CORE_MIGRATIONS)
-        for extra in migrations:
-            await migrate(self._writer, extra)
+        async with aiosqlite.connect(self.path, isolation_level=None, timeout=busy_timeout) as connection:
+            await connection.execute("PRAGMA journal_mode = WAL")
+            await migrate(connection, CORE_MIGRATIONS)
+            for extra in migrations:
+                await migrate(connection, extra)
+        loop = asyncio.get_running_loop()
+        self._writer = await loop.run_in_executor(self._thread, _open_writer, self.path, busy_timeout)
         self._reader = await aiosqlite.connect(self.path, isolation_level=None, timeout=busy_timeout)
         self._reader.row_factory = sqlite3.Row
         await self._reader.execute("PRAGMA query_only = ON")
@@ -116,8 +118,8 @@ class Database:
         """Run `operation(connection)` in a transaction and return its result once that is on disk.
 
         Args:
-            operation: awaits statements on the connection; must not commit. If it raises, only its own
-                statements are undone. It may run again if the commit has to be repeated.
+            operation: runs statements on the connection, in the writer's thread; must not commit. If it
+                raises, only its own statements are undone. It may run again if the commit has to be repeated.
             lazy: may wait `LAZY_DELAY` to share the commit of a later write.
             patient: keep trying while the database is locked or the disk is full, instead of raising.
 
@@ -135,8 +137,8 @@ class Database:
     async def execute(self, statement: str, parameters: Sequence[Any] = ()) -> int:
         """One statement in a transaction of its own; returns the number of rows it changed."""
 
-        async def operation(connection: aiosqlite.Connection) -> int:
-            return (await connection.execute(statement, parameters)).rowcount
+        def operation(connection: sqlite3.Connection) -> int:
+            return connection.execute(statement, parameters).rowcount
 
         return await self.write(operation)
 
@@ -147,11 +149,14 @@ class Database:
         self._urgent.set()
         if self._task is not None:
             await self._task
-        for name in ("_reader", "_writer"):
-            connection: aiosqlite.Connection | None = getattr(self, name, None)
-            if connection is not None:
-                with contextlib.suppress(sqlite3.Error, ValueError):
-                    await connection.close()
+        reader: aiosqlite.Connection | None = getattr(self, "_reader", None)
+        if reader is not None:
+            with contextlib.suppress(sqlite3.Error, ValueError):
+                await reader.close()
+        if self._writer is not None:
+            with contextlib.suppress(sqlite3.Error):
+                await asyncio.get_running_loop().run_in_executor(self._thread, self._writer.close)
+        self._thread.shutdown()
         self._lock.release()
 
     async def _write_forever(self) -> None:
@@ -175,7 +180,10 @@ class Database:
         while batch:
             try:
                 with _translated(self.path):
-                    settled = await self._transaction(batch)
+                    assert self._writer is not None
+                    settled = await asyncio.get_running_loop().run_in_executor(
+                        self._thread, _transaction, self._writer, batch
+                    )
             except Exception as error:
                 impatient = [p for p in batch if not p.patient or self._closing or not _may_pass(error)]
                 batch = [p for p in batch if p not in impatient]
@@ -188,33 +196,40 @@ class Database:
                 _settle(pending.future, result)
             return
 
-    async def _transaction(self, batch: list[_Pending]) -> list[tuple[_Pending, Any]]:
-        connection = self._writer
-        settled: list[tuple[_Pending, Any]] = []
-        await connection.execute("BEGIN IMMEDIATE")
-        try:
-            for pending in batch:
-                settled.append((pending, await self._in_savepoint(pending.operation, alone=len(batch) == 1)))
-            await connection.execute("COMMIT")
-        except BaseException:
-            if connection.in_transaction:
-                await connection.execute("ROLLBACK")
-            raise
-        return settled
 
-    async def _in_savepoint(self, operation: WriteOperation[Any], *, alone: bool) -> Any:
-        if alone:
-            return await operation(self._writer)
-        await self._writer.execute("SAVEPOINT one")
-        try:
-            result = await operation(self._writer)
-        except Exception as error:
-            if _primary_code(error) in _WHOLE_COMMIT:
-                raise
-            await self._writer.execute("ROLLBACK TO one")
-            result = error
-        await self._writer.execute("RELEASE one")
-        return result
+def _open_writer(path: Path, busy_timeout: float) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, isolation_level=None, timeout=busy_timeout)
+    connection.row_factory = sqlite3.Row
+    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute("PRAGMA foreign_keys = ON")
+    return connection
+
+
+def _transaction(connection: sqlite3.Connection, batch: list[_Pending]) -> list[tuple[_Pending, Any]]:
+    """Run all operations in one transaction: each with its result, or with the exception it raised."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        alone = len(batch) == 1
+        settled = [(p, p.operation(connection) if alone else _in_savepoint(connection, p)) for p in batch]
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+    return settled
+
+
+def _in_savepoint(connection: sqlite3.Connection, pending: _Pending) -> Any:
+    connection.execute("SAVEPOINT one")
+    try:
+        result = pending.operation(connection)
+    except Exception as error:
+        if _primary_code(error) in _WHOLE_COMMIT:
+            raise
+        connection.execute("ROLLBACK TO one")
+        result = error
+    connection.execute("RELEASE one")
+    return result
 
 
 def _settle(future: asyncio.Future[Any], result: Any) -> None:

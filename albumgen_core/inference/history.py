@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+import sqlite3
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-
-import aiosqlite
 
 from albumgen_core.inference.database import Database
 from albumgen_core.inference.journal import StageTiming
@@ -97,14 +96,14 @@ class History:
         """Delete answered jobs that keep neither result nor cover and ended `older_than` seconds ago."""
         before = time.time() - older_than
 
-        async def operation(connection: aiosqlite.Connection) -> int:
-            cursor = await connection.execute(
+        def operation(connection: sqlite3.Connection) -> int:
+            cursor = connection.execute(
                 "DELETE FROM jobs WHERE delivered_at IS NOT NULL AND finished_at <= ?"
                 " AND result_dir IS NULL AND cover_path = ''",
                 (before,),
             )
-            await connection.execute("DELETE FROM outbox WHERE delivered_at <= ?", (before,))
-            await connection.execute(
+            connection.execute("DELETE FROM outbox WHERE delivered_at <= ?", (before,))
+            connection.execute(
                 "DELETE FROM stage_timings WHERE id <= (SELECT max(id) FROM stage_timings) - ?",
                 (_TIMINGS_KEPT,),
             )
@@ -119,24 +118,21 @@ class History:
         """
         mine = "member_key = ?1 AND (?2 IS NULL OR group_key = ?2)"
 
-        async def operation(connection: aiosqlite.Connection) -> Forgotten:
+        def operation(connection: sqlite3.Connection) -> Forgotten:
             rows = list(
-                await connection.execute_fetchall(
+                connection.execute(
                     f"SELECT job_id, bundle_id, result_dir, cover_path FROM jobs WHERE {mine}",
                     (member, group),
                 )
             )
-            await connection.execute(
+            connection.execute(
                 "DELETE FROM outbox WHERE delivery_id IN"
                 f" (SELECT coalesce(bundle_id, job_id) FROM jobs WHERE {mine})",
                 (member, group),
             )
-            await connection.execute(f"DELETE FROM jobs WHERE {mine}", (member, group))
+            connection.execute(f"DELETE FROM jobs WHERE {mine}", (member, group))
             needed = {
-                row[0]
-                for row in await connection.execute_fetchall(
-                    "SELECT cover_path FROM jobs WHERE delivered_at IS NULL"
-                )
+                row[0] for row in connection.execute("SELECT cover_path FROM jobs WHERE delivered_at IS NULL")
             }
             paths = {row["result_dir"] for row in rows} | ({row["cover_path"] for row in rows} - needed)
             return Forgotten(
@@ -158,7 +154,7 @@ class History:
         return [JobRecord.from_row(row) for row in await self._database.fetch(query, parameters)]
 
     async def _for_each(self, statement: str, keys: Sequence[str]) -> None:
-        async def operation(connection: aiosqlite.Connection) -> None:
-            await connection.executemany(statement, [(key,) for key in keys])
+        def operation(connection: sqlite3.Connection) -> None:
+            connection.executemany(statement, [(key,) for key in keys])
 
         await self._database.write(operation)

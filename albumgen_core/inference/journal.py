@@ -7,12 +7,11 @@ the outbox in the same transaction, so no answer is ever owed and forgotten.
 from __future__ import annotations
 
 import secrets
+import sqlite3
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
-
-import aiosqlite
 
 from albumgen_core.inference.database import Database
 from albumgen_core.inference.errors import InferenceError, UnknownJobError
@@ -64,20 +63,18 @@ class Journal:
         """
         now = time.time()
 
-        async def operation(connection: aiosqlite.Connection) -> list[JobRecord] | None:
+        def operation(connection: sqlite3.Connection) -> list[JobRecord] | None:
             ids = {spec.job_id for spec in specs}
             if request_key is not None:
-                known = await _select(connection, "request_key = ? ORDER BY request_index", (request_key,))
+                known = _select(connection, "request_key = ? ORDER BY request_index", (request_key,))
                 waiting = all(job.state == "received" for job in known) and {j.job_id for j in known} == ids
                 if known and (received_only or not waiting):
                     return known
             for bundle in {spec.bundle_id for spec in specs if spec.bundle_id}:
-                if any(
-                    job.job_id not in ids for job in await _select(connection, "bundle_id = ?", (bundle,))
-                ):
+                if any(job.job_id not in ids for job in _select(connection, "bundle_id = ?", (bundle,))):
                     raise InferenceError(f"The bundle {bundle} already has its jobs.")
             for index, spec in enumerate(specs):
-                await _upsert(connection, spec, request_key, index, now, received_only)
+                _upsert(connection, spec, request_key, index, now, received_only)
             return None
 
         return await self.database.write(operation)
@@ -86,8 +83,8 @@ class Journal:
         """Note that jobs started. Lazy: a run that is over within milliseconds shares its commit."""
         now = time.time()
 
-        async def operation(connection: aiosqlite.Connection) -> None:
-            await connection.executemany(
+        def operation(connection: sqlite3.Connection) -> None:
+            connection.executemany(
                 "UPDATE jobs SET state = 'running', started_at = ?, lease_owner = ?, lease_until = ?"
                 " WHERE job_id = ? AND state = 'queued'",
                 [(now, self.owner, now + LEASE_SECONDS, job_id) for job_id in job_ids],
@@ -100,8 +97,8 @@ class Journal:
         until = time.time() + LEASE_SECONDS
         rows = [(stage, until, job_id) for job_id, stage in stages]
 
-        async def operation(connection: aiosqlite.Connection) -> None:
-            await connection.executemany(
+        def operation(connection: sqlite3.Connection) -> None:
+            connection.executemany(
                 "UPDATE jobs SET stage = ?, lease_until = ? WHERE job_id = ? AND state = 'running'", rows
             )
 
@@ -116,8 +113,8 @@ class Journal:
             solo: forbid batch mates from now on.
         """
 
-        async def operation(connection: aiosqlite.Connection) -> None:
-            await connection.executemany(
+        def operation(connection: sqlite3.Connection) -> None:
+            connection.executemany(
                 "UPDATE jobs SET state = 'queued', stage = 'queued', lease_owner = NULL, lease_until = NULL,"
                 " attempts = attempts + ?, solo = max(solo, ?)"
                 " WHERE job_id = ? AND state IN ('queued', 'running')",
@@ -136,10 +133,10 @@ class Journal:
         """
         now = time.time()
 
-        async def operation(connection: aiosqlite.Connection) -> set[str]:
-            ended = {outcome.job_id for outcome in outcomes if await _end(connection, outcome, now)}
+        def operation(connection: sqlite3.Connection) -> set[str]:
+            ended = {outcome.job_id for outcome in outcomes if _end(connection, outcome, now)}
             if timings:
-                await connection.executemany(
+                connection.executemany(
                     "INSERT INTO stage_timings (stage, clip_seconds, batch_size, elapsed, recorded_at)"
                     " VALUES (?, ?, ?, ?, ?)",
                     [(t.stage, t.clip_seconds, t.batch_size, t.elapsed, now) for t in timings],
@@ -164,21 +161,21 @@ class Journal:
         """
         now = time.time()
 
-        async def operation(connection: aiosqlite.Connection) -> None:
-            for job in await _select(connection, "state IN ('received', 'running')"):
+        def operation(connection: sqlite3.Connection) -> None:
+            for job in _select(connection, "state IN ('received', 'running')"):
                 if job.state == "received":
-                    await _end(connection, JobOutcome(job.job_id, "failed", error=LOST_BEFORE_COVER), now)
+                    _end(connection, JobOutcome(job.job_id, "failed", error=LOST_BEFORE_COVER), now)
                 elif job.interruptions + 1 > max_interruptions:
-                    await _end(connection, JobOutcome(job.job_id, "failed", error=GIVEN_UP), now)
+                    _end(connection, JobOutcome(job.job_id, "failed", error=GIVEN_UP), now)
                 else:
                     # From the second time on it runs alone: it may be what takes the machine down.
-                    await connection.execute(
+                    connection.execute(
                         "UPDATE jobs SET state = 'queued', stage = 'queued', lease_owner = NULL,"
                         " lease_until = NULL, interruptions = interruptions + 1,"
                         " solo = max(solo, interruptions >= 1) WHERE job_id = ?",
                         (job.job_id,),
                     )
-            await connection.execute("UPDATE outbox SET leased_until = NULL WHERE delivered_at IS NULL")
+            connection.execute("UPDATE outbox SET leased_until = NULL WHERE delivered_at IS NULL")
 
         await self.database.write(operation)
         rows = await self.database.fetch(
@@ -201,8 +198,8 @@ class Journal:
         return JobRecord.from_row(rows[0])
 
 
-async def _upsert(
-    connection: aiosqlite.Connection,
+def _upsert(
+    connection: sqlite3.Connection,
     spec: JobSpec,
     request_key: str | None,
     index: int,
@@ -210,7 +207,7 @@ async def _upsert(
     received_only: bool,
 ) -> None:
     body, origin = spec_columns(spec)
-    cursor = await connection.execute(
+    cursor = connection.execute(
         "INSERT INTO jobs (job_id, state, spec, origin, group_key, member_key, cover_path, parent_id,"
         " root_id, bundle_id, request_key, request_index, received_at, queued_at)"
         " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
@@ -239,9 +236,9 @@ async def _upsert(
         raise InferenceError(f"The job {spec.job_id} is already in the journal.")
 
 
-async def _end(connection: aiosqlite.Connection, outcome: JobOutcome, now: float) -> bool:
+def _end(connection: sqlite3.Connection, outcome: JobOutcome, now: float) -> bool:
     """Give a live job its end and, once its whole bundle has ended, its place in the outbox."""
-    cursor = await connection.execute(
+    cursor = connection.execute(
         "UPDATE jobs SET finished_at = ?, lease_owner = NULL, lease_until = NULL,"
         " state = ?, result_dir = ?, error = ?"
         " WHERE job_id = ? AND state IN ('received', 'queued', 'running')",
@@ -249,7 +246,7 @@ async def _end(connection: aiosqlite.Connection, outcome: JobOutcome, now: float
     )
     if cursor.rowcount != 1:
         return False
-    await connection.execute(
+    connection.execute(
         "INSERT INTO outbox (delivery_id, created_at, due_at)"
         " SELECT coalesce(mine.bundle_id, mine.job_id), ?1, ?1 FROM jobs AS mine WHERE mine.job_id = ?2"
         " AND (mine.bundle_id IS NULL OR NOT EXISTS (SELECT 1 FROM jobs AS mate"
@@ -259,8 +256,8 @@ async def _end(connection: aiosqlite.Connection, outcome: JobOutcome, now: float
     return True
 
 
-async def _select(
-    connection: aiosqlite.Connection, condition: str, parameters: Sequence[Any] = ()
+def _select(
+    connection: sqlite3.Connection, condition: str, parameters: Sequence[Any] = ()
 ) -> list[JobRecord]:
-    rows = await connection.execute_fetchall(f"SELECT * FROM jobs WHERE {condition}", parameters)
+    rows = connection.execute(f"SELECT * FROM jobs WHERE {condition}", parameters)
     return [JobRecord.from_row(row) for row in rows]

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import sqlite3
 import time
-
-import aiosqlite
 
 from albumgen_core.inference.database import Database
 from albumgen_core.inference.records import JobRecord, OutboxItem
@@ -48,9 +47,9 @@ class Outbox:
         if not await self._database.fetch(f"SELECT 1 FROM outbox WHERE {_DUE} LIMIT 1", {"now": now}):
             return None
 
-        async def operation(connection: aiosqlite.Connection) -> OutboxItem | None:
+        def operation(connection: sqlite3.Connection) -> OutboxItem | None:
             rows = list(
-                await connection.execute_fetchall(
+                connection.execute(
                     f"SELECT * FROM outbox WHERE {_DUE} ORDER BY due_at, rowid LIMIT 1",
                     {"now": now},
                 )
@@ -58,12 +57,12 @@ class Outbox:
             if not rows:
                 return None
             row = rows[0]
-            await connection.execute(
+            connection.execute(
                 "UPDATE outbox SET attempts = attempts + 1, attempted_at = ?, leased_until = ?"
                 " WHERE delivery_id = ?",
                 (now, now + lease, row["delivery_id"]),
             )
-            jobs = await connection.execute_fetchall(
+            jobs = connection.execute(
                 "SELECT * FROM jobs WHERE bundle_id = ?1 OR (job_id = ?1 AND bundle_id IS NULL)"
                 " ORDER BY request_index, rowid",
                 (row["delivery_id"],),
@@ -103,15 +102,15 @@ class Outbox:
     async def _close(self, delivery_id: str, reason: str | None) -> bool:
         now = time.time()
 
-        async def operation(connection: aiosqlite.Connection) -> bool:
-            cursor = await connection.execute(
+        def operation(connection: sqlite3.Connection) -> bool:
+            cursor = connection.execute(
                 "UPDATE outbox SET delivered_at = ?, dropped = ?"
                 " WHERE delivery_id = ? AND delivered_at IS NULL",
                 (now, reason, delivery_id),
             )
             if cursor.rowcount != 1:
                 return False
-            await connection.execute(
+            connection.execute(
                 "UPDATE jobs SET delivered_at = ?1, state = iif(state = 'done', 'delivered', state)"
                 " WHERE bundle_id = ?2 OR (job_id = ?2 AND bundle_id IS NULL)",
                 (now, delivery_id),

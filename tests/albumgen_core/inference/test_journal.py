@@ -9,7 +9,6 @@ import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-import aiosqlite
 import pytest
 
 from albumgen_core.inference.database import Database
@@ -68,8 +67,8 @@ async def deliver_all(outbox: Outbox) -> list[str]:
 async def test_the_file_is_in_wal_and_syncs_fully(database: Database) -> None:
     assert (await database.fetch("PRAGMA journal_mode"))[0][0] == "wal"
 
-    async def synchronous(connection: aiosqlite.Connection) -> int:
-        return int(next(iter(await connection.execute_fetchall("PRAGMA synchronous")))[0])
+    def synchronous(connection: sqlite3.Connection) -> int:
+        return int(next(iter(connection.execute("PRAGMA synchronous")))[0])
 
     assert await database.write(synchronous) == 2
 
@@ -376,11 +375,11 @@ async def test_a_full_disk_is_said_and_old_rows_stay_readable(
     old, new = make_spec(), make_spec(origin={"text": "x" * 100_000})
     await journal.add([old])
 
-    async def limit(connection: aiosqlite.Connection) -> None:
-        await connection.execute("PRAGMA max_page_count = 1")  # SQLite takes the present size instead
+    def limit(connection: sqlite3.Connection) -> None:
+        connection.execute("PRAGMA max_page_count = 1")  # SQLite takes the present size instead
 
-    async def lift(connection: aiosqlite.Connection) -> None:
-        await connection.execute("PRAGMA max_page_count = 1000000")
+    def lift(connection: sqlite3.Connection) -> None:
+        connection.execute("PRAGMA max_page_count = 1000000")
 
     await database.write(limit)
     with pytest.raises(DiskFullError, match="not enough disk space"):
