@@ -141,8 +141,8 @@ def main(clips: int, seconds: float) -> None:
             if not (row[1] and row[3]):
                 style = style_name(wanted.album_genre)
                 missed.append(
-                    f"  {number:3} {wanted.album_genre} ({style}), {wanted.time_signature} at {wanted.tempo:.0f}: "
-                    f"heard {tempo:.1f}; {wanted.key} {wanted.mode}: rank {rank + 1}"
+                    f"  {number:3} {wanted.album_genre} ({style}), {wanted.time_signature} at "
+                    f"{wanted.tempo:.0f}: heard {tempo:.1f}; {wanted.key} {wanted.mode}: rank {rank + 1}"
                 )
         shares = [f"{100 * share:.0f} %" for share in np.mean(results, axis=0)]
         print(f"{len(results):6}{shares[0]:>9}{shares[1]:>11}{shares[2]:>11}{shares[3]:>11}")

@@ -9,14 +9,18 @@ how many times faster than playing it.
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import sys
 import time
+from collections.abc import Callable
 from statistics import median
 from typing import Any
 
 from sketch_fidelity import drawn_cover
 
+from albumgen_core.attributes import MusicalAttributes
+from albumgen_core.audio import Audio
 from albumgen_core.engines.base import ComposeRequest
 from albumgen_core.engines.sketch import load_engine
 
@@ -41,7 +45,7 @@ def main(clips: int, seconds: float) -> None:
         assert audio is not None
         marks.append(time.perf_counter())
         if encode:
-            encode(audio)
+            encode(audio, attributes)
             marks.append(time.perf_counter())
         if number:  # the first one reads the SoundFont
             for stage, begin, end in zip(stages, marks, marks[1:], strict=False):
@@ -55,12 +59,26 @@ def main(clips: int, seconds: float) -> None:
     print(f"{seconds / median(totals):.0f} times faster than playing it{ending}")
 
 
-def _encoder() -> Any:
+def _encoder() -> Callable[[Audio, MusicalAttributes], Any] | None:
     if importlib.util.find_spec("albumgen_core.clip") is None:
         return None
-    from albumgen_core import clip
+    clip = importlib.import_module("albumgen_core.clip")
 
-    return getattr(clip, "encode_mp3", None)
+    def encode(audio: Audio, attributes: MusicalAttributes) -> Any:
+        tags = clip.ClipTags(
+            title="Benchmark",
+            engine="sketch",
+            genre=attributes.album_genre,
+            tempo=attributes.tempo,
+            key=attributes.key,
+            mode=attributes.mode,
+            cover_jpeg=None,
+            prompt="",
+            seed=0,
+        )
+        return clip.encode_clip(audio, tags, max_bytes=8 * 1024 * 1024, loudness_lufs=-14.0)
+
+    return encode
 
 
 if __name__ == "__main__":

@@ -60,10 +60,10 @@ class Piece:
         """Place of the off-beat in its beat; very fast and very slow music swings less.
 
         Fast players even their eighths out; and in slow music a swung eighth is long enough to be heard as
-        a beat of its own, in threes, so that below 65 BPM the beat is divided evenly.
+        a beat of its own, in threes, so that below 80 BPM the beat is divided evenly.
         """
         fast = min(1.0, max(0.0, (self.brief.tempo - 110) / 110))
-        slow = min(1.0, max(0.0, (self.brief.tempo - 65) / 30))
+        slow = min(1.0, max(0.0, (self.brief.tempo - 80) / 20))
         return 0.5 + (self.brief.style.swing - 0.5) * (1 - 0.6 * fast) * slow
 
 

@@ -58,6 +58,8 @@ def _figure(
     if line == "eighths":
         halves = (0.0, 0.5) if brief.tempo < FASTEST_SIXTEENTHS else (0.0,)
         return [(at + h, 0.92 / len(halves), root, 1.0 if h == 0 else 0.82) for at in pulses for h in halves]
+    if line == "octaves" and brief.tempo >= FASTEST_SIXTEENTHS:
+        return [(at, 0.8, root + 12 * (i % 2), 1.0 if i % 2 == 0 else 0.85) for i, at in enumerate(pulses)]
     if line == "octaves":
         return [
             (at + h, 0.42, root + (12 if h else 0), 1.0 if h == 0 else 0.85)

@@ -66,7 +66,7 @@ def _strokes(
             if size == 3 and span.start <= bar.start + group + 2 < span.start + span.length:
                 found.append((bar.start + group + 2, 0.48, 0.75))
         return found
-    if kind == "offbeat":
+    if kind == "offbeat" and brief.tempo < FASTEST_SIXTEENTHS:
         return [(at + 0.5, 0.3, 0.95) for at in beats] + [(span.start, 0.3, 0.7)]
     if kind == "charleston":
         return [

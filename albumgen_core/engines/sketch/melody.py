@@ -57,7 +57,7 @@ def _density(brief: Brief, label: str, rng: random.Random) -> str:
     if a.speechiness > 0.25 and brief.tempo < 125 and label != "B" and rng.random() < 0.3 + a.speechiness:
         return "spoken"
     wish = 0.55 * a.energy + 0.25 * a.danceability + 0.25 * rng.random() - (0.2 if label == "B" else 0.0)
-    wish -= max(0.0, (brief.tempo - 120) / 200)
+    wish -= max(0.0, (brief.tempo - 120) / 120)
     return "calm" if wish < 0.4 else "steady" if wish < 0.68 or brief.tempo > 125 else "busy"
 
 
