@@ -35,7 +35,8 @@ def load_engine(settings: EngineSettings) -> Engine:
     compose: Any = settings.musicgen
     return Engine(
         family="neural",
-        embedder=load_embedder(str(folders["clip"]), device=settings.device, dtype=settings.dtype),
+        # Always float32: it is small, and an index must mean the same on every machine.
+        embedder=load_embedder(str(folders["clip"]), device=settings.device),
         describer=InternVLDescriber(
             folders["internvl"],
             device=settings.device,

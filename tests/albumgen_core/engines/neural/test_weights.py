@@ -113,6 +113,17 @@ def test_pulling_again_fetches_nothing(hub: Hub) -> None:
     assert hub.requested == []
 
 
+def test_pulling_again_mends_a_file_that_was_cut_short(hub: Hub) -> None:
+    folder = pull(CLIP, "someone/tiny-clip", endpoint=hub.url)
+    weights = folder / "model.safetensors"
+    whole = weights.read_bytes()
+    weights.resolve().write_bytes(whole[:1000])
+    with pytest.raises(EngineUnavailableError, match="is damaged"):
+        load_embedder("someone/tiny-clip", device="cpu")
+    assert pull(CLIP, "someone/tiny-clip", endpoint=hub.url) == folder
+    assert weights.read_bytes() == whole
+
+
 def test_a_repository_without_safetensors_gives_pytorchs_format(hub: Hub) -> None:
     (hub.root / "model.safetensors").unlink()
     clip.build(hub.root, pickled=True)
