@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 import re
 
+from albumgen_core.genres import normalise_genre
+
 MISSING_WORDS = frozenset({"", "-", "missing", "none", "null", "nan", "n/a", "na"})
 """Texts that mean "not known" in a field that is not a title or a name. MusicOSet writes "-"."""
 
@@ -41,6 +43,6 @@ def year_or_none(text: str | None) -> int | None:
 
 
 def genre_or_none(raw: str | None) -> str | None:
-    """A source's genre in AlbumGen's vocabulary; None when it is missing."""
+    """A source's genre in AlbumGen's vocabulary; None when it is missing or belongs to none of its genres."""
     known = text_or_none(raw)
-    return None if known is None else known.casefold()
+    return None if known is None else normalise_genre(known)

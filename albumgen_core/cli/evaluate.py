@@ -1,0 +1,162 @@
+"""`albumgen evaluate`: what the engines are worth, beside baselines that need none."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+from numpy.typing import NDArray
+from rich.progress import MofNCompleteColumn, Progress
+
+from albumgen_core.cli.console import (
+    ConfigOption,
+    EngineOption,
+    err,
+    errors_as_sentences,
+    out,
+    progress_bar,
+    settings_for,
+)
+from albumgen_core.cli.dataset import CoversOption, KindOption, LimitOption
+from albumgen_core.cli.index import print_problems
+from albumgen_core.cover import Cover, CoverError
+from albumgen_core.dataset.pictures import load_cover
+from albumgen_core.dataset.records import AlbumRecord, DatasetError, Problem
+from albumgen_core.dataset.sources import SourceKind, read_source
+from albumgen_core.engines.base import Embedder
+from albumgen_core.engines.load import load_engine
+from albumgen_core.evaluation.retrieval import evaluate_retrieval
+from albumgen_core.evaluation.retrieval_report import verdict, write_report
+from albumgen_core.retrieval.fitting import fit_predictor
+from albumgen_core.retrieval.genre_prior import GenrePrior
+from albumgen_core.retrieval.zero_shot import ZeroShotGenres
+
+app = typer.Typer(
+    help="Measure what the engines are worth, beside baselines that need none.", no_args_is_help=True
+)
+
+_BATCH = 32
+_LEAST = 30
+
+
+@app.callback()
+def _evaluate() -> None:
+    """Measure what the engines are worth, beside baselines that need none."""
+
+
+@app.command()
+def retrieval(
+    source: Annotated[
+        Path, typer.Argument(help="A prepared data set, a folder of covers with its CSV, or tables.")
+    ],
+    folder: Annotated[
+        Path, typer.Option("--out", "-o", help="Where the report goes.", file_okay=False)
+    ] = Path("evaluation/retrieval"),
+    kind: KindOption = SourceKind.AUTO,
+    covers: CoversOption = None,
+    engine: EngineOption = None,
+    splits: Annotated[int, typer.Option(min=2, max=1000, help="Random splits to average over.")] = 50,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the first split.")] = 0,
+    limit: LimitOption = None,
+    save: Annotated[
+        Path | None,
+        typer.Option(
+            "--save-calibration", help="Also calibrate a predictor and write it here.", dir_okay=False
+        ),
+    ] = None,
+    config: ConfigOption = None,
+) -> None:
+    """Do covers that look alike belong to albums that sound alike?
+
+    Error of the k nearest albums' mean for k from 1 to 19 and beyond, for all eight attributes, beside the
+    mean, the median, the genre's mean, albums at random and the calibrated predictor; over random splits
+    with no artist on two sides. Writes one page of HTML, JSON and two plots.
+    """
+    with errors_as_sentences():
+        settings = settings_for(config, engine=engine)
+        data = read_source(source, kind, covers=covers).with_covers().limited(limit, seed)
+        loaded = load_engine(settings.engine)
+        if loaded.notice:
+            err.print(f"[yellow]{loaded.notice}[/]", soft_wrap=True)
+        embedder = loaded.engine.embedder
+        with progress_bar(MofNCompleteColumn()) as progress:
+            records, vectors, problems = _embed(data.records, embedder, progress)
+            if len(records) < _LEAST:
+                raise DatasetError(f"{data.name} has {len(records)} readable covers; {_LEAST} are the least.")
+            prior = GenrePrior.shipped()
+            zero_shot = _zero_shot(embedder, prior)
+            task = progress.add_task("evaluating splits", total=splits)
+            evaluation = evaluate_retrieval(
+                records,
+                vectors,
+                embedder=embedder.name,
+                splits=splits,
+                seed=seed,
+                zero_shot=zero_shot,
+                genre_prior=prior,
+                on_progress=lambda done, total: progress.update(task, completed=done, total=total),
+            )
+        command = shlex.join(["albumgen", *sys.argv[1:]])
+        paths = write_report(evaluation, folder, command)
+        for sentence in verdict(evaluation):
+            out.print(sentence, soft_wrap=True, highlight=False)
+        out.print(f"[dim]Report: {paths[-1]}[/]", soft_wrap=True)
+        if save is not None:
+            predictor = fit_predictor(
+                records,
+                vectors,
+                embedder=embedder.name,
+                seed=seed,
+                zero_shot=zero_shot,
+                genre_prior=prior,
+            )
+            predictor.save(save)
+            out.print(f"[dim]Calibration: {save}[/]", soft_wrap=True)
+        print_problems([*data.problems, *problems])
+
+
+def _embed(
+    records: Sequence[AlbumRecord], embedder: Embedder, progress: Progress
+) -> tuple[list[AlbumRecord], NDArray[np.float32], list[Problem]]:
+    """Embeddings of the covers that can be read, the albums they belong to, and the rest as problems."""
+    kept: list[AlbumRecord] = []
+    parts: list[NDArray[np.float32]] = []
+    problems: list[Problem] = []
+    task = progress.add_task("embedding covers", total=len(records))
+    with ThreadPoolExecutor() as pool:
+        for start in range(0, len(records), _BATCH):
+            batch = records[start : start + _BATCH]
+            pictures = list(pool.map(_load, batch))
+            good = [(r, p) for r, p in zip(batch, pictures, strict=True) if isinstance(p, Cover)]
+            problems += [
+                Problem(str(r.cover), str(p))
+                for r, p in zip(batch, pictures, strict=True)
+                if isinstance(p, CoverError)
+            ]
+            if good:
+                kept += [record for record, _ in good]
+                parts.append(embedder.embed([picture for _, picture in good]))
+            progress.update(task, completed=start + len(batch))
+    return kept, np.concatenate(parts) if parts else np.zeros((0, 512), np.float32), problems
+
+
+def _load(record: AlbumRecord) -> Cover | CoverError:
+    assert record.cover is not None
+    try:
+        return load_cover(record.cover)
+    except CoverError as error:
+        return error
+
+
+def _zero_shot(embedder: Embedder, prior: GenrePrior) -> ZeroShotGenres | None:
+    """Genres by name, where the embedder can embed sentences too."""
+    embed_texts: Any = getattr(embedder, "embed_texts", None)
+    if embed_texts is None:
+        return None
+    return ZeroShotGenres(embed_texts, prior.genres, base_rates=np.array(prior.counts, dtype=np.float64))

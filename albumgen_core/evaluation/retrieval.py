@@ -1,0 +1,359 @@
+"""How well do the neighbours of a cover tell how its album sounds, and is that better than not looking?
+
+Every method predicts the eight attributes of held-out albums, over many random splits (80/10/10, no
+artist on two sides). Beside the mean of the k nearest stand baselines that never see the cover: the
+training mean (best constant for squared error), the training median (for absolute error) and k albums at
+random; and the genre's mean and median with the true genre given, which no method that looks at covers is.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from albumgen_core.attributes import AUDIO_FEATURES
+from albumgen_core.dataset.records import AlbumRecord
+from albumgen_core.dataset.split import split_albums
+from albumgen_core.dataset.statistics import feature_matrix
+from albumgen_core.evaluation.intervals import Interval, over_splits
+from albumgen_core.retrieval.calibration import GENRE, MEDIAN, Blend, blend, calibrate
+from albumgen_core.retrieval.exact import ExactIndex
+from albumgen_core.retrieval.fitting import artist_numbers, nearest_rows
+from albumgen_core.retrieval.genre_prior import GenrePrior
+from albumgen_core.retrieval.zero_shot import ZeroShotGenres
+
+Array = NDArray[np.float64]
+
+KS: tuple[int, ...] = (*range(1, 20), 25, 30, 40, 50, 75, 100, 150, 200)
+"""The slides' k = 1 … 19, and beyond."""
+
+KNN, RANDOM = "nearest k", "random k"
+CHOSEN, CHOSEN_MEDIAN = "mean of the nearest, k by validation", "median of the nearest, k by validation"
+MEAN, MEDIAN_BASELINE, GENRE_MEAN = "mean", "median", "genre mean (true genre given)"
+GENRE_MEDIAN = "genre median (true genre given)"
+GENRE_SHIPPED = "MusicOSet's genre medians (true genre given)"
+PREDICTOR = "calibrated predictor"
+
+_RANDOM_DRAWS = 5
+_TIMED_QUERIES = 200
+
+EvaluationProgress = Callable[[int, int], None]
+"""Called with (splits done, splits in all)."""
+
+
+def ignore_evaluation_progress(_done: int, _total: int) -> None:
+    """An EvaluationProgress for callers who do not watch."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Errors:
+    """Errors on the test albums of every split: float64 (splits, 8) for one method."""
+
+    absolute: Array
+    squared: Array
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RetrievalEvaluation:
+    """Everything that was measured.
+
+    Attributes:
+        albums, artists, splits, train, test: sizes (of a typical split).
+        ks: the k that were tried.
+        curves: by "nearest k" and "random k", errors (splits, len(ks), 8) on test.
+        validation: (splits, len(ks)) mean absolute error over the attributes of "nearest k".
+        methods: errors of every method without a k.
+        chosen_k: the k with the least mean absolute error on validation, over all splits.
+        chosen_k_squared: the same by squared error.
+        chosen_by_split: the k each split's validation albums chose.
+        signal: by attribute, the share of splits in which calibration believed the covers.
+        milliseconds: by k, the median time of one exact query over all albums.
+        embedder: name of the embedding space.
+    """
+
+    albums: int
+    artists: int
+    splits: int
+    train: int
+    test: int
+    ks: tuple[int, ...]
+    curves: Mapping[str, Errors]
+    validation: Array
+    methods: Mapping[str, Errors]
+    chosen_k: int
+    chosen_k_squared: int
+    chosen_by_split: tuple[int, ...]
+    signal: Mapping[str, float]
+    milliseconds: Mapping[int, float]
+    embedder: str
+
+    def nearest_against_random(self, k: int) -> Interval:
+        """Mean absolute error of the nearest k less that of k at random, paired by split."""
+        column = self.ks.index(k)
+        difference = self.curves[KNN].absolute[:, column] - self.curves[RANDOM].absolute[:, column]
+        return over_splits(difference.mean(axis=1), self.ratio)
+
+    @property
+    def ratio(self) -> float:
+        """Test albums for each training album, as the intervals need it."""
+        return self.test / self.train
+
+    def mean_absolute(self, method: str) -> Interval:
+        """Mean absolute error over the eight attributes, over splits."""
+        return over_splits(self.methods[method].absolute.mean(axis=1), self.ratio)
+
+    def against(self, method: str, baseline: str = MEDIAN_BASELINE) -> Interval:
+        """Mean absolute error less that of a baseline, paired by split; below 0 is better."""
+        difference = self.methods[method].absolute - self.methods[baseline].absolute
+        return over_splits(difference.mean(axis=1), self.ratio)
+
+
+def evaluate_retrieval(
+    records: Sequence[AlbumRecord],
+    vectors: NDArray[np.float32],
+    *,
+    embedder: str,
+    splits: int = 50,
+    seed: int = 0,
+    zero_shot: ZeroShotGenres | None = None,
+    genre_prior: GenrePrior | None = None,
+    on_progress: EvaluationProgress = ignore_evaluation_progress,
+) -> RetrievalEvaluation:
+    """Evaluate over `splits` random splits, seeded by `seed`, `seed + 1`, …
+
+    Args:
+        records: the albums. vectors: their embeddings, float32 (n, 512).
+        embedder: name of the embedding space, for the report.
+        zero_shot: over the genres of `genre_prior`, calibrated anew on each split's training albums; None
+            where the embedder knows no words, and then the predictor has the median prior alone.
+        genre_prior: typical attributes by genre from elsewhere; the shipped ones by default.
+        on_progress: told after every split.
+
+    Raises ValueError for fewer than 30 albums, or when records and vectors differ in number.
+    """
+    if len(records) != len(vectors):
+        raise ValueError(f"{len(records)} albums, but {len(vectors)} vectors")
+    if len(records) < 30:
+        raise ValueError(f"{len(records)} albums are too few to evaluate on; 30 is the least")
+    prior = genre_prior if genre_prior is not None else GenrePrior.shipped()
+    table = _Table(records, vectors, prior, zero_shot)
+    runs = []
+    for number in range(splits):
+        runs.append(_run(table, seed + number))
+        on_progress(number + 1, splits)
+    return _gather(table, runs, embedder)
+
+
+class _Table:
+    """The data set as arrays."""
+
+    def __init__(
+        self,
+        records: Sequence[AlbumRecord],
+        vectors: NDArray[np.float32],
+        prior: GenrePrior,
+        zero_shot: ZeroShotGenres | None,
+    ) -> None:
+        self.records = list(records)
+        self.embeddings = vectors
+        self.vectors = vectors.astype(np.float64)
+        self.features = feature_matrix(records)
+        self.genres = [record.album.attributes.album_genre for record in records]
+        self.prior = prior
+        self.zero_shot = zero_shot
+        self.artists = artist_numbers(records)
+        self.artist_count = len(set(self.artists))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Run:
+    """One split: errors of the test albums averaged, by method; blends; sizes."""
+
+    curves: dict[str, tuple[Array, Array]]
+    validation_absolute: Array
+    validation_squared: Array
+    methods: dict[str, tuple[Array, Array]]
+    blends: dict[str, Blend]
+    train: int
+    test: int
+    ks: tuple[int, ...]
+
+
+def _run(table: _Table, seed: int) -> _Run:
+    parts = split_albums(table.records, seed)
+    rows = {
+        part: [i for i, r in enumerate(table.records) if parts[r.album.album_id] == part]
+        for part in ("train", "validation", "test")
+    }
+    train, validation, test = (np.array(rows[part]) for part in ("train", "validation", "test"))
+    known, truth = table.features[train], table.features[test]
+    ks = tuple(k for k in KS if k <= len(train))
+    most = ks[-1]
+    near = {
+        part: nearest_rows(table.vectors[train], table.vectors[queries], most)
+        for part, queries in (("validation", validation), ("test", test))
+    }
+    rng = np.random.default_rng(seed)
+
+    curves = {KNN: _curve_errors(known[near["test"][1]], truth, ks)}
+    draws = [known[_random_rows(rng, len(test), len(train), most)] for _ in range(_RANDOM_DRAWS)]
+    random_errors = [_curve_errors(values, truth, ks) for values in draws]
+    curves[RANDOM] = (
+        np.mean([e[0] for e in random_errors], axis=0),
+        np.mean([e[1] for e in random_errors], axis=0),
+    )
+    checked = _curve_errors(known[near["validation"][1]], table.features[validation], ks)
+
+    median = np.median(known, axis=0)
+    if table.zero_shot is not None:
+        table.zero_shot.calibrate(table.embeddings[train], [table.genres[row] for row in train])
+    priors = {
+        part: _priors(table, queries, median)
+        for part, queries in (("validation", validation), ("test", test))
+    }
+    blends = calibrate(
+        near["validation"][0],
+        known[near["validation"][1]],
+        table.features[validation],
+        priors["validation"],
+        [table.artists[row] for row in validation],
+    )
+    best = int(checked[0].mean(axis=1).argmin())
+    answers = {
+        MEAN: np.broadcast_to(known.mean(axis=0), truth.shape),
+        MEDIAN_BASELINE: np.broadcast_to(median, truth.shape),
+        GENRE_MEAN: _by_genre(table, train, test, np.mean),
+        GENRE_MEDIAN: _by_genre(table, train, test, np.median),
+        GENRE_SHIPPED: _shipped_by_genre(table, test, median),
+        CHOSEN: known[near["test"][1]][:, : ks[best]].mean(axis=1),
+        CHOSEN_MEDIAN: _best_median(near, known, table.features[validation], ks),
+        PREDICTOR: _blended(blends, near["test"][0], known[near["test"][1]], priors["test"]),
+    }
+    methods = {name: _errors(answer, truth) for name, answer in answers.items()}
+    return _Run(curves, checked[0], checked[1], methods, blends, len(train), len(test), ks)
+
+
+def _random_rows(rng: np.random.Generator, queries: int, train: int, most: int) -> NDArray[np.intp]:
+    return np.stack([rng.permutation(train)[:most] for _ in range(queries)])
+
+
+def _curve_errors(values: Array, truth: Array, ks: Sequence[int]) -> tuple[Array, Array]:
+    """Absolute and squared error (len(ks), 8) of the mean of the first k of values (q, most, 8)."""
+    counts = np.arange(1, values.shape[1] + 1)[None, :, None]
+    means = np.cumsum(values, axis=1) / counts
+    misses = means[:, np.array(ks) - 1] - truth[:, None]
+    return np.abs(misses).mean(axis=0), (misses**2).mean(axis=0)
+
+
+def _best_median(
+    near: Mapping[str, tuple[Array, NDArray[np.intp]]], known: Array, truth: Array, ks: Sequence[int]
+) -> Array:
+    """Test answers by the median of the nearest k, for the k that does best on validation."""
+    held, asked = known[near["validation"][1]], known[near["test"][1]]
+    errors = [np.abs(np.median(held[:, :k], axis=1) - truth).mean() for k in ks]
+    return np.asarray(np.median(asked[:, : ks[int(np.argmin(errors))]], axis=1))
+
+
+def _errors(answer: Array, truth: Array) -> tuple[Array, Array]:
+    miss = answer - truth
+    return np.abs(miss).mean(axis=0), (miss**2).mean(axis=0)
+
+
+def _priors(table: _Table, queries: NDArray[np.intp], median: Array) -> dict[str, Array]:
+    priors = {MEDIAN: np.broadcast_to(median, (len(queries), len(median)))}
+    if table.zero_shot is not None:
+        probabilities = table.zero_shot.probabilities(table.embeddings[queries])
+        priors[GENRE] = table.prior.recentred(median).expect(probabilities)
+    return priors
+
+
+def _by_genre(
+    table: _Table, train: NDArray[np.intp], test: NDArray[np.intp], centre: Callable[..., Array]
+) -> Array:
+    """The centre of the true genre's training albums; of all of them where it is unknown or new."""
+    known = table.features[train]
+    rows: dict[str, list[int]] = {}
+    for row, index in enumerate(train):
+        genre = table.genres[index]
+        if genre is not None:
+            rows.setdefault(genre, []).append(row)
+    overall = centre(known, axis=0)
+    centres = {genre: centre(known[inside], axis=0) for genre, inside in rows.items()}
+    return np.stack([centres.get(table.genres[index] or "", overall) for index in test])
+
+
+def _shipped_by_genre(table: _Table, test: NDArray[np.intp], median: Array) -> Array:
+    prior = table.prior.recentred(median)
+    return prior.expect(prior.one_hot([table.genres[index] for index in test]))
+
+
+def _blended(
+    blends: Mapping[str, Blend], distances: Array, values: Array, priors: Mapping[str, Array]
+) -> Array:
+    columns = [
+        blend(
+            distances,
+            values[:, :, column : column + 1],
+            priors[rule.prior][:, column : column + 1],
+            k=rule.k,
+            bandwidth=rule.bandwidth,
+            strength=rule.strength,
+        )
+        for column, rule in enumerate(blends[name] for name in AUDIO_FEATURES)
+    ]
+    return np.concatenate(columns, axis=1)
+
+
+def _gather(table: _Table, runs: Sequence[_Run], embedder: str) -> RetrievalEvaluation:
+    ks = min((run.ks for run in runs), key=len)
+    depth = len(ks)
+
+    def stacked(pairs: Sequence[tuple[Array, Array]]) -> Errors:
+        return Errors(
+            np.stack([pair[0][:depth] for pair in pairs]), np.stack([pair[1][:depth] for pair in pairs])
+        )
+
+    validation = np.stack([run.validation_absolute[:depth].mean(axis=1) for run in runs])
+    validation_squared = np.stack([run.validation_squared[:depth].mean(axis=1) for run in runs])
+    methods = {
+        name: Errors(
+            np.stack([run.methods[name][0] for run in runs]), np.stack([run.methods[name][1] for run in runs])
+        )
+        for name in runs[0].methods
+    }
+    return RetrievalEvaluation(
+        albums=len(table.records),
+        artists=table.artist_count,
+        splits=len(runs),
+        train=round(float(np.mean([run.train for run in runs]))),
+        test=round(float(np.mean([run.test for run in runs]))),
+        ks=ks,
+        curves={name: stacked([run.curves[name] for run in runs]) for name in (KNN, RANDOM)},
+        validation=validation,
+        methods=methods,
+        chosen_k=ks[int(validation.mean(axis=0).argmin())],
+        chosen_k_squared=ks[int(validation_squared.mean(axis=0).argmin())],
+        chosen_by_split=tuple(ks[int(row.argmin())] for row in validation),
+        signal={name: float(np.mean([run.blends[name].signal for run in runs])) for name in AUDIO_FEATURES},
+        milliseconds=_time_queries(table, ks),
+        embedder=embedder,
+    )
+
+
+def _time_queries(table: _Table, ks: Sequence[int]) -> dict[int, float]:
+    """Median milliseconds of an exact query, for some k."""
+    index = ExactIndex([record.album for record in table.records], table.embeddings)
+    queries = table.embeddings[:_TIMED_QUERIES]
+    times = {}
+    for k in (k for k in (1, 5, 19, 50, 100, 200) if k <= ks[-1]):
+        durations = []
+        for query in queries:
+            started = time.perf_counter()
+            index.nearest(query, k)
+            durations.append(time.perf_counter() - started)
+        times[k] = float(np.median(durations)) * 1e3
+    return times
