@@ -66,6 +66,7 @@ class OwnDecoder:
         self.number, self.guidance_scale, self._device = number, guidance_scale, device
         self.width, self.heads = config.hidden_size, config.num_attention_heads
         self.codebooks, self.vocabulary = config.num_codebooks, config.vocab_size
+        self.activation_name = config.activation_function
         self.activation: Callable[[Tensor], Tensor] = ACT2FN[config.activation_function]
         # A GPU computes in the format itself; on a CPU only the large matrices are narrow.
         self.compute = torch.float32 if device.type == "cpu" else getattr(torch, number)
@@ -98,8 +99,11 @@ class OwnDecoder:
             from albumgen_core.engines.neural.musicgen.graphs import GraphSession
 
             return GraphSession(self, conditioning, capacity)
+        from albumgen_core.engines.neural.musicgen.native import NativeSession, drives
         from albumgen_core.engines.neural.musicgen.session import OwnSession
 
+        if drives(self):
+            return NativeSession(self, conditioning, capacity)
         return OwnSession(self, conditioning, capacity)
 
     def positions(self, capacity: int) -> Tensor:

@@ -72,6 +72,19 @@ class HalfLinear:
         return y
 
 
+def balanced_int8(weight: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Round a weight (out, in) to int8: (integers, output scales, input balance).
+
+    weight is about integers * scales[:, None] * balance; the balance makes every input channel's largest
+    weight 1 before rounding.
+    """
+    weight = weight.float()
+    balance = weight.abs().amax(0).clamp_min(1e-12)
+    weight = weight / balance
+    scales = weight.abs().amax(1).clamp_min(1e-12) / INT8_LEVELS
+    return (weight / scales[:, None]).round_().to(torch.int8), scales, balance
+
+
 class Int8Linear:
     """int8 weights on a CPU (FBGEMM), one scale an output channel; activations keep 15 bits.
 
@@ -88,14 +101,11 @@ class Int8Linear:
     """
 
     def __init__(self, weight: Tensor) -> None:
-        weight = weight.float()
-        self._balance = weight.abs().amax(0).clamp_min(1e-12)
-        weight = weight / self._balance
-        scales = weight.abs().amax(1).clamp_min(1e-12) / INT8_LEVELS
+        integers, scales, self._balance = balanced_int8(weight)
         zeros = torch.zeros(len(scales), dtype=torch.int64)
         with warnings.catch_warnings():  # eager quantised tensors are deprecated, their kernels are not
             warnings.simplefilter("ignore")
-            quantized = torch.quantize_per_channel(weight, scales, zeros, 0, torch.qint8)
+            quantized = torch._make_per_channel_quantized_tensor(integers, scales, zeros, 0)
             self._packed = torch.ops.quantized.linear_prepack(quantized, None)
         # Without VNNI, FBGEMM sums pairs of products in 16 bits, which 8-bit activations overflow.
         self._levels = INT8_LEVELS if torch.cpu._is_vnni_supported() else INT8_LEVELS // 2
@@ -122,7 +132,9 @@ def pack(weight: Tensor, number: Format, device: torch.device) -> Linear:
     """The fastest product with `weight` (out, in) stored as `number` on `device`."""
     if device.type == "cpu":
         if number == "int8":
-            return Int8Linear(weight)
+            from albumgen_core.engines.neural.musicgen import native
+
+            return native.NativeLinear(weight) if native.suits(weight) else Int8Linear(weight)
         if number == "float16":
             return HalfLinear(weight)
         if torch._C._has_mkldnn:

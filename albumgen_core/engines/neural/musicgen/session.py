@@ -21,7 +21,13 @@ from albumgen_core.engines.neural.musicgen.linear import Linear
 class OwnSession:
     """The state of one batch; see `DecoderSession`."""
 
-    def __init__(self, decoder: OwnDecoder, conditioning: Sequence[Tensor], capacity: int) -> None:
+    def __init__(
+        self,
+        decoder: OwnDecoder,
+        conditioning: Sequence[Tensor],
+        capacity: int,
+        cache: torch.dtype | None = None,
+    ) -> None:
         self.decoder = decoder
         self.clips = len(conditioning)
         self.halves = 1 if decoder.guidance_scale == 1 else 2
@@ -29,7 +35,7 @@ class OwnSession:
         self.place = [0] * self.clips
         """Columns each clip has heard."""
         shape = (self.halves * self.clips, decoder.heads, capacity, decoder.width // decoder.heads)
-        empty = torch.empty(0, dtype=decoder.compute, device=decoder.device)
+        empty = torch.empty(0, dtype=cache or decoder.compute, device=decoder.device)
         self.keys = [empty.new_zeros(shape) for _ in decoder.layers]
         self.values = [empty.new_zeros(shape) for _ in decoder.layers]
         self.positions = decoder.positions(capacity)
@@ -94,7 +100,8 @@ class OwnSession:
         x = x.repeat(self.halves, 1)
         for index, layer in enumerate(decoder.layers):
             q, k, v = self._project(layer, x, count)
-            self.keys[index][rows, :, :count], self.values[index][rows, :, :count] = k, v
+            self.keys[index][rows, :, :count] = k.to(self.keys[index].dtype)
+            self.values[index][rows, :, :count] = v.to(self.values[index].dtype)
             attended = F.scaled_dot_product_attention(q, k, v, is_causal=True)
             x = x + layer.self_out(attended.transpose(1, 2).reshape(x.shape))
             key, value = self.prompt[index]

@@ -1,0 +1,308 @@
+/* One decoder step of MusicGen in int8, for CPUs with AVX-512 VNNI.
+ *
+ * The same arithmetic as Int8Linear and OwnSession in Python: activations are split into two int8 parts,
+ * weights have one scale an output channel, everything else is float32, and keys and values are kept in
+ * float16. What is gained is all that lies between the products: a layer is 14 barriers here and some two
+ * hundred calls there.
+ *
+ * Plain C called through ctypes. On other CPUs, or without a compiler, `albumgen_supported` says 0 or the
+ * library is simply not there, and PyTorch does the work.
+ */
+
+#include <math.h>
+#include <stdint.h>
+#include <string.h>
+
+#if defined(_WIN32)
+#define EXPORT __declspec(dllexport)
+#else
+#define EXPORT __attribute__((visibility("default")))
+#endif
+
+#if defined(__x86_64__) && defined(__GNUC__) && defined(_OPENMP)
+#include <immintrin.h>
+#include <omp.h>
+#define VNNI __attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,avx512vnni,fma")))
+
+enum { BLOCK = 32, LEVELS = 127 };
+
+/* A weight matrix (out, in): out a multiple of 32, in a multiple of 16.
+ * packed: [out / 32][in / 4][32][4], so that two loads hold 32 outputs of four inputs. */
+typedef struct {
+    int64_t out, in;
+    const int8_t *packed;
+    const float *scale;    /* (out,) */
+    const int32_t *offset; /* (out,): 128 * sum of the row, as activations are stored + 128 */
+    const float *balance;  /* (in,) */
+} Linear;
+
+typedef struct {
+    const float *gain, *bias;
+} Norm;
+
+typedef struct {
+    Norm self_norm, cross_norm, final_norm;
+    Linear qkv, self_out, cross_query, cross_out, up, down;
+    uint16_t *keys, *values;                  /* float16 (rows, heads, capacity, size) */
+    const float *prompt_keys, *prompt_values; /* (clips, heads, longest, size) */
+} Layer;
+
+typedef struct {
+    int64_t rows, clips, width, inner, heads, capacity, longest;
+    const int64_t *place;   /* (clips,): columns heard before this one */
+    const int64_t *prompts; /* (clips,): tokens of each prompt */
+    float *hidden;          /* (rows, width), in and out */
+    float *work;            /* (rows, 3 * width + inner) and (threads, capacity + longest + 64) */
+    uint8_t *parts;         /* (rows, 2, inner) */
+    float *row_scale;       /* (rows,) */
+    int64_t threads;
+} Step;
+
+static VNNI inline __m512 exp_ps(__m512 x) {
+    /* 2^k * e^r, |r| <= ln 2 / 2, with a Taylor polynomial of degree 7: relative error below 1e-7. */
+    x = _mm512_max_ps(x, _mm512_set1_ps(-87.0f));
+    __m512 k = _mm512_roundscale_ps(_mm512_mul_ps(x, _mm512_set1_ps(1.44269504f)), 0);
+    __m512 r = _mm512_fnmadd_ps(k, _mm512_set1_ps(0.693359375f), x);
+    r = _mm512_fnmadd_ps(k, _mm512_set1_ps(-2.12194440e-4f), r);
+    __m512 p = _mm512_set1_ps(1.0f / 5040);
+    p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(1.0f / 720));
+    p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(1.0f / 120));
+    p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(1.0f / 24));
+    p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(1.0f / 6));
+    p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(0.5f));
+    p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(1.0f));
+    p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(1.0f));
+    return _mm512_scalef_ps(p, k);
+}
+
+static VNNI inline __m512 gelu_ps(__m512 x) {
+    /* x * Phi(x), the error function after Abramowitz and Stegun 7.1.26 (absolute error 1.5e-7). */
+    __m512 z = _mm512_mul_ps(_mm512_abs_ps(x), _mm512_set1_ps(0.70710678f));
+    __m512 one = _mm512_set1_ps(1.0f);
+    __m512 t = _mm512_div_ps(one, _mm512_fmadd_ps(z, _mm512_set1_ps(0.3275911f), one));
+    __m512 p = _mm512_set1_ps(1.061405429f);
+    p = _mm512_fmadd_ps(p, t, _mm512_set1_ps(-1.453152027f));
+    p = _mm512_fmadd_ps(p, t, _mm512_set1_ps(1.421413741f));
+    p = _mm512_fmadd_ps(p, t, _mm512_set1_ps(-0.284496736f));
+    p = _mm512_fmadd_ps(p, t, _mm512_set1_ps(0.254829592f));
+    __m512 tail = _mm512_mul_ps(_mm512_mul_ps(p, t), exp_ps(_mm512_sub_ps(_mm512_setzero_ps(), _mm512_mul_ps(z, z))));
+    __m512 half = _mm512_mul_ps(_mm512_set1_ps(0.5f), tail); /* 1 - Phi(|x|) */
+    __mmask16 negative = _mm512_cmp_ps_mask(x, _mm512_setzero_ps(), _CMP_LT_OQ);
+    return _mm512_mul_ps(x, _mm512_mask_blend_ps(negative, _mm512_sub_ps(one, half), half));
+}
+
+/* One row to its two int8 parts, each stored + 128; returns the row's scale. `x` is spoilt. */
+static VNNI float split_row(const Linear *w, float *x, uint8_t *parts) {
+    __m512 top = _mm512_setzero_ps();
+    for (int64_t i = 0; i < w->in; i += 16) {
+        __m512 v = _mm512_mul_ps(_mm512_loadu_ps(x + i), _mm512_loadu_ps(w->balance + i));
+        _mm512_storeu_ps(x + i, v);
+        top = _mm512_max_ps(top, _mm512_abs_ps(v));
+    }
+    float scale = fmaxf(_mm512_reduce_max_ps(top), 1e-30f) / LEVELS;
+    __m512 factor = _mm512_set1_ps(1.0f / scale), spread = _mm512_set1_ps(2.0f * LEVELS);
+    __m512i shift = _mm512_set1_epi32(128);
+    for (int64_t i = 0; i < w->in; i += 16) {
+        __m512 v = _mm512_mul_ps(_mm512_loadu_ps(x + i), factor);
+        __m512i high = _mm512_cvtps_epi32(v);
+        __m512i low = _mm512_cvtps_epi32(_mm512_mul_ps(_mm512_sub_ps(v, _mm512_cvtepi32_ps(high)), spread));
+        _mm_storeu_si128((__m128i *)(parts + i), _mm512_cvtusepi32_epi8(_mm512_add_epi32(high, shift)));
+        _mm_storeu_si128((__m128i *)(parts + w->in + i), _mm512_cvtusepi32_epi8(_mm512_add_epi32(low, shift)));
+    }
+    return scale;
+}
+
+/* 32 outputs of one row or two (parts of `in` bytes: high, low, high, low): y = x @ w.T. */
+static VNNI inline __attribute__((always_inline)) void product_tile(
+    const Linear *w, int64_t block, const uint8_t *parts, const float *row_scale, int rows, __m512 y[4]) {
+    const int8_t *weights = w->packed + block * BLOCK * w->in;
+    __m512i sum[8];
+    for (int i = 0; i < 8; i++) sum[i] = _mm512_setzero_si512();
+    for (int64_t k = 0; k < w->in; k += 4) {
+        __m512i first = _mm512_loadu_si512(weights + k * BLOCK);
+        __m512i second = _mm512_loadu_si512(weights + k * BLOCK + 64);
+        for (int part = 0; part < 2 * rows; part++) {
+            int32_t four;
+            memcpy(&four, parts + part * w->in + k, 4);
+            __m512i x = _mm512_set1_epi32(four);
+            sum[2 * part] = _mm512_dpbusd_epi32(sum[2 * part], x, first);
+            sum[2 * part + 1] = _mm512_dpbusd_epi32(sum[2 * part + 1], x, second);
+        }
+    }
+    for (int half = 0; half < 2; half++) {
+        __m512 scale = _mm512_loadu_ps(w->scale + block * BLOCK + half * 16);
+        __m512i offset = _mm512_loadu_si512(w->offset + block * BLOCK + half * 16);
+        for (int row = 0; row < rows; row++) {
+            __m512 high = _mm512_cvtepi32_ps(_mm512_sub_epi32(sum[4 * row + half], offset));
+            __m512 low = _mm512_cvtepi32_ps(_mm512_sub_epi32(sum[4 * row + 2 + half], offset));
+            __m512 both = _mm512_fmadd_ps(low, _mm512_set1_ps(0.5f / LEVELS), high);
+            y[2 * row + half] = _mm512_mul_ps(both, _mm512_mul_ps(scale, _mm512_set1_ps(row_scale[row])));
+        }
+    }
+}
+
+enum { STORE, ADD, GELU };
+
+static VNNI void product(const Linear *w, const uint8_t *parts, const float *row_scale, int64_t rows, float *out,
+                         int64_t stride, int mode) {
+#pragma omp for schedule(static)
+    for (int64_t block = 0; block < w->out / BLOCK; block++) {
+        for (int64_t row = 0; row < rows; row += 2) {
+            int count = row + 1 < rows ? 2 : 1;
+            const uint8_t *x = parts + 2 * row * w->in;
+            __m512 y[4];
+            if (count == 2) /* constants, so that the compiler unrolls both */
+                product_tile(w, block, x, row_scale + row, 2, y);
+            else
+                product_tile(w, block, x, row_scale + row, 1, y);
+            for (int i = 0; i < 2 * count; i++) {
+                float *to = out + (row + i / 2) * stride + block * BLOCK + (i % 2) * 16;
+                if (mode == ADD)
+                    y[i] = _mm512_add_ps(y[i], _mm512_loadu_ps(to));
+                else if (mode == GELU)
+                    y[i] = gelu_ps(y[i]);
+                _mm512_storeu_ps(to, y[i]);
+            }
+        }
+    }
+}
+
+static VNNI void normalise(const float *x, const Norm *norm, int64_t width, float *out) {
+    __m512 sum = _mm512_setzero_ps();
+    for (int64_t i = 0; i < width; i += 16) sum = _mm512_add_ps(sum, _mm512_loadu_ps(x + i));
+    __m512 mean = _mm512_set1_ps(_mm512_reduce_add_ps(sum) / width);
+    __m512 square = _mm512_setzero_ps();
+    for (int64_t i = 0; i < width; i += 16) {
+        __m512 d = _mm512_sub_ps(_mm512_loadu_ps(x + i), mean);
+        square = _mm512_fmadd_ps(d, d, square);
+    }
+    __m512 factor = _mm512_set1_ps(1.0f / sqrtf(_mm512_reduce_add_ps(square) / width + 1e-5f));
+    for (int64_t i = 0; i < width; i += 16) {
+        __m512 d = _mm512_mul_ps(_mm512_sub_ps(_mm512_loadu_ps(x + i), mean), factor);
+        _mm512_storeu_ps(out + i, _mm512_fmadd_ps(d, _mm512_loadu_ps(norm->gain + i), _mm512_loadu_ps(norm->bias + i)));
+    }
+}
+
+static VNNI inline __m512 load16(const void *base, int64_t index, int half) {
+    if (half) return _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)((const uint16_t *)base + index)));
+    return _mm512_loadu_ps((const float *)base + index);
+}
+
+/* One head of one row: softmax(q k / sqrt(size)) v over `count` places; `scores` holds count + 16. */
+static VNNI inline __attribute__((always_inline)) void attend(const float *q, const void *keys, const void *values,
+                                                              int half, int64_t count, int64_t size, float *scores,
+                                                              float *out) {
+    float factor = 1.0f / sqrtf((float)size), top = -INFINITY;
+    for (int64_t t = 0; t < count; t++) {
+        __m512 sum = _mm512_setzero_ps();
+        for (int64_t i = 0; i < size; i += 16)
+            sum = _mm512_fmadd_ps(_mm512_loadu_ps(q + i), load16(keys, t * size + i, half), sum);
+        scores[t] = _mm512_reduce_add_ps(sum) * factor;
+        top = fmaxf(top, scores[t]);
+    }
+    for (int64_t t = count; t < count + 16; t++) scores[t] = -INFINITY;
+    __m512 total = _mm512_setzero_ps();
+    for (int64_t t = 0; t < count; t += 16) {
+        __mmask16 inside = count - t >= 16 ? 0xffff : (__mmask16)((1 << (count - t)) - 1);
+        __m512 e = _mm512_maskz_mov_ps(inside, exp_ps(_mm512_sub_ps(_mm512_loadu_ps(scores + t), _mm512_set1_ps(top))));
+        _mm512_storeu_ps(scores + t, e);
+        total = _mm512_add_ps(total, e);
+    }
+    __m512 share = _mm512_set1_ps(1.0f / _mm512_reduce_add_ps(total));
+    for (int64_t first = 0; first < size; first += 64) {
+        int64_t vectors = (size - first < 64 ? size - first : 64) / 16;
+        __m512 sum[4];
+        for (int i = 0; i < 4; i++) sum[i] = _mm512_setzero_ps();
+        for (int64_t t = 0; t < count; t++) {
+            __m512 p = _mm512_set1_ps(scores[t]);
+            for (int64_t i = 0; i < vectors; i++)
+                sum[i] = _mm512_fmadd_ps(p, load16(values, t * size + first + 16 * i, half), sum[i]);
+        }
+        for (int64_t i = 0; i < vectors; i++) _mm512_storeu_ps(out + first + 16 * i, _mm512_mul_ps(sum[i], share));
+    }
+}
+
+static VNNI void narrow(const float *from, uint16_t *to, int64_t count) {
+    for (int64_t i = 0; i < count; i += 16)
+        _mm256_storeu_si256((__m256i *)(to + i), _mm512_cvtps_ph(_mm512_loadu_ps(from + i), 0));
+}
+
+/* Normalise (with `norm`) or take as they are the rows of `from`, and split them for `w`. */
+static VNNI void prepare(const Step *s, const Linear *w, const Norm *norm, float *from, int64_t stride, int64_t rows,
+                         float *spare) {
+#pragma omp for schedule(static)
+    for (int64_t row = 0; row < rows; row++) {
+        float *x = from + row * stride;
+        if (norm) {
+            normalise(x, norm, s->width, spare + row * 3 * s->width);
+            x = spare + row * 3 * s->width;
+        }
+        s->row_scale[row] = split_row(w, x, s->parts + 2 * row * w->in);
+    }
+}
+
+static VNNI void layer_step(const Step *s, const Layer *l, float *qkv, float *inner, float *scores) {
+    const int64_t width = s->width, size = width / s->heads, three = 3 * width;
+    const uint8_t *parts = s->parts;
+    prepare(s, &l->qkv, &l->self_norm, s->hidden, width, s->rows, qkv);
+    product(&l->qkv, parts, s->row_scale, s->rows, qkv, three, STORE);
+#pragma omp for schedule(static)
+    for (int64_t task = 0; task < s->rows * s->heads; task++) {
+        int64_t row = task / s->heads, head = task % s->heads, place = s->place[row % s->clips];
+        float *q = qkv + row * three + head * size;
+        int64_t start = task * s->capacity * size;
+        narrow(q + width, l->keys + start + place * size, size);
+        narrow(q + 2 * width, l->values + start + place * size, size);
+        attend(q, l->keys + start, l->values + start, 1, place + 1, size, scores, inner + row * width + head * size);
+    }
+    prepare(s, &l->self_out, NULL, inner, width, s->rows, NULL);
+    product(&l->self_out, parts, s->row_scale, s->rows, s->hidden, width, ADD);
+    prepare(s, &l->cross_query, &l->cross_norm, s->hidden, width, s->clips, qkv);
+    product(&l->cross_query, parts, s->row_scale, s->clips, qkv, three, STORE);
+#pragma omp for schedule(static)
+    for (int64_t task = 0; task < s->clips * s->heads; task++) {
+        int64_t clip = task / s->heads, head = task % s->heads, start = task * s->longest * size;
+        attend(qkv + clip * three + head * size, l->prompt_keys + start, l->prompt_values + start, 0,
+               s->prompts[clip], size, scores, inner + clip * width + head * size);
+    }
+    prepare(s, &l->cross_out, NULL, inner, width, s->clips, NULL);
+    product(&l->cross_out, parts, s->row_scale, s->clips, s->hidden, width, ADD);
+    prepare(s, &l->up, &l->final_norm, s->hidden, width, s->rows, qkv);
+    product(&l->up, parts, s->row_scale, s->rows, inner, s->inner, GELU);
+    prepare(s, &l->down, NULL, inner, s->inner, s->rows, NULL);
+    product(&l->down, parts, s->row_scale, s->rows, s->hidden, width, ADD);
+}
+
+EXPORT int albumgen_supported(void) {
+    return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+           __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq") &&
+           __builtin_cpu_supports("avx512vnni");
+}
+
+/* All layers of one step; hidden states in and out are in s->hidden. */
+EXPORT VNNI void albumgen_step(const Step *s, const Layer *layers, int64_t count) {
+    float *qkv = s->work, *inner = qkv + s->rows * 3 * s->width;
+#pragma omp parallel num_threads(s->threads)
+    {
+        float *scores = inner + s->rows * s->inner + omp_get_thread_num() * (s->capacity + s->longest + 64);
+        for (int64_t i = 0; i < count; i++) layer_step(s, layers + i, qkv, inner, scores);
+    }
+}
+
+/* y (rows, out) = x (rows, in) @ w.T for any number of rows; x is spoilt, parts holds (rows, 2, in). */
+EXPORT VNNI void albumgen_product(const Linear *w, float *x, int64_t rows, uint8_t *parts, float *row_scale, float *y,
+                                  int64_t threads) {
+#pragma omp parallel num_threads(threads)
+    {
+#pragma omp for schedule(static)
+        for (int64_t row = 0; row < rows; row++)
+            row_scale[row] = split_row(w, x + row * w->in, parts + 2 * row * w->in);
+        product(w, parts, row_scale, rows, y, w->out, STORE);
+    }
+}
+
+#else
+
+EXPORT int albumgen_supported(void) { return 0; }
+
+#endif

@@ -1,0 +1,134 @@
+"""The optional C kernel against the Python it replaces."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+from transformers import MusicgenForCausalLM
+
+from albumgen_core.engines.neural import musicgen
+from albumgen_core.engines.neural.musicgen import native
+from albumgen_core.engines.neural.musicgen.checkpoint import Checkpoint
+from albumgen_core.engines.neural.musicgen.decoder import OwnDecoder
+from albumgen_core.engines.neural.musicgen.linear import Int8Linear, pack
+from albumgen_core.engines.neural.musicgen.session import OwnSession
+from tests.checkpoints.musicgen import tiny_config
+
+CPU = torch.device("cpu")
+SOURCE = Path(musicgen.__file__).with_name("_native.c")
+
+
+@pytest.fixture(scope="module")
+def kernel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    compiler = shutil.which("cc") or shutil.which("gcc")
+    if compiler is None:
+        pytest.skip("no C compiler here")
+    built = tmp_path_factory.mktemp("native") / "_native.so"
+    flags = ["-O3", "-fopenmp", "-shared", "-fPIC", "-Wall", "-Wextra", "-Werror"]
+    subprocess.run([compiler, *flags, "-o", str(built), str(SOURCE), "-lm"], check=True, timeout=120)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(native.ENVIRONMENT, str(built))
+        native.library.cache_clear()
+        if native.library() is None:
+            pytest.skip("this CPU lacks AVX-512 VNNI")
+        yield
+    native.library.cache_clear()
+
+
+@pytest.fixture(scope="module")
+def checkpoint() -> Checkpoint:
+    config = tiny_config(hidden=64)
+    config.decoder.num_attention_heads = 4
+    torch.manual_seed(0)
+    model = MusicgenForCausalLM(config.decoder)
+    for weight in model.parameters():
+        weight.data.normal_(0, weight.shape[-1] ** -0.5).add_(1.0 if weight.ndim == 1 else 0.0)
+    readers = {f"decoder.{name}": (lambda w=w: w.detach()) for name, w in model.state_dict().items()}
+    return Checkpoint(Path("memory"), config, readers)
+
+
+def prompts() -> list[torch.Tensor]:
+    return [torch.randn(n, 64, generator=torch.Generator().manual_seed(n)) for n in (3, 17, 8)]
+
+
+def columns() -> torch.Tensor:
+    return torch.randint(0, 64, (3, 4, 90), generator=torch.Generator().manual_seed(5))
+
+
+@pytest.mark.parametrize("shape", [(96, 32), (512, 2048), (64, 48)])
+@pytest.mark.parametrize("rows", [1, 2, 7])
+def test_products_equal_those_of_pytorchs_int8(kernel: None, shape: tuple[int, int], rows: int) -> None:
+    generator = torch.Generator().manual_seed(rows)
+    weight = torch.randn(shape, generator=generator)
+    x = torch.randn(rows, shape[1], generator=generator) * torch.rand(shape[1], generator=generator) ** 8
+    before = x.clone()
+    ours = pack(weight, "int8", CPU)
+    assert isinstance(ours, native.NativeLinear)
+    expected = Int8Linear(weight)(x)
+    assert (ours(x) - expected).abs().max() < 1e-3 * expected.std()
+    assert torch.equal(x, before)
+    assert torch.equal(ours(torch.zeros_like(x)), torch.zeros(rows, shape[0]))
+
+
+@pytest.mark.parametrize("scale", [1.0, 3.0])
+def test_whole_steps_equal_those_of_python(kernel: None, checkpoint: Checkpoint, scale: float) -> None:
+    decoder = OwnDecoder(checkpoint, CPU, "int8", scale)
+    fast = decoder.open(prompts(), 90)
+    assert isinstance(fast, native.NativeSession)
+    slow = OwnSession(decoder, prompts(), 90)
+    tokens = columns()
+    starts = [tokens[0, :, :0], tokens[1, :, :33], tokens[2, :, :7]]
+    for session in (fast, slow):
+        session.begin([0, 1, 2], starts)
+
+    def check(rows: list[int], steps: range) -> None:
+        for step in steps:
+            expected = slow.step(tokens[rows, :, step])
+            # Keys and values are kept in 16 bits here, in 32 there.
+            assert (fast.step(tokens[rows, :, step]) - expected).abs().max() < 5e-2 * expected.std()
+
+    check([0, 1, 2], range(20))
+    for session in (fast, slow):
+        session.keep([2, 1])
+    check([2, 1], range(20, 30))
+
+
+def test_a_row_hears_nothing_of_its_neighbours(kernel: None, checkpoint: Checkpoint) -> None:
+    decoder = OwnDecoder(checkpoint, CPU, "int8", 3.0)
+    alone, together = decoder.open(prompts()[1:2], 40), decoder.open(prompts(), 40)
+    tokens = columns()
+    for step in range(40):
+        mine = alone.step(tokens[1:2, :, step])[0]
+        assert torch.allclose(together.step(tokens[:, :, step])[1], mine, atol=1e-5)
+
+
+def test_the_number_of_threads_does_not_change_the_music(kernel: None, checkpoint: Checkpoint) -> None:
+    decoder = OwnDecoder(checkpoint, CPU, "int8", 3.0)
+    tokens = columns()
+    results = []
+    for threads in (1, 2):
+        before = torch.get_num_threads()
+        torch.set_num_threads(threads)
+        session = decoder.open(prompts(), 40)
+        results.append(torch.stack([session.step(tokens[:, :, step]) for step in range(20)]))
+        torch.set_num_threads(before)
+    assert torch.equal(*results)
+
+
+@pytest.mark.parametrize("choice", ["0", "/nowhere/_native.so"])
+def test_without_the_kernel_pytorch_does_the_work(
+    checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch, choice: str
+) -> None:
+    monkeypatch.setenv(native.ENVIRONMENT, choice)
+    native.library.cache_clear()
+    try:
+        decoder = OwnDecoder(checkpoint, CPU, "int8", 3.0)
+        assert isinstance(decoder.layers[0].qkv, Int8Linear)
+        assert type(decoder.open(prompts(), 40)) is OwnSession
+    finally:
+        native.library.cache_clear()
