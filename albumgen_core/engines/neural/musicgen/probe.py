@@ -13,6 +13,7 @@ from typing import cast, get_args
 import platformdirs
 import torch
 
+from albumgen_core.engines.neural.musicgen import native
 from albumgen_core.engines.neural.musicgen.linear import Format, pack
 
 log = logging.getLogger(__name__)
@@ -38,13 +39,14 @@ def fastest_format(
 ) -> Format:
     """The format whose products at the decoder's `width` take least time on this CPU.
 
-    The choice is kept in `cache` (None: the user's cache folder) under the CPU, thread count and torch
-    version it was measured with. A cache that cannot be read or written costs a new measurement, no more.
+    The choice is kept in `cache` (None: the user's cache folder) under the CPU, thread count, torch
+    version and kernel it was measured with. A cache that cannot be read or written costs a new
+    measurement, no more.
     """
     path = cache or default_cache()
-    key = "|".join(
-        (_cpu_name(), f"{torch.get_num_threads()} threads", f"torch {torch.__version__}", str(width))
-    )
+    kernel = "torch" if native.library() is None else "native"
+    machine = (_cpu_name(), f"{torch.get_num_threads()} threads", f"torch {torch.__version__}", kernel)
+    key = "|".join((*machine, str(width)))
     known = _read(path)
     if known.get(key) in candidates and known[key] in get_args(Format):
         return cast(Format, known[key])
