@@ -15,7 +15,7 @@ from rich.progress import DownloadColumn, MofNCompleteColumn, TimeRemainingColum
 from rich.table import Table
 
 from albumgen_core.cli.console import err, errors_as_sentences, out, progress_bar
-from albumgen_core.cli.index import JsonOption, print_problems
+from albumgen_core.cli.index import JsonOption, counting, print_problems
 from albumgen_core.dataset.art import ArtReport, fetch_covers
 from albumgen_core.dataset.http import Manners
 from albumgen_core.dataset.musicoset import read_musicoset
@@ -81,14 +81,13 @@ def fetch(
         out.print(f"[bold]{len(data):,}[/] albums in the tables, {len(pairs):,} covers to have.")
         if covers and pairs:
             with progress_bar(MofNCompleteColumn(), TimeRemainingColumn()) as progress:
-                task = progress.add_task("covers", total=len(pairs))
                 report = asyncio.run(
                     fetch_covers(
                         pairs,
                         folder / COVERS,
                         manners=manners,
                         ask_again=ask_again,
-                        on_progress=lambda done, total: progress.update(task, completed=done, total=total),
+                        on_progress=counting(progress, "covers"),
                     )
                 )
             _report_covers(report, folder)
@@ -107,11 +106,10 @@ def prepare(
     with errors_as_sentences():
         data = read_source(source, kind, covers=covers).with_covers().limited(limit, seed)
         with progress_bar(MofNCompleteColumn(), TimeRemainingColumn()) as progress:
-            task = progress.add_task("resizing covers", total=len(data))
             prepared = prepare_folder(
                 data,
                 folder,
-                on_progress=lambda done, total: progress.update(task, completed=done, total=total),
+                on_progress=counting(progress, "resizing covers"),
             )
         parts = split_albums(prepared.records, seed)
         write_split(folder / SPLIT_FILE, parts)

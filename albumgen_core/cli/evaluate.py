@@ -24,7 +24,7 @@ from albumgen_core.cli.console import (
     settings_for,
 )
 from albumgen_core.cli.dataset import CoversOption, KindOption, LimitOption
-from albumgen_core.cli.index import print_problems
+from albumgen_core.cli.index import counting, print_problems
 from albumgen_core.cover import Cover, CoverError
 from albumgen_core.dataset.pictures import load_cover
 from albumgen_core.dataset.records import AlbumRecord, DatasetError, Problem
@@ -91,7 +91,6 @@ def retrieval(
                 raise DatasetError(f"{data.name} has {len(records)} readable covers; {_LEAST} are the least.")
             prior = GenrePrior.shipped()
             zero_shot = _zero_shot(embedder, prior)
-            task = progress.add_task("evaluating splits", total=splits)
             evaluation = evaluate_retrieval(
                 records,
                 vectors,
@@ -100,7 +99,7 @@ def retrieval(
                 seed=seed,
                 zero_shot=zero_shot,
                 genre_prior=prior,
-                on_progress=lambda done, total: progress.update(task, completed=done, total=total),
+                on_progress=counting(progress, "evaluating splits"),
             )
         command = shlex.join(["albumgen", *sys.argv[1:]])
         paths = write_report(evaluation, folder, command)

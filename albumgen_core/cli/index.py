@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.progress import MofNCompleteColumn, TimeRemainingColumn
+from rich.progress import MofNCompleteColumn, Progress, TaskID, TimeRemainingColumn
 from rich.table import Table
 
 from albumgen_core.cli.console import (
@@ -95,12 +95,11 @@ def build(
         data = read_source(source, table=table, covers=covers).with_covers().limited(limit)
         embedder = _embedder(settings)
         with progress_bar(MofNCompleteColumn(), TimeRemainingColumn()) as progress:
-            task = progress.add_task("embedding covers", total=len(data))
             report = build_index(
                 data,
                 embedder,
                 index if index is not None else settings.index_dir,
-                on_progress=lambda done, total: progress.update(task, completed=done, total=total),
+                on_progress=counting(progress, "embedding covers"),
                 batch_size=batch_size,
                 resume=resume,
             )
@@ -170,6 +169,18 @@ def _print_report(report: BuildReport, embedder: str) -> None:
         soft_wrap=True,
     )
     print_problems(report.problems)
+
+
+def counting(progress: Progress, words: str) -> Callable[[int, int], None]:
+    """A (done, total) callback that shows its bar from the first call on, so that early errors stand alone."""
+    tasks: list[TaskID] = []
+
+    def update(done: int, total: int) -> None:
+        if not tasks:
+            tasks.append(progress.add_task(words, total=total))
+        progress.update(tasks[0], completed=done, total=total)
+
+    return update
 
 
 def print_problems(problems: Sequence[Problem]) -> None:

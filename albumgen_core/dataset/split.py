@@ -37,7 +37,8 @@ def split_albums(
     room = {part: shares[part] * len(records) for part in PARTS}
     parts: dict[str, Part] = {}
     for group in groups:
-        small = [part for part in PARTS[1:] if room[part] >= len(group)]
+        # Half a group may go over: a part of a few large groups is nearer to its share than an empty one.
+        small = [part for part in PARTS[1:] if room[part] >= len(group) / 2]
         # The relatively emptiest part takes the group, so that every part is a fair sample.
         candidates: list[Part] = ["train", *small]
         part = max(candidates, key=lambda name: room[name] / max(shares[name] * len(records), 1e-9))

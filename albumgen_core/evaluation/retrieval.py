@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from albumgen_core.attributes import AUDIO_FEATURES
-from albumgen_core.dataset.records import AlbumRecord
+from albumgen_core.dataset.records import AlbumRecord, DatasetError
 from albumgen_core.dataset.split import split_albums
 from albumgen_core.dataset.statistics import feature_matrix
 from albumgen_core.evaluation.intervals import Interval, over_splits
@@ -133,7 +133,8 @@ def evaluate_retrieval(
         genre_prior: typical attributes by genre from elsewhere; the shipped ones by default.
         on_progress: told after every split.
 
-    Raises ValueError for fewer than 30 albums, or when records and vectors differ in number.
+    Raises ValueError for fewer than 30 albums, or when records and vectors differ in number, and
+    DatasetError when there are too few artists to keep them apart.
     """
     if len(records) != len(vectors):
         raise ValueError(f"{len(records)} albums, but {len(vectors)} vectors")
@@ -190,6 +191,10 @@ def _run(table: _Table, seed: int) -> _Run:
         for part in ("train", "validation", "test")
     }
     train, validation, test = (np.array(rows[part]) for part in ("train", "validation", "test"))
+    if not (len(train) and len(validation) and len(test)):
+        raise DatasetError(
+            f"{table.artist_count} artists are too few to keep apart in training, validation and test."
+        )
     known, truth = table.features[train], table.features[test]
     ks = tuple(k for k in KS if k <= len(train))
     most = ks[-1]

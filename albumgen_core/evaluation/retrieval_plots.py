@@ -13,7 +13,7 @@ from albumgen_core.evaluation.intervals import Interval, over_splits
 from albumgen_core.evaluation.retrieval import (
     CHOSEN,
     CHOSEN_MEDIAN,
-    GENRE_MEAN,
+    GENRE_MEDIAN,
     KNN,
     MEAN,
     MEDIAN_BASELINE,
@@ -35,7 +35,7 @@ _COMPARED = (
     (0.27, CHOSEN, _NEAR),
     (0.09, CHOSEN_MEDIAN, "#56B4E9"),
     (-0.09, PREDICTOR, _OURS),
-    (-0.27, GENRE_MEAN, _GENRE),
+    (-0.27, GENRE_MEDIAN, _GENRE),
 )
 """Height within an attribute's row, method, colour."""
 
@@ -78,7 +78,7 @@ def _draw_curves(ax: Axes, evaluation: RetrievalEvaluation) -> None:
     for name, colour, style in (
         (MEAN, _PRIOR, ":"),
         (MEDIAN_BASELINE, _PRIOR, "-"),
-        (GENRE_MEAN, _GENRE, "-."),
+        (GENRE_MEDIAN, _GENRE, "-."),
         (PREDICTOR, _OURS, "--"),
     ):
         level = evaluation.mean_absolute(name).mean

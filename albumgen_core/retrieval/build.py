@@ -100,8 +100,6 @@ def build_index(
             done += batch.size
             on_progress(done, len(albums))
         indexed = writer.count()
-        if indexed:
-            writer.settle()
     return BuildReport(
         total=len(albums),
         added=added,

@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from albumgen_core.dataset.records import artist_key
 from albumgen_core.engines.base import EMBEDDING_DIMENSIONS, Neighbour
 from albumgen_core.errors import IndexUnavailableError
-from albumgen_core.retrieval import store
+from albumgen_core.retrieval import seal, store
 from albumgen_core.retrieval.exact import ExactIndex, checked_query, nearness
 from albumgen_core.retrieval.lock import DirectoryLock, lock_for_reading, one_opening
 from albumgen_core.retrieval.metadata import ARTIST_KEY, album_from_metadata
@@ -108,6 +108,7 @@ class AlbumIndex:
         lock = lock_for_reading(directory)
         try:
             with one_opening(directory):
+                seal.check_seal(directory)
                 client = store.connect(directory)
                 try:
                     return cls._opened(directory, embedder_name, client, lock)
@@ -129,7 +130,7 @@ class AlbumIndex:
                 )
             # One query while no other reader opens: it makes Chroma load, and find damage, now.
             if not store.probe(collection):
-                raise IndexUnavailableError(_damaged(directory, "its vectors cannot be read"))
+                raise IndexUnavailableError(seal.damage(directory, "its vectors cannot be read"))
         return cls(directory, embedder_name, client, collection, lock, count)
 
     def __len__(self) -> int:
@@ -251,7 +252,7 @@ class AlbumIndex:
             vectors = np.concatenate(parts)
         if vectors.shape != (self._count, EMBEDDING_DIMENSIONS) or len(albums) != self._count:
             raise IndexUnavailableError(
-                _damaged(self.directory, f"{self._count} albums, {len(vectors)} vectors")
+                seal.damage(self.directory, f"{self._count} albums, {len(vectors)} vectors")
             )
         self._vectors = vectors
         return ExactIndex(albums, vectors)
@@ -274,10 +275,3 @@ class AlbumIndex:
 
 def _ids(neighbours: list[Neighbour]) -> set[str]:
     return {neighbour.album.album_id for neighbour in neighbours}
-
-
-def _damaged(directory: Path, what: str) -> str:
-    return (
-        f"The album index at {directory} is damaged ({what}); "
-        "move the folder away and run `albumgen index build` again."
-    )

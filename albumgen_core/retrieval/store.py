@@ -26,7 +26,7 @@ SCHEMA = 1
 MAX_BATCH = 5_461
 """Most rows Chroma takes in one upsert (SQLite's variable limit)."""
 
-HNSW = {"space": "l2", "max_neighbors": 48, "ef_construction": 300, "ef_search": 600}
+HNSW: dict[str, Any] = {"space": "l2", "max_neighbors": 48, "ef_construction": 300, "ef_search": 600}
 """The defaults (16, 100, 100) find 57 % of the true neighbours among 26,522 random vectors; these find
 all of them among several thousand, and `AlbumIndex` checks the rest."""
 
@@ -95,7 +95,7 @@ def create_collection(client: Client, embedder_name: str) -> Collection:
     try:
         return client.get_collection(name, embedding_function=None)
     except NotFoundError:
-        configuration: Any = {"hnsw": HNSW}
+        configuration: Any = {"hnsw": dict(HNSW)}
         return client.create_collection(
             name,
             metadata={"embedder": embedder_name, "dimension": EMBEDDING_DIMENSIONS, "schema": SCHEMA},

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from albumgen_core.engines.base import EMBEDDING_DIMENSIONS, Album
 from albumgen_core.errors import IndexUnavailableError
-from albumgen_core.retrieval import store
+from albumgen_core.retrieval import seal, store
 from albumgen_core.retrieval.lock import lock_for_writing
 from albumgen_core.retrieval.metadata import FINGERPRINT, album_to_metadata
 from albumgen_core.retrieval.thumbnails import Thumbnails
@@ -68,6 +68,11 @@ class IndexWriter:
     def _open(self, embedder_name: str) -> None:
         if (self.directory / store.DATABASE_NAME).exists():
             store.require_database(self.directory)
+            if seal.is_sealed(self.directory):
+                seal.check_seal(self.directory)
+            else:
+                seal.try_in_child(self.directory)
+        seal.break_seal(self.directory)
         self._client: Client | None = store.connect(self.directory)
         try:
             with store.chroma_errors(self.directory):
@@ -119,18 +124,24 @@ class IndexWriter:
                     ids=[entry.album.album_id for entry, _ in batch], embeddings=vectors, metadatas=metadatas
                 )
 
-    def settle(self) -> None:
-        """Make Chroma catch up on its log now, so that readers only read."""
-        with store.chroma_errors(self.directory):
-            store.probe(self._collection)
-
     def close(self) -> None:
-        """Release the directory; a second call does nothing."""
-        self._thumbnails.close()
-        if self._client is not None:
-            self._client.close()
-            self._client = None
-        self._lock.release()
+        """Settle, seal and release the directory; a second call does nothing.
+
+        Without this, after a kill, readers are told that the index is unfinished.
+        """
+        if self._client is None:
+            return
+        client, self._client = self._client, None
+        try:
+            with store.chroma_errors(self.directory):
+                # Chroma catches up on its log now, so that readers only read.
+                if self._collection.count():
+                    store.probe(self._collection)
+            client.close()
+            self._thumbnails.close()
+            seal.set_seal(self.directory)
+        finally:
+            self._lock.release()
 
 
 def _check_vector(vector: NDArray[np.float32]) -> None:

@@ -62,6 +62,13 @@ def test_one_giant_group_goes_to_training() -> None:
     assert part_sizes(parts)["test"] == pytest.approx(10, abs=1)
 
 
+def test_a_few_large_groups_still_leave_something_to_test_on() -> None:
+    for seed in range(20):
+        sizes = part_sizes(split_albums(by_artist(60, 7), seed))
+        assert min(sizes.values()) >= 8
+        assert sizes["train"] >= 40
+
+
 def test_names_stand_in_for_ids() -> None:
     def named(artist: str) -> AlbumRecord:
         return AlbumRecord(an_album(1, artist=artist))

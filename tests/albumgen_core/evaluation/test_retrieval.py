@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from albumgen_core.attributes import AUDIO_FEATURES
-from albumgen_core.dataset.records import AlbumRecord
+from albumgen_core.dataset.records import AlbumRecord, DatasetError
 from albumgen_core.evaluation.retrieval import (
     CHOSEN,
     GENRE_MEDIAN,
@@ -108,6 +108,13 @@ def test_too_few_albums_or_mismatched_vectors_are_refused() -> None:
         evaluate_retrieval(records, vectors[1:], embedder="e")
     with pytest.raises(ValueError, match="20 albums are too few"):
         evaluate_retrieval(records[:20], vectors[:20], embedder="e")
+
+
+def test_one_artist_alone_is_refused() -> None:
+    records, vectors = collection(40)
+    alone = [AlbumRecord(record.album, artist_ids=("one",)) for record in records]
+    with pytest.raises(DatasetError, match="1 artists are too few to keep apart"):
+        evaluate_retrieval(alone, vectors, embedder="e", splits=2)
 
 
 def test_a_small_collection_is_evaluated_with_the_k_it_has() -> None:

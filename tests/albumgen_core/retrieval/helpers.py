@@ -53,7 +53,6 @@ def write_index(directory: Path, vectors: NDArray[np.float32], embedder: str = E
     albums = [an_album(number) for number in range(len(vectors))]
     with IndexWriter(directory, embedder) as writer:
         writer.upsert([Entry(album, vector) for album, vector in zip(albums, vectors, strict=True)])
-        writer.settle()
     return albums
 
 

@@ -14,6 +14,7 @@ from PIL import Image
 from albumgen_core.dataset.folder import read_folder
 from albumgen_core.dataset.pictures import load_cover
 from albumgen_core.dataset.records import DatasetError
+from albumgen_core.errors import IndexUnavailableError
 from albumgen_core.retrieval import AlbumIndex, build_index
 from tests.albumgen_core.retrieval.helpers import EMBEDDER, ColourEmbedder, a_row, draw_covers, write_csv
 
@@ -109,6 +110,8 @@ def test_a_killed_build_is_finished_by_the_next(tmp_path: Path) -> None:
         process.send_signal(signal.SIGKILL)
         process.communicate()
         survived = enough
+    with pytest.raises(IndexUnavailableError, match="was left unfinished"):
+        AlbumIndex.open(index, embedder_name=EMBEDDER)
     report = build_index(read_folder(covers), ColourEmbedder(), index)
     assert report.unchanged >= survived
     assert report.added + report.unchanged == report.indexed == 120

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import math
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -152,6 +153,20 @@ def test_a_vector_that_is_no_direction_is_refused_before_anything_is_stored(tmp_
         assert writer.count() == 0
 
 
+def vector_file(directory: Path) -> Path:
+    found = [path for path in directory.rglob("data_level0.bin") if path.stat().st_size > 0]
+    assert found, "Chroma keeps its vectors elsewhere now: `seal` has to follow"
+    return found[0]
+
+
+@pytest.fixture(scope="module")
+def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Large enough for Chroma to have written vector files."""
+    directory = tmp_path_factory.mktemp("large") / "index"
+    write_index(directory, random_vectors(1_100))
+    return directory
+
+
 class TestUnavailable:
     def test_missing(self, tmp_path: Path) -> None:
         with pytest.raises(IndexUnavailableError, match=r"no album index.*albumgen index build"):
@@ -194,19 +209,46 @@ class TestUnavailable:
             AlbumIndex.open(tmp_path, embedder_name=EMBEDDER)
         assert database.exists()
 
-    def test_lost_vectors(self, tmp_path: Path) -> None:
-        """Chroma answers from what is left; the index counts, and says so."""
-        vectors = random_vectors(1_500)
-        write_index(tmp_path, vectors)
-        torn = [path for path in tmp_path.rglob("data_level0.bin") if path.stat().st_size > 0]
-        assert torn, "Chroma keeps its vectors elsewhere now: rewrite this test"
-        for path in torn:
-            path.write_bytes(b"")
-        with (
-            pytest.raises(IndexUnavailableError, match="The album index at"),
-            AlbumIndex.open(tmp_path, embedder_name=EMBEDDER) as index,
+    @pytest.mark.parametrize("tear", ["emptied", "cut", "bit rot", "gone"])
+    def test_torn_vectors_never_reach_chroma(self, large: Path, tmp_path: Path, tear: str) -> None:
+        """Chroma would crash the process, not raise."""
+        shutil.copytree(large, tmp_path / "index")
+        path = vector_file(tmp_path / "index")
+        data = path.read_bytes()
+        middle = len(data) // 2
+        if tear == "gone":
+            path.unlink()
+        else:
+            rotten = data[:middle] + bytes([data[middle] ^ 1]) + data[middle + 1 :]
+            path.write_bytes({"emptied": b"", "cut": data[:middle], "bit rot": rotten}[tear])
+        with pytest.raises(
+            IndexUnavailableError, match=r"damaged \(.*data_level0.bin is not as it was written"
         ):
-            index.nearest(vectors[0])
+            AlbumIndex.open(tmp_path / "index", embedder_name=EMBEDDER)
+        with pytest.raises(IndexUnavailableError, match="damaged"):
+            IndexWriter(tmp_path / "index", EMBEDDER)
+
+    def test_vectors_torn_by_a_kill_are_found_out_in_a_child(self, large: Path, tmp_path: Path) -> None:
+        shutil.copytree(large, tmp_path / "index")
+        (tmp_path / "index" / "seal.json").unlink()
+        with pytest.raises(IndexUnavailableError, match="was left unfinished; run the same"):
+            AlbumIndex.open(tmp_path / "index", embedder_name=EMBEDDER)
+        IndexWriter(tmp_path / "index", EMBEDDER).close()  # whole after all: sealed again
+        AlbumIndex.open(tmp_path / "index", embedder_name=EMBEDDER).close()
+        (tmp_path / "index" / "seal.json").unlink()
+        vector_file(tmp_path / "index").write_bytes(b"")
+        with pytest.raises(IndexUnavailableError, match="an interrupted build tore its vectors"):
+            IndexWriter(tmp_path / "index", EMBEDDER)
+
+    @pytest.mark.parametrize("count", [5, 1_100])
+    def test_reading_leaves_the_seal_whole(self, large: Path, tmp_path: Path, count: int) -> None:
+        if count == 1_100:
+            shutil.copytree(large, tmp_path / "index")
+        else:
+            write_index(tmp_path / "index", random_vectors(count))
+        for _ in range(3):
+            with AlbumIndex.open(tmp_path / "index", embedder_name=EMBEDDER) as index:
+                index.stats()
 
 
 HOLD = """
