@@ -1,0 +1,32 @@
+# GPU-capable: torch's Linux wheels from PyPI carry CUDA; start with `docker run --gpus all …`.
+# On a machine without a GPU the same image works with the sketch engine, or on the CPU.
+FROM python:3.11-slim-bookworm
+
+ENV PIP_DISABLE_PIP_VERSION_CHECK=1 \
+    PYTHONUNBUFFERED=1 \
+    HF_HOME=/cache/huggingface \
+    ALBUMGEN_DATA_DIR=/data
+
+RUN apt-get update \
+    && apt-get install --no-install-recommends --yes make \
+    && rm -rf /var/lib/apt/lists/* \
+    && useradd --create-home --uid 10001 albumgen \
+    && mkdir -p /app /data /cache/huggingface \
+    && chown -R albumgen:albumgen /app /data /cache
+
+USER albumgen
+WORKDIR /app
+
+# The environment first: it changes far less often than the code.
+COPY --chown=albumgen:albumgen pyproject.toml constraints.txt Makefile README.md ./
+COPY --chown=albumgen:albumgen albumgen_core/__init__.py albumgen_core/
+COPY --chown=albumgen:albumgen bot/__init__.py bot/
+COPY --chown=albumgen:albumgen cogs/__init__.py cogs/
+RUN make setup
+
+COPY --chown=albumgen:albumgen . .
+
+# Weights are kept in the hub cache, jobs and results in the data folder: neither belongs in the image.
+VOLUME ["/cache/huggingface", "/data"]
+
+CMD ["make", "run"]

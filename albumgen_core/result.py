@@ -1,0 +1,167 @@
+"""A finished take: what was made, and how it lies on disk.
+
+A result folder holds `clip.mp3`, `clip.ogg` (20 ms Opus frames, for voice), `card.png`, `cover.jpg`,
+`result.json` and, from composers that work in tokens, `tokens.npz`. It appears under its name only when
+it is whole: everything is written to a neighbouring `.partial` folder, synced, and renamed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from albumgen_core import __version__
+from albumgen_core.attributes import MusicalAttributes
+from albumgen_core.audio import Audio
+from albumgen_core.engines.base import Neighbour
+from albumgen_core.engines.families import Family
+
+SCHEMA = 1
+CLIP_MP3, CLIP_OGG, CARD, COVER, RESULT, TOKENS = (
+    "clip.mp3",
+    "clip.ogg",
+    "card.png",
+    "cover.jpg",
+    "result.json",
+    "tokens.npz",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Take:
+    """One finished clip and all that is known about it.
+
+    Attributes:
+        attributes: what the clip was composed from (predicted, with a member's overrides applied).
+        overridden: names of the fields that a member set by hand.
+        neighbours: the albums the attributes were reasoned from; () without RAG.
+        rag: whether retrieval was asked for.
+        prompt: the text for the composer.
+        seed, seconds: of the composition; seconds is the length of the audio.
+        audio: the composed sound, before loudness normalisation.
+        mp3, ogg, card, cover_jpeg: the encoded files.
+        family: engine family; describer and composer are the names of the models.
+        notices: sentences the reader must see (no index, another engine stood in).
+        timings: seconds spent in each stage (its share of a batch).
+    """
+
+    attributes: MusicalAttributes
+    neighbours: Sequence[Neighbour]
+    rag: bool
+    prompt: str
+    seed: int
+    seconds: float
+    audio: Audio
+    mp3: bytes
+    ogg: bytes
+    card: bytes
+    cover_jpeg: bytes
+    cover_sha256: str
+    family: Family
+    describer: str
+    composer: str
+    overridden: Sequence[str] = ()
+    notices: Sequence[str] = ()
+    timings: Mapping[str, float] = field(default_factory=dict)
+    lineage: Mapping[str, str | None] = field(default_factory=dict)
+
+    def document(self) -> dict[str, Any]:
+        """The take as JSON-ready values: the content of result.json."""
+        return {
+            "schema": SCHEMA,
+            "version": __version__,
+            "engine": {"family": self.family, "describer": self.describer, "composer": self.composer},
+            "rag": self.rag,
+            "attributes": self.attributes.to_dict(),
+            "overridden": list(self.overridden),
+            "neighbours": [
+                {
+                    "album_id": neighbour.album.album_id,
+                    "title": neighbour.album.title,
+                    "artist": neighbour.album.artist,
+                    "year": neighbour.album.year,
+                    "distance": round(float(neighbour.distance), 6),
+                    "attributes": neighbour.attributes.to_dict(),
+                }
+                for neighbour in self.neighbours
+            ],
+            "prompt": self.prompt,
+            "seed": self.seed,
+            "seconds": round(self.seconds, 3),
+            "cover_sha256": self.cover_sha256,
+            "notices": list(self.notices),
+            "timings": {stage: round(seconds, 4) for stage, seconds in self.timings.items()},
+            "lineage": dict(self.lineage),
+            "files": {"mp3": CLIP_MP3, "ogg": CLIP_OGG, "card": CARD, "cover": COVER},
+        }
+
+
+def write_take(take: Take, folder: Path) -> Path:
+    """Write a take to `folder`, whole or not at all; an older folder of that name is replaced.
+
+    Returns `folder`. Raises OSError (disk full, no permission); then `folder` is as it was.
+    """
+    partial = folder.with_name(folder.name + ".partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    files = {CLIP_MP3: take.mp3, CLIP_OGG: take.ogg, CARD: take.card, COVER: take.cover_jpeg}
+    try:
+        for name, data in files.items():
+            _write_synced(partial / name, data)
+        if take.audio.tokens is not None:
+            np.savez_compressed(partial / TOKENS, tokens=take.audio.tokens)
+            _sync(partial / TOKENS)
+        document = json.dumps(take.document(), ensure_ascii=False, indent=2)
+        _write_synced(partial / RESULT, document.encode())
+        _sync(partial)
+    except OSError:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise
+    if folder.exists():
+        shutil.rmtree(folder)
+    partial.rename(folder)
+    _sync(folder.parent)
+    return folder
+
+
+def is_whole(folder: Path) -> bool:
+    """Whether `folder` holds a finished result."""
+    return (folder / RESULT).is_file()
+
+
+def read_document(folder: Path) -> dict[str, Any]:
+    """The result.json of a finished folder. Raises OSError or ValueError when it is not there or broken."""
+    document: dict[str, Any] = json.loads((folder / RESULT).read_text(encoding="utf-8"))
+    return document
+
+
+def read_tokens(folder: Path) -> np.ndarray[Any, np.dtype[np.int16]] | None:
+    """The codec tokens kept beside a clip, int16 (codebooks, frames), or None."""
+    path = folder / TOKENS
+    if not path.is_file():
+        return None
+    with np.load(path) as archive:
+        tokens: np.ndarray[Any, np.dtype[np.int16]] = archive["tokens"].astype(np.int16)
+    return tokens
+
+
+def _write_synced(path: Path, data: bytes) -> None:
+    with path.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

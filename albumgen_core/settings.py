@@ -1,0 +1,233 @@
+"""Every setting of the core, typed: config.toml, overridden by ALBUMGEN_… environment variables.
+
+The file is looked for at `$ALBUMGEN_CONFIG`, then `./config.toml`; without one, the defaults hold. An
+environment variable names its key with double underscores: `ALBUMGEN_ENGINE__FAMILY=neural`.
+A wrong value is one ConfigError that names the key.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+import platformdirs
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from albumgen_core.engines.families import Family
+from albumgen_core.errors import ConfigError
+from albumgen_core.inference.jobs import PromptStyle
+
+ENV_PREFIX = "ALBUMGEN_"
+CONFIG_ENV = "ALBUMGEN_CONFIG"
+FRONT_END_SECTIONS = frozenset({"discord"})
+"""Sections of config.toml that belong to a front end; the core leaves them to it."""
+NOT_SETTINGS = frozenset({"config", "dev_data"})
+"""ALBUMGEN_… variables (less the prefix) that are not settings."""
+
+
+class Section(BaseModel):
+    """A table of config.toml; unknown keys are errors, so that a typing slip is noticed."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ClipModelSettings(Section):
+    """`[engine.clip]`: the model that embeds covers."""
+
+    model: str = "openai/clip-vit-base-patch16"
+    revision: str = "main"
+
+
+class InternVLSettings(Section):
+    """`[engine.internvl]`: the model that reads attributes from a cover."""
+
+    model: str = "OpenGVLab/InternVL2-1B"
+    revision: str = "main"
+    adapter: str = ""
+    merge_adapter: bool = True
+    max_tiles: int = Field(1, ge=1, le=12)
+    temperature: float = Field(0.0, ge=0.0, le=2.0)
+
+
+class MusicGenSettings(Section):
+    """`[engine.musicgen]`: the model that composes."""
+
+    model: str = "facebook/musicgen-small"
+    revision: str = "main"
+    backend: str = "auto"
+    guidance_scale: float = Field(3.0, ge=1.0, le=10.0)
+    top_k: int = Field(250, ge=0, le=2048)
+    top_p: float = Field(0.0, ge=0.0, le=1.0)
+    temperature: float = Field(1.0, gt=0.0, le=2.0)
+    extend_stride: float = Field(18.0, gt=0.0, lt=30.0)
+
+
+class EngineSettings(Section):
+    """`[engine]`: which family works, and on what."""
+
+    family: Family = "sketch"
+    fallback: Literal["none", "sketch"] = "none"
+    device: str = "auto"
+    dtype: Literal["auto", "float32", "bfloat16", "float16", "int8"] = "auto"
+    threads: int = Field(0, ge=0, le=1024)
+    clip: ClipModelSettings = ClipModelSettings()
+    internvl: InternVLSettings = InternVLSettings()
+    musicgen: MusicGenSettings = MusicGenSettings()
+
+
+class IndexSettings(Section):
+    """`[index]`: the album index that RAG draws on."""
+
+    path: Path | None = None
+    k: int = Field(5, ge=1, le=50)
+    on_failure: Literal["without", "refuse"] = "without"
+
+
+class PromptSettings(Section):
+    """`[prompt]`: how attributes become words."""
+
+    style: PromptStyle = "concise"
+    name_artist: bool = False
+
+
+class ClipSettings(Section):
+    """`[clip]`: the audio file that is handed over."""
+
+    seconds: float = Field(10.0, ge=1.0, le=300.0)
+    max_seconds: float = Field(60.0, ge=1.0, le=300.0)
+    max_megabytes: float = Field(8.0, gt=0.1, le=100.0)
+    loudness_lufs: float = Field(-14.0, ge=-30.0, le=-8.0)
+
+
+class InferenceSettings(Section):
+    """`[inference]`: the queue and the worker processes."""
+
+    workers: int = Field(1, ge=1, le=64)
+    max_batch: int = Field(4, ge=1, le=64)
+    max_attempts: int = Field(3, ge=1, le=10)
+    hang_seconds: float = Field(180.0, ge=5.0)
+    max_jobs_per_member: int = Field(3, ge=1)
+    max_jobs_per_group: int = Field(30, ge=1)
+    max_jobs: int = Field(200, ge=1)
+    min_free_megabytes: int = Field(500, ge=0)
+    grace_seconds: float = Field(30.0, ge=0.0)
+
+
+class RetentionSettings(Section):
+    """`[retention]`: how long results are kept."""
+
+    results_days: int = Field(30, ge=0)
+
+
+class Settings(BaseSettings):
+    """The whole of the core's configuration."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=ENV_PREFIX,
+        env_nested_delimiter="__",
+        extra="forbid",
+        frozen=True,
+        nested_model_default_partial_update=True,
+    )
+
+    data_dir: Path = Path(platformdirs.user_data_dir("albumgen"))
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    engine: EngineSettings = EngineSettings()
+    index: IndexSettings = IndexSettings()
+    prompt: PromptSettings = PromptSettings()
+    clip: ClipSettings = ClipSettings()
+    inference: InferenceSettings = InferenceSettings()
+    retention: RetentionSettings = RetentionSettings()
+
+    @property
+    def index_dir(self) -> Path:
+        """Where the album index lives."""
+        return self.index.path if self.index.path is not None else self.data_dir / "index"
+
+    @property
+    def results_dir(self) -> Path:
+        """Where finished takes are kept, one folder a job."""
+        return self.data_dir / "results"
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """The environment wins over the file, whose values arrive as init arguments."""
+        return env_settings, init_settings
+
+
+S = TypeVar("S", bound=BaseSettings)
+
+
+def find_config() -> Path | None:
+    """The config file in force: `$ALBUMGEN_CONFIG`, else ./config.toml, else none.
+
+    Raises ConfigError when `$ALBUMGEN_CONFIG` names a file that is not there.
+    """
+    named = os.environ.get(CONFIG_ENV)
+    if named:
+        if not Path(named).is_file():
+            raise ConfigError(CONFIG_ENV, f"there is no file {named}")
+        return Path(named)
+    local = Path("config.toml")
+    return local if local.is_file() else None
+
+
+def read_toml(path: Path | None) -> dict[str, Any]:
+    """The file's tables, {} for None. Raises ConfigError when it cannot be read or is not TOML."""
+    if path is None:
+        return {}
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(str(path), f"the file cannot be read ({error})") from error
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(str(path), f"the file is not valid TOML: {error}") from error
+
+
+def load_settings(path: Path | None = None) -> Settings:
+    """Settings from `path` (None: the file that `find_config` finds) and the environment.
+
+    Raises ConfigError naming the first wrong key.
+    """
+    tables = read_toml(path if path is not None else find_config())
+    own = {name: value for name, value in tables.items() if name not in FRONT_END_SECTIONS}
+    _refuse_unknown_variables(Settings)
+    return build_settings(Settings, own)
+
+
+def build_settings(kind: type[S], tables: dict[str, Any]) -> S:
+    """Validate tables and environment into `kind`; the first problem becomes a ConfigError."""
+    try:
+        return kind(**tables)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"])
+        raise ConfigError(key, _plain(first)) from error
+
+
+def _plain(problem: Any) -> str:
+    """Pydantic's finding in the words of someone who edits a file."""
+    if problem["type"] == "extra_forbidden":
+        return "there is no such setting"
+    message = str(problem["msg"])
+    return f"{message[:1].lower()}{message[1:]}, not {problem['input']!r}"
+
+
+def _refuse_unknown_variables(kind: type[BaseSettings]) -> None:
+    """Notice ALBUMGEN_… variables that match no setting: pydantic would pass them over in silence."""
+    known = set(kind.model_fields) | FRONT_END_SECTIONS | NOT_SETTINGS
+    for variable in sorted(os.environ):
+        if variable.upper().startswith(ENV_PREFIX):
+            first = variable[len(ENV_PREFIX) :].lower().split("__")[0]
+            if first not in known:
+                raise ConfigError(variable, "there is no such setting (environment variable)")
