@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import tomllib
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, Self
 
 import platformdirs
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -122,8 +122,8 @@ class RetentionSettings(Section):
     results_days: int = Field(30, ge=0)
 
 
-class Settings(BaseSettings):
-    """The whole of the core's configuration."""
+class SettingsSource(BaseSettings):
+    """A group of settings read from a file's tables, with the environment on top."""
 
     model_config = SettingsConfigDict(
         env_prefix=ENV_PREFIX,
@@ -132,6 +132,36 @@ class Settings(BaseSettings):
         frozen=True,
         nested_model_default_partial_update=True,
     )
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """The environment wins over the file, whose values arrive as init arguments."""
+        return env_settings, init_settings
+
+    @classmethod
+    def read(cls, tables: dict[str, Any], *, section: str = "") -> Self:
+        """Validate a file's tables (`section` of it, or the whole) and the environment together.
+
+        Raises ConfigError naming the first wrong key.
+        """
+        prefix = f"{ENV_PREFIX}{section.upper()}__" if section else ENV_PREFIX
+        try:
+            return cls(_env_prefix=prefix, **tables)
+        except ValidationError as error:
+            first = error.errors()[0]
+            key = ".".join([*([section] if section else []), *(str(part) for part in first["loc"])])
+            raise ConfigError(key, _plain(first)) from error
+
+
+class Settings(SettingsSource):
+    """The whole of the core's configuration."""
 
     data_dir: Path = Path(platformdirs.user_data_dir("albumgen"))
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
@@ -151,21 +181,6 @@ class Settings(BaseSettings):
     def results_dir(self) -> Path:
         """Where finished takes are kept, one folder a job."""
         return self.data_dir / "results"
-
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """The environment wins over the file, whose values arrive as init arguments."""
-        return env_settings, init_settings
-
-
-S = TypeVar("S", bound=BaseSettings)
 
 
 def find_config() -> Path | None:
@@ -202,17 +217,7 @@ def load_settings(path: Path | None = None) -> Settings:
     tables = read_toml(path if path is not None else find_config())
     own = {name: value for name, value in tables.items() if name not in FRONT_END_SECTIONS}
     _refuse_unknown_variables(Settings)
-    return build_settings(Settings, own)
-
-
-def build_settings(kind: type[S], tables: dict[str, Any]) -> S:
-    """Validate tables and environment into `kind`; the first problem becomes a ConfigError."""
-    try:
-        return kind(**tables)
-    except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"])
-        raise ConfigError(key, _plain(first)) from error
+    return Settings.read(own)
 
 
 def _plain(problem: Any) -> str:

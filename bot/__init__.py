@@ -1,1 +1,1 @@
-""""""
+"""The Discord process: client, delivery, replies. It never imports torch."""

@@ -1,0 +1,111 @@
+"""What each server has set for itself: typed, validated, kept in the journal's database."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any, Literal
+
+from albumgen_core.errors import AlbumGenError
+from albumgen_core.inference.database import Database
+from bot.settings import GuildDefaults
+
+LANGUAGES = ("", "en", "de")
+"""Reply languages a server may fix; "" follows each member's own."""
+
+
+class GuildSettingError(AlbumGenError):
+    """A server setting was given a value it cannot have."""
+
+
+@dataclass(frozen=True, slots=True)
+class GuildSettings:
+    """One server's settings; the defaults come from `[discord.guild_defaults]`.
+
+    Attributes:
+        rag: whether /albumgen reasons from kindred albums when the member does not say.
+        max_seconds: longest clip, 5 to 300 s.
+        cooldown_seconds: pause between a member's requests, 0 to 3600 s.
+        jobs_per_member: jobs a member may have waiting or running, 1 to 20.
+        channels: ids of the channels the bot may be used in; () means all.
+        roles: ids of the roles that may use it; () means everyone.
+        pictures: take pictures "any"where, or in "nsfw_channels" only.
+        name_artist: whether prompts may name the artist that was guessed.
+        language: see LANGUAGES.
+        retention_days: how long clips are kept, 1 to 3650 days.
+    """
+
+    rag: bool = True
+    max_seconds: int = 30
+    cooldown_seconds: int = 10
+    jobs_per_member: int = 2
+    channels: tuple[int, ...] = ()
+    roles: tuple[int, ...] = ()
+    pictures: Literal["any", "nsfw_channels"] = "any"
+    name_artist: bool = False
+    language: str = ""
+    retention_days: int = 90
+
+    def __post_init__(self) -> None:
+        _within("max_seconds", self.max_seconds, 5, 300)
+        _within("cooldown_seconds", self.cooldown_seconds, 0, 3600)
+        _within("jobs_per_member", self.jobs_per_member, 1, 20)
+        _within("retention_days", self.retention_days, 1, 3650)
+        if self.pictures not in ("any", "nsfw_channels"):
+            raise GuildSettingError("pictures must be any or nsfw_channels.")
+        if self.language not in LANGUAGES:
+            raise GuildSettingError(f"language must be one of {', '.join(LANGUAGES[1:])}, or empty.")
+
+    @classmethod
+    def from_defaults(cls, defaults: GuildDefaults) -> GuildSettings:
+        """A server that has changed nothing yet."""
+        return cls(**defaults.model_dump())
+
+
+class GuildSettingsStore:
+    """Reads and changes servers' settings; what was read stays in memory."""
+
+    def __init__(self, database: Database, defaults: GuildDefaults) -> None:
+        self._database = database
+        self._defaults = GuildSettings.from_defaults(defaults)
+        self._known: dict[int, GuildSettings] = {}
+
+    async def of(self, guild_id: int | None) -> GuildSettings:
+        """The settings that hold in a server; the defaults for None (direct messages)."""
+        if guild_id is None:
+            return self._defaults
+        if guild_id not in self._known:
+            rows = await self._database.fetch(
+                "SELECT settings FROM bot_guilds WHERE guild_id = ?", (guild_id,)
+            )
+            stored = json.loads(rows[0][0]) if rows else {}
+            self._known[guild_id] = replace(self._defaults, **_known_fields(stored))
+        return self._known[guild_id]
+
+    async def change(self, guild_id: int, **changes: Any) -> GuildSettings:
+        """Change some settings, all or none. Raises GuildSettingError for a wrong value."""
+        changed = replace(await self.of(guild_id), **changes)
+        defaults = asdict(self._defaults)
+        own = {name: value for name, value in asdict(changed).items() if value != defaults[name]}
+        await self._database.execute(
+            "INSERT INTO bot_guilds (guild_id, settings) VALUES (?, ?)"
+            " ON CONFLICT (guild_id) DO UPDATE SET settings = excluded.settings",
+            (guild_id, json.dumps(own)),
+        )
+        self._known[guild_id] = changed
+        return changed
+
+
+def _known_fields(stored: dict[str, Any]) -> dict[str, Any]:
+    """Stored values under names that still exist, lists back as tuples."""
+    names = {field.name for field in fields(GuildSettings)}
+    return {
+        name: tuple(value) if isinstance(value, list) else value
+        for name, value in stored.items()
+        if name in names
+    }
+
+
+def _within(name: str, value: int, lowest: int, highest: int) -> None:
+    if not lowest <= value <= highest:
+        raise GuildSettingError(f"{name} must be between {lowest} and {highest}, not {value}.")
