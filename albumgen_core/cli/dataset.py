@@ -77,7 +77,9 @@ def fetch(
                 )
             )
         data = read_musicoset(folder)
-        pairs = [(r.album.album_id, r.image_url) for r in data.limited(limit, seed) if r.image_url]
+        pairs = [
+            (r.album.album_id, r.image_url) for r in data.with_addresses().limited(limit, seed) if r.image_url
+        ]
         out.print(f"[bold]{len(data):,}[/] albums in the tables, {len(pairs):,} covers to have.")
         if covers and pairs:
             with progress_bar(MofNCompleteColumn(), TimeRemainingColumn()) as progress:

@@ -172,7 +172,7 @@ def _print_report(report: BuildReport, embedder: str) -> None:
 
 
 def counting(progress: Progress, words: str) -> Callable[[int, int], None]:
-    """A (done, total) callback that shows its bar from the first call on, so that early errors stand alone."""
+    """A (done, total) callback that shows its bar from the first call on: early errors stand alone."""
     tasks: list[TaskID] = []
 
     def update(done: int, total: int) -> None:

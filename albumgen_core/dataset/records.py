@@ -98,6 +98,10 @@ class Dataset:
         """Only the albums whose cover is at hand."""
         return Dataset(self.name, [record for record in self.records if record.cover], self.problems)
 
+    def with_addresses(self) -> Dataset:
+        """Only the albums whose cover can be fetched."""
+        return Dataset(self.name, [record for record in self.records if record.image_url], self.problems)
+
     def limited(self, count: int | None, seed: int = 0) -> Dataset:
         """A random sample of `count` albums, in the source's order; all of them for None.
 

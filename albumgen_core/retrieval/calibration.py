@@ -31,6 +31,7 @@ STRENGTHS = (0.0, 1.0, 3.0, 10.0, 30.0, 100.0, math.inf)
 SIGNAL_Z = 1.645
 """Standard errors an improvement has to reach, out of sample, to be believed: one-sided 95 %."""
 _FOLDS = 5
+_WEIGHTLESS = 1e-12
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +96,8 @@ def blend(
     weights = _weights(distances[:, :k], bandwidth)
     total = weights.sum(axis=1)[:, None] + strength
     summed = np.einsum("nk,nka->na", weights, values[:, :k]) + strength * prior
-    return np.where(total > 0, summed / np.where(total > 0, total, 1.0), prior)
+    weighty = total > _WEIGHTLESS
+    return np.where(weighty, summed / np.where(weighty, total, 1.0), prior)
 
 
 def _weights(distances: NDArray[np.float64], bandwidth: float) -> NDArray[np.float64]:
