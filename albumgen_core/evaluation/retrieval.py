@@ -36,6 +36,7 @@ CHOSEN, CHOSEN_MEDIAN = "mean of the nearest, k by validation", "median of the n
 MEAN, MEDIAN_BASELINE, GENRE_MEAN = "mean", "median", "genre mean (true genre given)"
 GENRE_MEDIAN = "genre median (true genre given)"
 GENRE_SHIPPED = "MusicOSet's genre medians (true genre given)"
+GENRE_BOTH = "genre medians of both, shrunk (true genre given)"
 PREDICTOR = "calibrated predictor"
 
 _RANDOM_DRAWS = 5
@@ -214,10 +215,11 @@ def _run(table: _Table, seed: int) -> _Run:
     checked = _curve_errors(known[near["validation"][1]], table.features[validation], ks)
 
     median = np.median(known, axis=0)
+    informed = table.prior.informed_by([table.records[row].album for row in train])
     if table.zero_shot is not None:
         table.zero_shot.calibrate(table.embeddings[train], [table.genres[row] for row in train])
     priors = {
-        part: _priors(table, queries, median)
+        part: _priors(table, queries, median, informed)
         for part, queries in (("validation", validation), ("test", test))
     }
     blends = calibrate(
@@ -233,7 +235,8 @@ def _run(table: _Table, seed: int) -> _Run:
         MEDIAN_BASELINE: np.broadcast_to(median, truth.shape),
         GENRE_MEAN: _by_genre(table, train, test, np.mean),
         GENRE_MEDIAN: _by_genre(table, train, test, np.median),
-        GENRE_SHIPPED: _shipped_by_genre(table, test, median),
+        GENRE_SHIPPED: _prior_by_genre(table, test, table.prior.recentred(median)),
+        GENRE_BOTH: _prior_by_genre(table, test, informed),
         CHOSEN: known[near["test"][1]][:, : ks[best]].mean(axis=1),
         CHOSEN_MEDIAN: _best_median(near, known, table.features[validation], ks),
         PREDICTOR: _blended(blends, near["test"][0], known[near["test"][1]], priors["test"]),
@@ -268,11 +271,13 @@ def _errors(answer: Array, truth: Array) -> tuple[Array, Array]:
     return np.abs(miss).mean(axis=0), (miss**2).mean(axis=0)
 
 
-def _priors(table: _Table, queries: NDArray[np.intp], median: Array) -> dict[str, Array]:
+def _priors(
+    table: _Table, queries: NDArray[np.intp], median: Array, informed: GenrePrior
+) -> dict[str, Array]:
     priors = {MEDIAN: np.broadcast_to(median, (len(queries), len(median)))}
     if table.zero_shot is not None:
         probabilities = table.zero_shot.probabilities(table.embeddings[queries])
-        priors[GENRE] = table.prior.recentred(median).expect(probabilities)
+        priors[GENRE] = informed.expect(probabilities)
     return priors
 
 
@@ -291,8 +296,7 @@ def _by_genre(
     return np.stack([centres.get(table.genres[index] or "", overall) for index in test])
 
 
-def _shipped_by_genre(table: _Table, test: NDArray[np.intp], median: Array) -> Array:
-    prior = table.prior.recentred(median)
+def _prior_by_genre(table: _Table, test: NDArray[np.intp], prior: GenrePrior) -> Array:
     return prior.expect(prior.one_hot([table.genres[index] for index in test]))
 
 

@@ -66,7 +66,7 @@ def fit_predictor(
     priors = {MEDIAN: np.broadcast_to(median, (len(held), len(median)))}
     prior: GenrePrior | None = None
     if zero_shot is not None:
-        prior = (genre_prior or GenrePrior.shipped()).recentred(median)
+        prior = (genre_prior or GenrePrior.shipped()).informed_by([records[row].album for row in train])
         zero_shot.calibrate(vectors[train], [records[row].album.attributes.album_genre for row in train])
         priors[GENRE] = prior.expect(zero_shot.probabilities(vectors[held]))
     distances, rows = nearest_rows(points[train], points[held], min(max(KS), len(train)))

@@ -71,6 +71,26 @@ class GenrePrior:
         moved = np.clip(self.centres - self.overall + overall, 0.0, 1.0)
         return GenrePrior(self.genres, moved, self.counts, np.asarray(overall, np.float64), self.source)
 
+    def informed_by(self, albums: Sequence[Album]) -> GenrePrior:
+        """These centres, recentred on a collection of one's own and drawn towards its own genres' medians.
+
+        A genre of which the collection has 20 albums is half its own and half this prior's. Genres that this
+        prior does not know stay unknown. Raises ValueError for no album.
+        """
+        own = GenrePrior.from_albums(albums, f"{self.source}; and {len(albums):,} albums of the collection")
+        moved = self.recentred(own.overall)
+        features = np.array([album.attributes.features() for album in albums])
+        genres = np.array([album.attributes.album_genre or "" for album in albums])
+        centres, counts = moved.centres.copy(), list(moved.counts)
+        for column, genre in enumerate(self.genres):
+            inside = genres == genre
+            if inside.any():
+                centres[column] = _shrunk(
+                    np.median(features[inside], axis=0), int(inside.sum()), centres[column]
+                )
+                counts[column] += int(inside.sum())
+        return GenrePrior(self.genres, centres, tuple(counts), own.overall, own.source)
+
     def expect(self, distribution: NDArray[np.float64]) -> NDArray[np.float64]:
         """Expected attributes, float64 (n, 8), under genre probabilities (n, genres).
 

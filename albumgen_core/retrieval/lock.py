@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from albumgen_core.errors import IndexUnavailableError
 
 LOCK_NAME = "albumgen.lock"
 OPENING_NAME = "opening.lock"
+OPENING_SECONDS = 60.0
 
 
 class DirectoryLock:
@@ -67,13 +69,31 @@ def lock_for_reading(directory: Path) -> DirectoryLock:
 
 @contextlib.contextmanager
 def one_opening(directory: Path) -> Iterator[None]:
-    """Let readers open the store one after another: on opening, Chroma may catch up on its log."""
+    """Let readers open the store one after another: on opening, Chroma may catch up on its log.
+
+    Raises IndexUnavailableError when another reader is still not done after a minute.
+    """
     descriptor = _open(directory / OPENING_NAME)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        _wait_for(descriptor, directory)
         yield
     finally:
         os.close(descriptor)
+
+
+def _wait_for(descriptor: int, directory: Path) -> None:
+    give_up = time.monotonic() + OPENING_SECONDS
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            if time.monotonic() > give_up:
+                raise IndexUnavailableError(
+                    f"The album index at {directory} is still being opened by another process."
+                ) from error
+            time.sleep(0.02)
+        else:
+            return
 
 
 def _open(path: Path) -> int:

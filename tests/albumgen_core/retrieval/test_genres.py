@@ -78,6 +78,17 @@ class TestPrior:
         assert moved.centres - moved.overall == pytest.approx(gap)
         assert self.prior.recentred(np.full(8, 0.95)).centres.max() <= 1.0
 
+    def test_a_collection_of_one_s_own_speaks_the_louder_the_larger_it_is(self) -> None:
+        own = [an_album(n, attributes=sounding(0.5, "metal", n)) for n in range(60)]
+        both = self.prior.informed_by(own)
+        at = self.prior.genres.index("metal")
+        moved = self.prior.recentred(both.overall).centres[at, self.energy]
+        assert both.overall[self.energy] == 0.5
+        assert both.centres[at, self.energy] == pytest.approx((60 * 0.5 + 20 * moved) / 80)
+        assert both.counts[at] == 120
+        folk = self.prior.genres.index("folk")
+        assert both.centres[folk] == pytest.approx(self.prior.recentred(both.overall).centres[folk])
+
     def test_it_survives_json(self) -> None:
         again = GenrePrior.from_json(self.prior.to_json())
         assert (again.genres, again.counts) == (self.prior.genres, self.prior.counts)

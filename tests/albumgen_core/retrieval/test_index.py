@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from albumgen_core.errors import IndexUnavailableError
 from albumgen_core.retrieval import AlbumIndex, ExactIndex
+from albumgen_core.retrieval.lock import one_opening
 from albumgen_core.retrieval.store import DATABASE_NAME
 from albumgen_core.retrieval.writer import Entry, IndexWriter
 from tests.albumgen_core.retrieval.helpers import (
@@ -295,6 +296,14 @@ class TestOneWriter:
         other.kill()
         other.communicate()
         IndexWriter(directory, EMBEDDER).close()
+
+    def test_a_reader_stuck_at_the_door_is_not_waited_for_forever(
+        self, directory: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("albumgen_core.retrieval.lock.OPENING_SECONDS", 0.1)
+        with one_opening(directory), pytest.raises(IndexUnavailableError, match="still being opened"):
+            AlbumIndex.open(directory, embedder_name=EMBEDDER)
+        AlbumIndex.open(directory, embedder_name=EMBEDDER).close()
 
     def test_readers_share_and_keep_the_writer_out(self, directory: Path) -> None:
         other = self.hold("reader", directory)
