@@ -18,6 +18,7 @@ from torch.nn import functional as F  # noqa: N812
 from transformers.activations import ACT2FN
 from transformers.models.musicgen.modeling_musicgen import MusicgenSinusoidalPositionalEmbedding
 
+from albumgen_core.engines.neural.musicgen import memory
 from albumgen_core.engines.neural.musicgen.checkpoint import Checkpoint
 from albumgen_core.engines.neural.musicgen.linear import Format, Linear, pack
 
@@ -81,7 +82,8 @@ class OwnDecoder:
         # Errors of the heads go straight into the logits, and they are 2 % of the weights.
         self.lm_heads = pack(heads, "float16" if number == "int8" else number, device)
         self.nbytes = sum(layer.nbytes for layer in self.layers) + self.lm_heads.nbytes
-        del self._checkpoint
+        del self._checkpoint, tables, heads
+        memory.release()
 
     @property
     def name(self) -> str:
@@ -150,6 +152,7 @@ class OwnDecoder:
         def norm(name: str) -> tuple[Tensor, Tensor]:
             return self._norm(f"layers.{index}.{name}_layer_norm")
 
+        memory.release()  # what packing the layer before left behind
         return Layer(
             self_norm=norm("self_attn"),
             qkv=linear("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"),

@@ -11,8 +11,10 @@ from torch import Tensor
 
 from albumgen_core.engines.neural.musicgen.codec import Codec
 
-PIECE_FRAMES = 50
-"""Frames worth starting the codec for: a second at MusicGen's 50 Hz."""
+FIRST_PIECE_FRAMES = 50
+"""The first piece is a second at MusicGen's 50 Hz, so that it sounds soon."""
+PIECE_FRAMES = 100
+"""Later pieces are longer: each decodes a few frames twice, around its edges."""
 
 
 class SoundStream:
@@ -41,7 +43,8 @@ class SoundStream:
         """Decode what can be, given the clip's first tokens, int64 (K, known), and all before them."""
         known = tokens.shape[1]
         ended = known >= self._frames
-        if not ended and known - self._decoded < PIECE_FRAMES + self._codec.reach + self._codec.front_reach:
+        piece = PIECE_FRAMES if self._decoded else FIRST_PIECE_FRAMES
+        if not ended and known - self._decoded < piece + self._codec.reach + self._codec.front_reach:
             return
         self._recur(tokens, known, ended)
         stop = self._heard if ended else self._heard - self._codec.reach
