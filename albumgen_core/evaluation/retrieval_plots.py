@@ -10,7 +10,8 @@ import numpy as np
 
 from albumgen_core.attributes import AUDIO_FEATURES
 from albumgen_core.evaluation.intervals import Interval, over_splits
-from albumgen_core.evaluation.retrieval import (
+from albumgen_core.evaluation.retrieval import RetrievalEvaluation
+from albumgen_core.evaluation.retrieval_split import (
     CHOSEN,
     CHOSEN_MEDIAN,
     GENRE_MEDIAN,
@@ -19,7 +20,6 @@ from albumgen_core.evaluation.retrieval import (
     MEDIAN_BASELINE,
     PREDICTOR,
     RANDOM,
-    RetrievalEvaluation,
 )
 
 if TYPE_CHECKING:

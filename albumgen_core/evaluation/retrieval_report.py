@@ -12,7 +12,9 @@ from typing import Any
 from albumgen_core import __version__
 from albumgen_core.attributes import AUDIO_FEATURES
 from albumgen_core.evaluation.intervals import Interval
-from albumgen_core.evaluation.retrieval import (
+from albumgen_core.evaluation.retrieval import RetrievalEvaluation
+from albumgen_core.evaluation.retrieval_plots import plot_against_baselines, plot_squared_error
+from albumgen_core.evaluation.retrieval_split import (
     CHOSEN,
     CHOSEN_MEDIAN,
     GENRE_BOTH,
@@ -24,9 +26,7 @@ from albumgen_core.evaluation.retrieval import (
     MEDIAN_BASELINE,
     PREDICTOR,
     RANDOM,
-    RetrievalEvaluation,
 )
-from albumgen_core.evaluation.retrieval_plots import plot_against_baselines, plot_squared_error
 
 METHODS = (
     MEAN,

@@ -10,7 +10,9 @@ from PIL import Image
 
 from albumgen_core.attributes import AUDIO_FEATURES
 from albumgen_core.dataset.records import AlbumRecord, DatasetError
-from albumgen_core.evaluation.retrieval import (
+from albumgen_core.evaluation.retrieval import RetrievalEvaluation, evaluate_retrieval
+from albumgen_core.evaluation.retrieval_report import verdict, write_report
+from albumgen_core.evaluation.retrieval_split import (
     CHOSEN,
     GENRE_MEDIAN,
     KNN,
@@ -18,10 +20,7 @@ from albumgen_core.evaluation.retrieval import (
     MEDIAN_BASELINE,
     PREDICTOR,
     RANDOM,
-    RetrievalEvaluation,
-    evaluate_retrieval,
 )
-from albumgen_core.evaluation.retrieval_report import verdict, write_report
 from tests.albumgen_core.retrieval.helpers import random_vectors
 from tests.albumgen_core.retrieval.test_predictor import collection
 

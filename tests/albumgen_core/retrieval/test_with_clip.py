@@ -11,7 +11,8 @@ from albumgen_core.dataset.folder import read_folder
 from albumgen_core.dataset.pictures import load_cover
 from albumgen_core.engines.neural.clip import ClipEmbedder
 from albumgen_core.errors import IndexUnavailableError
-from albumgen_core.evaluation.retrieval import PREDICTOR, evaluate_retrieval
+from albumgen_core.evaluation.retrieval import evaluate_retrieval
+from albumgen_core.evaluation.retrieval_split import PREDICTOR
 from albumgen_core.retrieval import AlbumIndex, build_index
 from albumgen_core.retrieval.genre_prior import GenrePrior
 from albumgen_core.retrieval.zero_shot import ZeroShotGenres
