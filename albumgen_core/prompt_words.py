@@ -163,7 +163,7 @@ INSTRUMENTS: dict[str, tuple[str, str]] = {
 """By genre: what plays when the music is rather acoustic, and what when it is not."""
 
 GENRE_ADJECTIVES = {
-    "adult standards": "jazz standard",
+    "adult standards": "traditional pop",
     "children's music": "children's",
     "comedy": "comedic",
     "r&b": "R&B",
