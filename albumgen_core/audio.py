@@ -39,4 +39,4 @@ class Audio:
     @property
     def seconds(self) -> float:
         """Length in seconds."""
-        return self.samples.shape[1] / self.sample_rate
+        return float(self.samples.shape[1] / self.sample_rate)

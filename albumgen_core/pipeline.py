@@ -9,8 +9,9 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from albumgen_core.attributes import MusicalAttributes
@@ -27,6 +28,9 @@ from albumgen_core.retrieval import AlbumIndex
 from albumgen_core.settings import ClipSettings
 
 log = logging.getLogger(__name__)
+
+ENCODERS = 4
+"""Most clips encoded at a time: each needs its samples in memory several times over."""
 
 BatchProgress = Callable[[int, Stage, float], None]
 """(position in the batch, stage, fraction of that stage in [0, 1])."""
@@ -251,13 +255,16 @@ class Pipeline:
 
     def _encode(self, batch: list[_Work], report: _Reporter) -> None:
         report("encode")(0.0)
-        for work in batch:
-            if work.live and work.audio is not None and work.attributes is not None:
-                with _isolated(work):
-                    work.outcome = self._take(work, work.attributes, work.audio)
-        for position, work in enumerate(batch):
-            if isinstance(work.outcome, Take):
-                log.debug("Request %d of the batch is encoded", position)
+        ready = [work for work in batch if work.live and work.audio is not None]
+        # MP3 is made by another process and most of the rest outside the interpreter's lock.
+        with ThreadPoolExecutor(max_workers=max(1, min(len(ready), ENCODERS))) as pool:
+            list(pool.map(self._finish, ready))
+
+    def _finish(self, work: _Work) -> None:
+        with _isolated(work):
+            if work.attributes is None or work.audio is None:
+                raise RuntimeError("encoding comes after composing")
+            work.outcome = self._take(work, work.attributes, work.audio)
 
     def _take(self, work: _Work, attributes: MusicalAttributes, audio: Audio) -> Take:
         request = work.request
@@ -279,22 +286,7 @@ class Pipeline:
             max_bytes=int(self.clip.max_megabytes * 1024 * 1024),
             loudness_lufs=self.clip.loudness_lufs,
         )
-        card = render_card(
-            CardContent(
-                cover=request.cover,
-                attributes=attributes,
-                neighbours=work.neighbours,
-                thumbnails=self._thumbnails(work.neighbours),
-                audio=audio,
-                family=self.engine.family,
-                seed=request.seed,
-                seconds=audio.seconds,
-                prompt=work.prompt,
-                rag=bool(work.neighbours),
-            )
-        )
-        work.timings["encode"] = time.perf_counter() - started
-        return Take(
+        take = Take(
             attributes=attributes,
             neighbours=work.neighbours,
             rag=request.rag,
@@ -304,7 +296,7 @@ class Pipeline:
             audio=audio,
             mp3=clip.mp3,
             ogg=clip.ogg,
-            card=card,
+            card=b"",
             cover_jpeg=cover_jpeg,
             cover_sha256=request.cover.sha256,
             family=self.engine.family,
@@ -314,6 +306,24 @@ class Pipeline:
             notices=work.notices,
             timings=work.timings,
             lineage=request.lineage,
+        )
+        card = render_card(self.card_content(take, request))
+        work.timings["encode"] = time.perf_counter() - started
+        return replace(take, card=card)
+
+    def card_content(self, take: Take, request: ClipRequest) -> CardContent:
+        """What the card of a take shows, with the kindred albums' covers from the index."""
+        return CardContent(
+            cover=request.cover,
+            attributes=take.attributes,
+            neighbours=take.neighbours,
+            thumbnails=self._thumbnails(take.neighbours),
+            audio=take.audio,
+            family=take.family,
+            seed=take.seed,
+            seconds=take.seconds,
+            prompt=take.prompt,
+            rag=bool(take.neighbours),
         )
 
     def _thumbnails(self, neighbours: Sequence[Neighbour]) -> list[bytes | None]:

@@ -106,20 +106,22 @@ class InferenceSettings(Section):
     """`[inference]`: the queue and the worker processes."""
 
     workers: int = Field(1, ge=1, le=64)
+    devices: tuple[str, ...] = ()
     max_batch: int = Field(4, ge=1, le=64)
     max_attempts: int = Field(3, ge=1, le=10)
-    hang_seconds: float = Field(180.0, ge=5.0)
-    max_jobs_per_member: int = Field(3, ge=1)
-    max_jobs_per_group: int = Field(30, ge=1)
-    max_jobs: int = Field(200, ge=1)
-    min_free_megabytes: int = Field(500, ge=0)
+    hang_seconds: float = Field(300.0, ge=5.0)
+    max_jobs_per_member: int = Field(5, ge=1)
+    max_jobs_per_group: int = Field(100, ge=1)
+    max_jobs: int = Field(500, ge=1)
+    min_free_megabytes: int = Field(512, ge=0)
+    when_not_ready: Literal["queue", "refuse"] = "queue"
     grace_seconds: float = Field(30.0, ge=0.0)
 
 
 class RetentionSettings(Section):
     """`[retention]`: how long results are kept."""
 
-    results_days: int = Field(30, ge=0)
+    results_days: int = Field(90, ge=1, le=3650)
 
 
 class SettingsSource(BaseSettings):

@@ -73,7 +73,11 @@ def arcade(rng: np.random.Generator, colours: list[Colour]) -> Image.Image:
     pen = ImageDraw.Draw(image)
     pen.rectangle((0, horizon, side, side), fill=tuple(c // 4 for c in top))
     for column in range(-14, 15):
-        pen.line((side / 2 + column * side * 0.035, horizon, side / 2 + column * side * 0.22, side), fill=line, width=4)
+        pen.line(
+            (side / 2 + column * side * 0.035, horizon, side / 2 + column * side * 0.22, side),
+            fill=line,
+            width=4,
+        )
     for row in range(11):
         y = horizon + (side - horizon) * (row / 10) ** 2.2
         pen.line((0, y, side, y), fill=line, width=3 + row // 3)
@@ -102,7 +106,10 @@ def tide(rng: np.random.Generator, colours: list[Colour]) -> Image.Image:
         y = horizon + 8 + (side - horizon) * depth**1.4
         half = side * (0.02 + 0.13 * depth) * rng.uniform(0.25, 1.0)
         shift = rng.normal(0, side * 0.012 * (1 + depth))
-        shade = tuple(int(l * (0.85 - 0.5 * depth) + w * (0.15 + 0.5 * depth)) for l, w in zip(light, water, strict=True))
+        shade = tuple(
+            int(lit * (0.85 - 0.5 * depth) + wet * (0.15 + 0.5 * depth))
+            for lit, wet in zip(light, water, strict=True)
+        )
         pen.line((moon_x + shift - half, y, moon_x + shift + half, y), fill=shade, width=2 + int(5 * depth))
     return finish(image, rng, 5.0)
 
@@ -119,14 +126,21 @@ def orchard(rng: np.random.Generator, colours: list[Colour]) -> Image.Image:
         base = side * (0.42 + 0.15 * layer)
         phase, waves = rng.uniform(0, 2 * math.pi), rng.uniform(0.8, 1.6)
         ridge = [
-            (px, base + side * 0.05 * math.sin(phase + waves * 2 * math.pi * px / side) - side * 0.02 * math.sin(px / 90))
+            (
+                px,
+                base
+                + side * 0.05 * math.sin(phase + waves * 2 * math.pi * px / side)
+                - side * 0.02 * math.sin(px / 90),
+            )
             for px in range(0, side + 8, 8)
         ]
         for tx, ty in ridge[4 :: int(rng.integers(9, 15))]:
             height = side * rng.uniform(0.03, 0.06) * (0.7 + 0.25 * layer)
             dark = tuple(int(c * 0.72) for c in colour)
             pen.line((tx, ty + 6, tx, ty - height), fill=dark, width=5)
-            pen.ellipse((tx - height * 0.55, ty - height * 1.7, tx + height * 0.55, ty - height * 0.5), fill=dark)
+            pen.ellipse(
+                (tx - height * 0.55, ty - height * 1.7, tx + height * 0.55, ty - height * 0.5), fill=dark
+            )
         pen.polygon([*ridge, (side, side), (0, side)], fill=colour)
     return finish(image, rng, 8.0)
 
@@ -156,7 +170,11 @@ def shards(rng: np.random.Generator, colours: list[Colour]) -> Image.Image:
         start, width = side * rng.uniform(0.04, 0.2), rng.uniform(0.01, 0.05)
         points = [
             (side / 2 + math.cos(a) * r, side / 2 + math.sin(a) * r)
-            for a, r in ((angle, start), (angle + width, reach), (angle - width, reach * rng.uniform(0.6, 1.0)))
+            for a, r in (
+                (angle, start),
+                (angle + width, reach),
+                (angle - width, reach * rng.uniform(0.6, 1.0)),
+            )
         ]
         pen.polygon(points, fill=splinters[int(rng.integers(len(splinters)))])
     return finish(image, rng, 11.0)
@@ -175,7 +193,9 @@ def lattice(rng: np.random.Generator, colours: list[Colour]) -> Image.Image:
             swell = 0.5 + 0.5 * math.sin(phase + math.hypot(row - count * 0.4, column - count * 0.6) * 0.75)
             radius = cell * (0.08 + 0.36 * swell)
             x, y = (column + 0.5) * cell, (row + 0.5) * cell
-            pen.ellipse((x - radius, y - radius, x + radius, y + radius), fill=dots[int(swell * (len(dots) - 0.01))])
+            pen.ellipse(
+                (x - radius, y - radius, x + radius, y + radius), fill=dots[int(swell * (len(dots) - 0.01))]
+            )
     return finish(image, rng, 4.0)
 
 
@@ -204,7 +224,12 @@ def strokes(rng: np.random.Generator, colours: list[Colour]) -> Image.Image:
             offset = (bristle - 13) * side * 0.0035
             start, end = sorted(rng.uniform(0.02, 0.98, 2))
             pen.line(
-                (side * start, y + offset + slope * side * (start - 0.5), side * end, y + offset + slope * side * (end - 0.5)),
+                (
+                    side * start,
+                    y + offset + slope * side * (start - 0.5),
+                    side * end,
+                    y + offset + slope * side * (end - 0.5),
+                ),
                 fill=int(rng.uniform(120, 255)),
                 width=6,
             )
@@ -228,10 +253,10 @@ SHELF: list[tuple[str, str, str, int, Painter, str, str]] = [
     ("Harbour at Four", "Elin Moss", "ambient", 2014, tide, "0a1024 24385e 0a1322 dfe7f2", ".93 .22 .12 .91 .10 -21.5 .04 .11 68 2 0"),
     ("Letters to the Moon", "Paper Lighthouse", "indie folk", 2012, tide, "101a33 3a4f7a 131f38 f2ead8", ".84 .38 .26 .33 .12 -14.2 .03 .24 84 7 1"),
     ("Black Water Blues", "Otis Delacroix", "blues", 1998, tide, "05070d 1f2b3a 070b12 f0dca4", ".62 .49 .38 .06 .21 -11.8 .05 .34 76 4 0"),
-    ("Still", "Elin Moss", "neoclassical", 2018, tide, "0d1b2a 415a77 0d1b2a e0e1dd", ".97 .28 .09 .94 .09 -24.8 .04 .09 62 9 0"),
+    ("Still", "Elin Moss", "ambient", 2018, tide, "0d1b2a 415a77 0d1b2a e0e1dd", ".97 .28 .09 .94 .09 -24.8 .04 .09 62 9 0"),
     ("Windfall", "The Cider Press", "folk", 2009, orchard, "f5ebd6 dd8b3a b4c08a 8aa563 5f8350 3e6240", ".88 .51 .36 .04 .15 -10.6 .03 .62 104 7 1"),
     ("Fence Posts", "June Callahan", "country", 2005, orchard, "f9edcf e0a458 c9b27c a28a4f 7c6a3b 5b4b2b", ".58 .58 .54 .01 .17 -7.9 .03 .68 112 2 1"),
-    ("Small Fields", "The Cider Press", "singer-songwriter", 2011, orchard, "efe6dd c8553d aebd93 7f9c74 557a5d 2f5249", ".91 .44 .29 .02 .11 -12.3 .04 .47 92 0 1"),
+    ("Small Fields", "The Cider Press", "folk", 2011, orchard, "efe6dd c8553d aebd93 7f9c74 557a5d 2f5249", ".91 .44 .29 .02 .11 -12.3 .04 .47 92 0 1"),
     ("Morning Hymnal", "St. Brendan Choir", "gospel", 2001, orchard, "fff4e0 f2b134 c7cf9f a1b57b 7b9a5f 5a7a4a", ".66 .47 .55 .00 .46 -8.8 .05 .66 88 5 1"),
     ("Velvet Staircase", "Roy Amber & the Keys", "soul", 1973, rings, "f2e3c6 d1495b edae49 00798c 30638e", ".35 .71 .58 .04 .12 -9.4 .06 .78 104 10 0"),
     ("Sunday Strut", "The Brass Ministry", "funk", 1977, rings, "3b1c32 f18f01 c73e1d 6a994e f7ede2", ".18 .84 .77 .11 .13 -8.2 .08 .93 108 2 0"),
@@ -248,9 +273,7 @@ SHELF: list[tuple[str, str, str, int, Painter, str, str]] = [
     ("Left Hand Only", "Theo Bright Trio", "jazz", 1959, strokes, "f1e3d3 99582a 6f1d1b 432818 bb9457", ".94 .47 .22 .88 .16 -17.2 .04 .41 136 3 1"),
 ]  # fmt: skip
 
-FEATURES = (
-    "acousticness danceability energy instrumentalness liveness loudness speechiness valence tempo key mode".split()
-)
+FEATURES = "acousticness danceability energy instrumentalness liveness loudness speechiness valence tempo key mode".split()
 
 
 def draw_covers(folder: Path) -> None:
@@ -270,7 +293,9 @@ def draw_shelf(folder: Path) -> None:
         for seed, (title, artist, genre, year, painter, colours, numbers) in enumerate(SHELF):
             stem = "".join(letter if letter.isalnum() else "-" for letter in title.lower()).strip("-")
             picture = painter(np.random.default_rng(seed + 100), hex_colours(colours))
-            picture.resize((320, 320), Image.Resampling.LANCZOS).save(folder / "covers" / f"{stem}.jpg", quality=82)
+            picture.resize((320, 320), Image.Resampling.LANCZOS).save(
+                folder / "covers" / f"{stem}.jpg", quality=82
+            )
             writer.writerow([f"covers/{stem}.jpg", artist, title, genre, year, *numbers.split(), 4])
 
 

@@ -24,7 +24,12 @@ err = Console(stderr=True)
 
 ConfigOption = Annotated[
     Path | None,
-    typer.Option("--config", "-c", help="Configuration file.  [default: ./config.toml when it is there]", dir_okay=False),
+    typer.Option(
+        "--config",
+        "-c",
+        help="Configuration file.  [default: ./config.toml when it is there]",
+        dir_okay=False,
+    ),
 ]
 EngineOption = Annotated[
     str | None,

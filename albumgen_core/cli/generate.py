@@ -35,16 +35,23 @@ from albumgen_core.settings import Settings
 Covers = Annotated[
     list[Path], typer.Argument(help="Pictures: PNG, JPEG, WebP or GIF.", metavar="COVER…", show_default=False)
 ]
-OneCover = Annotated[Path, typer.Argument(help="A picture: PNG, JPEG, WebP or GIF.", metavar="COVER", show_default=False)]
+OneCover = Annotated[
+    Path, typer.Argument(help="A picture: PNG, JPEG, WebP or GIF.", metavar="COVER", show_default=False)
+]
 Rag = Annotated[bool, typer.Option("--rag/--no-rag", help="Reason from the nearest albums of the index too.")]
 Seconds = Annotated[
-    float | None, typer.Option(min=1.0, max=300.0, help="Length of the clip.  [default: clip.seconds]", show_default=False)
+    float | None,
+    typer.Option(min=1.0, max=300.0, help="Length of the clip.  [default: clip.seconds]", show_default=False),
 ]
 Seed = Annotated[
     int | None,
-    typer.Option(min=0, max=2**31 - 1, help="The same seed gives the same clip.  [default: random]", show_default=False),
+    typer.Option(
+        min=0, max=2**31 - 1, help="The same seed gives the same clip.  [default: random]", show_default=False
+    ),
 ]
-Style = Annotated[str | None, typer.Option("--prompt-style", help="concise or slides.  [default: prompt.style]")]
+Style = Annotated[
+    str | None, typer.Option("--prompt-style", help="concise or slides.  [default: prompt.style]")
+]
 Out = Annotated[Path, typer.Option("--out", "-o", help="Folder for the results; one subfolder a cover.")]
 
 STAGE_WORDS: dict[Stage, str] = {
@@ -83,7 +90,8 @@ def generate(
         settings = settings_for(config, engine=engine)
         pipeline = open_pipeline(settings)
         requests = [
-            _request(settings, path, rag=rag, seconds=seconds, seed=seed, style=prompt_style) for path in covers
+            _request(settings, path, rag=rag, seconds=seconds, seed=seed, style=prompt_style)
+            for path in covers
         ]
         takes = run_with_progress(pipeline, requests, [path.name for path in covers])
         failed = 0
@@ -150,15 +158,15 @@ def compare(
             for rag in (True, False)
         ]
         with_rag, without = run_with_progress(pipeline, requests, ["with RAG", "without RAG"])
-        for take in (with_rag, without):
-            if not isinstance(take, Take):
-                raise take if isinstance(take, AlbumGenError) else AlbumGenError(f"{cover}: {take}")
-        assert isinstance(with_rag, Take) and isinstance(without, Take)
+        if not isinstance(with_rag, Take) or not isinstance(without, Take):
+            raise AlbumGenError(f"{cover}: {without if isinstance(with_rag, Take) else with_rag}")
         folder = out_dir / f"{cover.stem}-compared"
         write_take(with_rag, folder / "rag")
         write_take(without, folder / "no-rag")
         card = folder / "comparison.png"
-        card.write_bytes(render_comparison(pipeline.card_content(with_rag, requests[0]), pipeline.card_content(without, requests[1])))
+        left = pipeline.card_content(with_rag, requests[0])
+        right = pipeline.card_content(without, requests[1])
+        card.write_bytes(render_comparison(left, right))
         out.print(
             _attributes_table(cover.name, {"with RAG": with_rag.attributes, "without": without.attributes})
         )
@@ -187,7 +195,9 @@ def run_with_progress(
         takes = pipeline.run(requests, on_progress=tell)
         for task, label, take in zip(tasks, labels, takes, strict=True):
             if isinstance(take, Take):
-                progress.update(task, completed=sum(STAGE_WEIGHTS.values()), description=f"{label} [green]done[/]")
+                progress.update(
+                    task, completed=sum(STAGE_WEIGHTS.values()), description=f"{label} [green]done[/]"
+                )
     return takes
 
 
@@ -197,8 +207,9 @@ def print_take(path: Path, take: Take, folder: Path) -> None:
     mode = f" {attributes.mode}" if attributes.mode else ""
     label = "sketch" if take.family == "sketch" else take.composer
     out.print(
-        f"[bold]{path.name}[/] → {attributes.album_genre}, {attributes.key}{mode}, {attributes.tempo:.0f} BPM, "
-        f"{attributes.time_signature}/4, {take.seconds:.1f} s [dim]({label}, seed {take.seed})[/]",
+        f"[bold]{path.name}[/] → {attributes.album_genre}, {attributes.key}{mode}, "
+        f"{attributes.tempo:.0f} BPM, {attributes.time_signature}/4, {take.seconds:.1f} s "
+        f"[dim]({label}, seed {take.seed})[/]",
         soft_wrap=True,
         highlight=False,
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from albumgen_core.assembly import open_pipeline
 from albumgen_core.audio import Audio
@@ -30,6 +31,18 @@ class PipelineRunner:
     def __init__(self, pipeline: Pipeline, results_dir: Path) -> None:
         self.pipeline = pipeline
         self.results_dir = results_dir
+
+    def engine_info(self) -> dict[str, Any]:
+        """What the worker says of itself when it is ready."""
+        engine = self.pipeline.engine
+        return {
+            "family": engine.family,
+            "embedder": engine.embedder.name,
+            "describer": engine.describer.name,
+            "composer": engine.composer.name,
+            "albums": len(self.pipeline.index) if self.pipeline.index is not None else 0,
+            "notices": list(self.pipeline.notices),
+        }
 
     def run(
         self, jobs: Sequence[JobSpec], *, on_progress: JobProgress, is_cancelled: JobCancelCheck

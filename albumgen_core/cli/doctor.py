@@ -1,0 +1,149 @@
+"""`albumgen doctor`: is everything here that the configuration needs?"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import platform
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+import typer
+
+from albumgen_core import __version__
+from albumgen_core.cli.console import (
+    EXIT_ERROR,
+    ConfigOption,
+    EngineOption,
+    errors_as_sentences,
+    out,
+    settings_for,
+)
+from albumgen_core.cli.weights import source_of
+from albumgen_core.errors import AlbumGenError
+from albumgen_core.settings import Settings
+
+Verdict = Literal["ok", "note", "problem"]
+MARKS: dict[Verdict, str] = {"ok": "[green]✓[/]", "note": "[yellow]·[/]", "problem": "[red]✗[/]"}
+
+PACKAGES = (
+    "torch",
+    "transformers",
+    "peft",
+    "chromadb",
+    "discord.py",
+    "symusic",
+    "pydub",
+    "soundfile",
+    "Pillow",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One line of the report."""
+
+    verdict: Verdict
+    subject: str
+    message: str
+
+
+def doctor(engine: EngineOption = None, config: ConfigOption = None) -> None:
+    """Check the installation, the settings, the weights and the album index; say what to do about problems.
+
+    Exit code 2 when something that the configuration needs is missing.
+    """
+    with errors_as_sentences():
+        settings = settings_for(config, engine=engine)
+        problems = 0
+        for check in _checks(settings):
+            out.print(
+                f"{MARKS[check.verdict]} [bold]{check.subject}[/]  {check.message}",
+                soft_wrap=True,
+                highlight=False,
+            )
+            problems += check.verdict == "problem"
+        if problems:
+            raise typer.Exit(EXIT_ERROR)
+
+
+def _checks(settings: Settings) -> Iterator[Check]:
+    yield Check("ok", "AlbumGen", f"{__version__} on Python {platform.python_version()}, {platform.system()}")
+    yield from _packages()
+    yield from _disk(settings)
+    yield from _encoders()
+    yield from _engine(settings)
+    yield from _index(settings)
+
+
+def _packages() -> Iterator[Check]:
+    found, missing = [], []
+    for name in PACKAGES:
+        try:
+            found.append(f"{name} {importlib.metadata.version(name)}")
+        except importlib.metadata.PackageNotFoundError:
+            missing.append(name)
+    yield Check("ok", "packages", ", ".join(found))
+    for name in missing:
+        yield Check("problem", name, f"is not installed; run `pip install {name}`")
+
+
+def _disk(settings: Settings) -> Iterator[Check]:
+    place = settings.data_dir
+    while not place.exists():
+        place = place.parent
+    free = shutil.disk_usage(place).free / 2**20
+    enough = free >= settings.inference.min_free_megabytes
+    yield Check("ok" if enough else "problem", "disk", f"{free / 1024:.1f} GiB free for {settings.data_dir}")
+
+
+def _encoders() -> Iterator[Check]:
+    import imageio_ffmpeg
+    import soundfile
+
+    try:
+        yield Check("ok", "MP3", f"ffmpeg {imageio_ffmpeg.get_ffmpeg_version()} from imageio-ffmpeg")
+    except RuntimeError as error:
+        yield Check(
+            "problem", "MP3", f"no ffmpeg ({error}); run `pip install --force-reinstall imageio-ffmpeg`"
+        )
+    opus = "OPUS" in soundfile.available_subtypes("OGG")
+    yield Check("ok" if opus else "problem", "Opus", f"libsndfile {soundfile.__libsndfile_version__}")
+
+
+def _engine(settings: Settings) -> Iterator[Check]:
+    family = settings.engine.family
+    yield Check(
+        "ok",
+        "engine",
+        f"{family}" + (", the sketch may stand in" if settings.engine.fallback == "sketch" else ""),
+    )
+    if family == "neural":
+        from albumgen_core.engines.neural.inspection import check
+        from albumgen_core.engines.neural.specs import SPECS
+
+        for role, spec in SPECS.items():
+            for finding in check(spec, *source_of(settings.engine, role)):
+                size = f" ({finding.size / 2**20:,.0f} MiB)" if finding.size is not None else ""
+                yield Check(
+                    "ok" if finding.ok else "problem",
+                    spec.title,
+                    f"{finding.subject}: {finding.message}{size}",
+                )
+            yield Check("note", spec.title, f"licence of {spec.default}: {spec.licence}")
+
+
+def _index(settings: Settings) -> Iterator[Check]:
+    from albumgen_core.engines.load import load_engine
+    from albumgen_core.retrieval import AlbumIndex
+
+    try:
+        name = load_engine(settings.engine).engine.embedder.name
+        with AlbumIndex.open(settings.index_dir, embedder_name=name) as index:
+            yield Check(
+                "ok", "album index", f"{len(index):,} albums at {settings.index_dir}, embedded by {name}"
+            )
+    except AlbumGenError as error:
+        verdict: Verdict = "problem" if settings.index.on_failure == "refuse" else "note"
+        yield Check(verdict, "album index", f"{error} Without it, covers are read alone.")
