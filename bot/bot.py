@@ -1,0 +1,158 @@
+"""The client: what it listens to, what it owns, in which order things start and stop."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import discord
+from discord.ext import commands
+
+from albumgen_core.inference.client import InferenceClient
+from albumgen_core.inference.database import Database
+from albumgen_core.inference.migrations import MigrationSet
+from albumgen_core.inference.queue import QueueLimits
+from albumgen_core.inference.settings import DAY, ClientSettings
+from bot.delivery import Delivery
+from bot.guild_settings import GuildSettingsStore
+from bot.i18n import CatalogueTranslator, language_of
+from bot.message_log import MessageLog
+from bot.requests import Requests
+from bot.settings import BotSettings
+
+log = logging.getLogger(__name__)
+
+COGS = (
+    "cogs.albumgen",
+    "cogs.regenerate",
+    "cogs.compare",
+    "cogs.gallery",
+    "cogs.stats",
+    "cogs.privacy",
+    "cogs.help",
+    "cogs.settings",
+    "cogs.status",
+)
+
+MIGRATIONS = MigrationSet("bot", Path(__file__).with_name("migrations"))
+
+
+def intents() -> discord.Intents:
+    """What the gateway is asked for, and nothing more; none of it is privileged.
+
+    guilds: channels and their permissions, to refuse before any work. guild_reactions, dm_reactions: 🔁, ⭐
+    and ❌. guild_messages, dm_messages: that a reply of ours was deleted (contents of others' messages stay
+    hidden without the privileged intent).
+    """
+    wanted = discord.Intents.none()
+    wanted.guilds = True
+    wanted.guild_reactions = wanted.dm_reactions = True
+    wanted.guild_messages = wanted.dm_messages = True
+    return wanted
+
+
+def client_settings(settings: BotSettings, **changes: Any) -> ClientSettings:
+    """The inference client's settings out of the bot's; `changes` win."""
+    core = settings.core
+    wanted: dict[str, Any] = {
+        "data_dir": core.data_dir,
+        "config": settings.path,
+        "workers": core.inference.workers,
+        "devices": core.inference.devices,
+        "limits": QueueLimits(
+            batch=core.inference.max_batch,
+            per_member=core.inference.max_jobs_per_member,
+            per_group=core.inference.max_jobs_per_group,
+            total=core.inference.max_jobs,
+        ),
+        "max_attempts": core.inference.max_attempts,
+        "progress_timeout": core.inference.hang_seconds,
+        "when_not_ready": core.inference.when_not_ready,
+        "min_free_bytes": core.inference.min_free_megabytes * 2**20,
+        "keep_results": core.retention.results_days * DAY,
+        "migrations": (MIGRATIONS,),
+    }
+    return ClientSettings(**(wanted | changes))
+
+
+class AlbumGenBot(commands.AutoShardedBot):
+    """The bot.
+
+    Args:
+        settings: everything it is told.
+        connector: makes an aiohttp connector inside the running loop; None for the usual one.
+        inference: settings of the inference client, where they differ from those derived of `settings`.
+        more: passed on to discord.py.
+
+    Attributes (after `setup_hook`, all but settings): inference, database, guild_settings, messages (which
+    message shows which job), requests, delivery, session (reads pictures from Discord's CDN; no redirects).
+    """
+
+    inference: InferenceClient
+    database: Database
+    guild_settings: GuildSettingsStore
+    messages: MessageLog
+    requests: Requests
+    delivery: Delivery
+    session: aiohttp.ClientSession
+
+    def __init__(
+        self,
+        settings: BotSettings,
+        *,
+        connector: Callable[[], aiohttp.BaseConnector] | None = None,
+        inference: ClientSettings | None = None,
+        **more: Any,
+    ) -> None:
+        options: dict[str, Any] = {
+            "intents": intents(),
+            "allowed_mentions": discord.AllowedMentions.none(),
+            "member_cache_flags": discord.MemberCacheFlags.none(),
+            "chunk_guilds_at_startup": False,
+            "max_messages": None,
+            "help_command": None,
+        }
+        if connector is not None:
+            options["connector"] = connector()
+        super().__init__(commands.when_mentioned, **(options | more))
+        self.settings = settings
+        self._new_connector = connector
+        self._client_settings = inference or client_settings(settings)
+
+    async def setup_hook(self) -> None:
+        """Open the journal, start the workers (they warm up meanwhile), load the cogs."""
+        self.inference = InferenceClient(self._client_settings)
+        await self.inference.start()
+        self.database = self.inference.database
+        self.guild_settings = GuildSettingsStore(self.database, self.settings.discord.guild_defaults)
+        self.messages = MessageLog(self.database)
+        self.session = aiohttp.ClientSession(connector=self._new_connector() if self._new_connector else None)
+        self.requests = Requests(self)
+        self.delivery = Delivery(self)
+        await self.tree.set_translator(CatalogueTranslator())
+        for name in COGS:
+            if importlib.util.find_spec(name) is None:
+                log.warning("%s is missing", name)
+                continue
+            await self.load_extension(name)
+        self.delivery.start()
+
+    async def locale_of(self, interaction: discord.Interaction[Any]) -> str:
+        """Language of the replies: what the server fixed, else the member's own."""
+        fixed = (await self.guild_settings.of(interaction.guild_id)).language
+        return fixed or language_of(interaction.locale)
+
+    async def close(self) -> None:
+        """Take nothing new, let running clips end within the grace period, leave the rest in the journal."""
+        if hasattr(self, "delivery"):
+            await self.delivery.close()
+        if hasattr(self, "inference"):
+            await self.inference.close(grace=self.settings.core.inference.grace_seconds)
+        if hasattr(self, "session"):
+            await self.session.close()
+        await super().close()

@@ -1,0 +1,93 @@
+"""The table of messages that show jobs: how a reaction finds its clip after weeks and restarts."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from albumgen_core.inference.database import Database
+from albumgen_core.inference.records import JobRecord
+
+
+@dataclass(frozen=True, slots=True)
+class KnownMessage:
+    """A row of bot_messages.
+
+    Attributes:
+        message_id, channel_id, guild_id, user_id: Discord's ids; user_id is who asked; guild_id None in DMs.
+        job_id: the job, or a bundle's first; bundle_id: the bundle, or None.
+        kind: how it is rendered ("take", "comparison").
+        delivered_at: when the result came, seconds since the epoch; None before that.
+        deleted: whether the message is gone.
+    """
+
+    message_id: int
+    channel_id: int
+    guild_id: int | None
+    user_id: int
+    job_id: str
+    bundle_id: str | None
+    kind: str
+    delivered_at: float | None
+    deleted: bool
+
+
+_COLUMNS = "message_id, channel_id, guild_id, user_id, job_id, bundle_id, kind, delivered_at, deleted"
+
+
+class MessageLog:
+    """Reads and writes bot_messages."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def note(
+        self, message_id: int, channel_id: int, jobs: Sequence[JobRecord], *, delivered: bool
+    ) -> None:
+        """Remember that a message shows these jobs (one, or a bundle)."""
+        first = jobs[0]
+        origin, now = first.spec.origin, time.time()
+        await self._database.execute(
+            "INSERT INTO bot_messages (message_id, channel_id, guild_id, user_id, job_id, bundle_id, kind,"
+            " sent_at, delivered_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (message_id) DO UPDATE"
+            " SET delivered_at = coalesce(bot_messages.delivered_at, excluded.delivered_at)",
+            (
+                message_id,
+                channel_id,
+                origin.get("guild_id"),
+                int(origin.get("user_id") or 0),
+                first.job_id,
+                first.spec.bundle_id,
+                str(origin.get("kind", "take")),
+                now,
+                now if delivered else None,
+            ),
+        )
+
+    async def find(self, message_id: int) -> KnownMessage | None:
+        """The row of a message, or None where it is not one of ours."""
+        rows = await self._database.fetch(
+            f"SELECT {_COLUMNS} FROM bot_messages WHERE message_id = ?", (message_id,)
+        )
+        return _known(rows[0]) if rows else None
+
+    async def of_job(self, job_id: str) -> KnownMessage | None:
+        """The newest message that shows a job."""
+        rows = await self._database.fetch(
+            f"SELECT {_COLUMNS} FROM bot_messages WHERE job_id = ? ORDER BY message_id DESC LIMIT 1",
+            (job_id,),
+        )
+        return _known(rows[0]) if rows else None
+
+    async def mark_deleted(self, message_ids: Sequence[int]) -> None:
+        """Note that messages are gone."""
+        marks = ",".join("?" * len(message_ids))
+        await self._database.execute(
+            f"UPDATE bot_messages SET deleted = 1 WHERE message_id IN ({marks})", tuple(message_ids)
+        )
+
+
+def _known(row: object) -> KnownMessage:
+    values = list(row)  # type: ignore[call-overload]
+    return KnownMessage(*values[:-1], deleted=bool(values[-1]))
