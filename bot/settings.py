@@ -28,7 +28,6 @@ class DiscordSettings(SettingsSource):
 
     token: SecretStr = SecretStr("")
     owners: tuple[int, ...] = ()
-    operator_guild: int | None = None
     http_host: str = "127.0.0.1"
     http_port: int = Field(9464, ge=0, le=65535)
     upload_megabytes: float = Field(8.0, gt=0.1, le=100.0)

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from albumgen_core import __version__
-from albumgen_core.cli import doctor, generate, index, weights, worker
+from albumgen_core.cli import dataset, doctor, evaluate, generate, index, weights, worker
 
 app = typer.Typer(
     name="albumgen",
@@ -20,6 +20,8 @@ app.command()(generate.generate)
 app.command()(generate.describe)
 app.command()(generate.compare)
 app.add_typer(index.app, name="index")
+app.add_typer(dataset.app, name="dataset")
+app.add_typer(evaluate.app, name="evaluate")
 app.command("doctor")(doctor.doctor)
 app.add_typer(weights.app, name="weights")
 app.command("worker")(worker.worker)
