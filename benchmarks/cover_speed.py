@@ -15,7 +15,9 @@ from statistics import median
 
 from PIL import Image
 
-from albumgen_core.cover import read_cover
+from albumgen_core.cover import CoverLimits, read_cover
+
+LIMITS = CoverLimits(max_bytes=2**26)
 
 
 def milliseconds(work: Callable[[], object], repetitions: int) -> float:
@@ -43,7 +45,7 @@ def main(repetitions: int) -> None:
             buffer = io.BytesIO()
             noise.save(buffer, kind)
             data = buffer.getvalue()
-            safe = milliseconds(lambda data=data: read_cover(data), repetitions)
+            safe = milliseconds(lambda data=data: read_cover(data, LIMITS), repetitions)
             bare = milliseconds(lambda data=data: unprotected(data), repetitions)
             print(
                 f"{side:5} × {side:<5}{kind:5}{len(data) / 1e6:6.2f} MB  {safe:5.0f} ms  "
