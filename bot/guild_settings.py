@@ -8,14 +8,34 @@ from typing import Any, Literal
 
 from albumgen_core.errors import AlbumGenError
 from albumgen_core.inference.database import Database
+from albumgen_core.settings import Settings
 from bot.settings import GuildDefaults
 
 LANGUAGES = ("", "en", "de")
 """Reply languages a server may fix; "" follows each member's own."""
 
 
+RANGES: dict[str, tuple[int, int]] = {
+    "max_seconds": (5, 300),
+    "cooldown_seconds": (0, 3600),
+    "jobs_per_member": (1, 20),
+    "retention_days": (1, 3650),
+}
+"""Lowest and highest value of each number."""
+
+
 class GuildSettingError(AlbumGenError):
-    """A server setting was given a value it cannot have."""
+    """A server setting was given a value it cannot have.
+
+    Attributes:
+        name: which setting.
+        bounds: what it lies between, where it is a number.
+    """
+
+    def __init__(self, name: str, problem: str, bounds: tuple[int, int] | None = None) -> None:
+        super().__init__(f"{name} {problem}")
+        self.name = name
+        self.bounds = bounds
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,19 +67,29 @@ class GuildSettings:
     retention_days: int = 90
 
     def __post_init__(self) -> None:
-        _within("max_seconds", self.max_seconds, 5, 300)
-        _within("cooldown_seconds", self.cooldown_seconds, 0, 3600)
-        _within("jobs_per_member", self.jobs_per_member, 1, 20)
-        _within("retention_days", self.retention_days, 1, 3650)
+        for name, (lowest, highest) in RANGES.items():
+            if not lowest <= (value := getattr(self, name)) <= highest:
+                problem = f"must be between {lowest} and {highest}, not {value}."
+                raise GuildSettingError(name, problem, (lowest, highest))
         if self.pictures not in ("any", "nsfw_channels"):
-            raise GuildSettingError("pictures must be any or nsfw_channels.")
+            raise GuildSettingError("pictures", "must be any or nsfw_channels.")
         if self.language not in LANGUAGES:
-            raise GuildSettingError(f"language must be one of {', '.join(LANGUAGES[1:])}, or empty.")
+            raise GuildSettingError("language", f"must be one of {', '.join(LANGUAGES[1:])}, or empty.")
 
     @classmethod
     def from_defaults(cls, defaults: GuildDefaults) -> GuildSettings:
         """A server that has changed nothing yet."""
         return cls(**defaults.model_dump())
+
+
+def bounds_of(core: Settings) -> dict[str, tuple[int, int]]:
+    """Lowest and highest value of each number in RANGES that the operator's own limits leave to a server."""
+    highest = {
+        "max_seconds": int(core.clip.max_seconds),
+        "jobs_per_member": core.inference.max_jobs_per_member,
+        "retention_days": core.retention.results_days or RANGES["retention_days"][1],
+    }
+    return {name: (low, max(low, min(high, highest.get(name, high)))) for name, (low, high) in RANGES.items()}
 
 
 class GuildSettingsStore:
@@ -104,8 +134,3 @@ def _known_fields(stored: dict[str, Any]) -> dict[str, Any]:
         for name, value in stored.items()
         if name in names
     }
-
-
-def _within(name: str, value: int, lowest: int, highest: int) -> None:
-    if not lowest <= value <= highest:
-        raise GuildSettingError(f"{name} must be between {lowest} and {highest}, not {value}.")
