@@ -11,7 +11,6 @@
 
 #include <math.h>
 #include <stdint.h>
-#include <string.h>
 
 #if defined(_WIN32)
 #define EXPORT __declspec(dllexport)
@@ -53,7 +52,7 @@ typedef struct {
     const int64_t *prompts; /* (clips,): tokens of each prompt */
     float *hidden;          /* (rows, width), in and out */
     float *work;            /* (rows, 3 * width + inner) and (threads, capacity + longest + 64) */
-    uint8_t *parts;         /* (rows, 2, inner) */
+    uint8_t *parts;         /* rows * 2 * inner bytes */
     float *row_scale;       /* (rows,) */
     int64_t threads;
 } Step;
@@ -91,8 +90,16 @@ static VNNI inline __m512 gelu_ps(__m512 x) {
     return _mm512_mul_ps(x, _mm512_mask_blend_ps(negative, _mm512_sub_ps(one, half), half));
 }
 
-/* One row to its two int8 parts, each stored + 128; returns the row's scale. `x` is spoilt. */
-static VNNI float split_row(const Linear *w, float *x, uint8_t *parts) {
+/* Rows that go through a product together: as many as registers hold sums for. */
+static inline int64_t tile_rows(int64_t left) { return left >= 4 ? 4 : left >= 2 ? 2 : 1; }
+
+/* One of `rows` rows to its two int8 parts, each stored + 128; returns the row's scale. `x` is spoilt.
+ * Tiles of rows follow one another in `parts`, each as [in / 4][row, part][4]: the order a product reads. */
+static VNNI float split_row(const Linear *w, float *x, uint8_t *parts, int64_t row, int64_t rows) {
+    int64_t first = 0;
+    while (first + tile_rows(rows - first) <= row) first += tile_rows(rows - first);
+    const int64_t stride = 2 * tile_rows(rows - first);
+    uint32_t *to = (uint32_t *)(parts + 2 * first * w->in) + 2 * (row - first);
     __m512 top = _mm512_setzero_ps();
     for (int64_t i = 0; i < w->in; i += 16) {
         __m512 v = _mm512_mul_ps(_mm512_loadu_ps(x + i), _mm512_loadu_ps(w->balance + i));
@@ -106,63 +113,73 @@ static VNNI float split_row(const Linear *w, float *x, uint8_t *parts) {
         __m512 v = _mm512_mul_ps(_mm512_loadu_ps(x + i), factor);
         __m512i high = _mm512_cvtps_epi32(v);
         __m512i low = _mm512_cvtps_epi32(_mm512_mul_ps(_mm512_sub_ps(v, _mm512_cvtepi32_ps(high)), spread));
-        _mm_storeu_si128((__m128i *)(parts + i), _mm512_cvtusepi32_epi8(_mm512_add_epi32(high, shift)));
-        _mm_storeu_si128((__m128i *)(parts + w->in + i), _mm512_cvtusepi32_epi8(_mm512_add_epi32(low, shift)));
+        uint32_t fours[8];
+        _mm_storeu_si128((__m128i *)fours, _mm512_cvtusepi32_epi8(_mm512_add_epi32(high, shift)));
+        _mm_storeu_si128((__m128i *)(fours + 4), _mm512_cvtusepi32_epi8(_mm512_add_epi32(low, shift)));
+        for (int j = 0; j < 4; j++, to += stride) {
+            to[0] = fours[j];
+            to[1] = fours[4 + j];
+        }
     }
     return scale;
 }
 
-/* 32 outputs of one row or two (parts of `in` bytes: high, low, high, low): y = x @ w.T. */
-static VNNI inline __attribute__((always_inline)) void product_tile(
-    const Linear *w, int64_t block, const uint8_t *parts, const float *row_scale, int rows, __m512 y[4]) {
+enum { STORE, ADD, GELU };
+
+/* A block of outputs of a tile of `rows` rows: y = x @ w.T. Inlined with a constant, so that all sums stay in
+ * registers. */
+static VNNI inline __attribute__((always_inline)) void product_tile(const Linear *w, int64_t block,
+                                                                    const uint8_t *parts, const float *row_scale,
+                                                                    int rows, float *out, int64_t stride, int mode) {
+    enum { vectors = BLOCK / 16 };
     const int8_t *weights = w->packed + block * BLOCK * w->in;
-    __m512i sum[8];
-    for (int i = 0; i < 8; i++) sum[i] = _mm512_setzero_si512();
+    const int64_t start = block * BLOCK;
+    __m512i sum[16];
+    for (int i = 0; i < 2 * rows * vectors; i++) sum[i] = _mm512_setzero_si512();
     for (int64_t k = 0; k < w->in; k += 4) {
-        __m512i first = _mm512_loadu_si512(weights + k * BLOCK);
-        __m512i second = _mm512_loadu_si512(weights + k * BLOCK + 64);
+        __m512i four[vectors];
+        for (int v = 0; v < vectors; v++) four[v] = _mm512_loadu_si512(weights + k * BLOCK + 64 * v);
         for (int part = 0; part < 2 * rows; part++) {
-            int32_t four;
-            memcpy(&four, parts + part * w->in + k, 4);
-            __m512i x = _mm512_set1_epi32(four);
-            sum[2 * part] = _mm512_dpbusd_epi32(sum[2 * part], x, first);
-            sum[2 * part + 1] = _mm512_dpbusd_epi32(sum[2 * part + 1], x, second);
+            __m512i x = _mm512_set1_epi32(*(const int32_t *)(parts + 2 * rows * k + 4 * part));
+            for (int v = 0; v < vectors; v++)
+                sum[part * vectors + v] = _mm512_dpbusd_epi32(sum[part * vectors + v], x, four[v]);
         }
     }
-    for (int half = 0; half < 2; half++) {
-        __m512 scale = _mm512_loadu_ps(w->scale + block * BLOCK + half * 16);
-        __m512i offset = _mm512_loadu_si512(w->offset + block * BLOCK + half * 16);
+    for (int v = 0; v < vectors; v++) {
+        __m512 scale = _mm512_loadu_ps(w->scale + start + v * 16);
+        __m512i offset = _mm512_loadu_si512(w->offset + start + v * 16);
         for (int row = 0; row < rows; row++) {
-            __m512 high = _mm512_cvtepi32_ps(_mm512_sub_epi32(sum[4 * row + half], offset));
-            __m512 low = _mm512_cvtepi32_ps(_mm512_sub_epi32(sum[4 * row + 2 + half], offset));
-            __m512 both = _mm512_fmadd_ps(low, _mm512_set1_ps(0.5f / LEVELS), high);
-            y[2 * row + half] = _mm512_mul_ps(both, _mm512_mul_ps(scale, _mm512_set1_ps(row_scale[row])));
+            __m512 high = _mm512_cvtepi32_ps(_mm512_sub_epi32(sum[2 * row * vectors + v], offset));
+            __m512 low = _mm512_cvtepi32_ps(_mm512_sub_epi32(sum[(2 * row + 1) * vectors + v], offset));
+            __m512 y = _mm512_fmadd_ps(low, _mm512_set1_ps(0.5f / LEVELS), high);
+            float *to = out + row * stride + start + v * 16;
+            y = _mm512_mul_ps(y, _mm512_mul_ps(scale, _mm512_set1_ps(row_scale[row])));
+            if (mode == ADD)
+                y = _mm512_add_ps(y, _mm512_loadu_ps(to));
+            else if (mode == GELU)
+                y = gelu_ps(y);
+            _mm512_storeu_ps(to, y);
         }
     }
 }
 
-enum { STORE, ADD, GELU };
-
+/* out (+)= x @ w.T for rows prepared by split_row. As many rows as registers hold share one reading of a
+ * block, so that arithmetic hides behind memory. */
 static VNNI void product(const Linear *w, const uint8_t *parts, const float *row_scale, int64_t rows, float *out,
                          int64_t stride, int mode) {
 #pragma omp for schedule(static)
     for (int64_t block = 0; block < w->out / BLOCK; block++) {
-        for (int64_t row = 0; row < rows; row += 2) {
-            int count = row + 1 < rows ? 2 : 1;
+        for (int64_t row = 0, count; row < rows; row += count) {
             const uint8_t *x = parts + 2 * row * w->in;
-            __m512 y[4];
-            if (count == 2) /* constants, so that the compiler unrolls both */
-                product_tile(w, block, x, row_scale + row, 2, y);
+            const float *scale = row_scale + row;
+            float *y = out + row * stride;
+            count = tile_rows(rows - row);
+            if (count == 4)
+                product_tile(w, block, x, scale, 4, y, stride, mode);
+            else if (count == 2)
+                product_tile(w, block, x, scale, 2, y, stride, mode);
             else
-                product_tile(w, block, x, row_scale + row, 1, y);
-            for (int i = 0; i < 2 * count; i++) {
-                float *to = out + (row + i / 2) * stride + block * BLOCK + (i % 2) * 16;
-                if (mode == ADD)
-                    y[i] = _mm512_add_ps(y[i], _mm512_loadu_ps(to));
-                else if (mode == GELU)
-                    y[i] = gelu_ps(y[i]);
-                _mm512_storeu_ps(to, y[i]);
-            }
+                product_tile(w, block, x, scale, 1, y, stride, mode);
         }
     }
 }
@@ -237,7 +254,7 @@ static VNNI void prepare(const Step *s, const Linear *w, const Norm *norm, float
             normalise(x, norm, s->width, spare + row * 3 * s->width);
             x = spare + row * 3 * s->width;
         }
-        s->row_scale[row] = split_row(w, x, s->parts + 2 * row * w->in);
+        s->row_scale[row] = split_row(w, x, s->parts, row, rows);
     }
 }
 
@@ -296,7 +313,7 @@ EXPORT VNNI void albumgen_product(const Linear *w, float *x, int64_t rows, uint8
     {
 #pragma omp for schedule(static)
         for (int64_t row = 0; row < rows; row++)
-            row_scale[row] = split_row(w, x + row * w->in, parts + 2 * row * w->in);
+            row_scale[row] = split_row(w, x + row * w->in, parts, row, rows);
         product(w, parts, row_scale, rows, y, w->out, STORE);
     }
 }
