@@ -87,7 +87,7 @@ def bounds_of(core: Settings) -> dict[str, tuple[int, int]]:
     highest = {
         "max_seconds": int(core.clip.max_seconds),
         "jobs_per_member": core.inference.max_jobs_per_member,
-        "retention_days": core.retention.results_days or RANGES["retention_days"][1],
+        "retention_days": core.retention.results_days,
     }
     return {name: (low, max(low, min(high, highest.get(name, high)))) for name, (low, high) in RANGES.items()}
 

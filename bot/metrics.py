@@ -7,6 +7,7 @@ event loop runs) is counted as it happens.
 from __future__ import annotations
 
 import asyncio
+import logging
 import math
 import time
 from typing import TYPE_CHECKING, Any
@@ -39,7 +40,6 @@ class Metrics:
 
     Attributes:
         registry: for further metrics of other rooms.
-        errors: apologies made, counted by where ("command", "component", …).
     """
 
     def __init__(self, bot: AlbumGenBot) -> None:
@@ -66,7 +66,9 @@ class Metrics:
         self._interactions = Counter(
             "albumgen_interactions", "Interactions received.", ["kind"], registry=self.registry
         )
-        self.errors = Counter("albumgen_errors", "Apologies made.", ["where"], registry=self.registry)
+        self._log = _LogCounter(
+            Counter("albumgen_log_records", "Warnings and errors logged.", ["level"], registry=self.registry)
+        )
         self._lag = Histogram(
             "albumgen_event_loop_lag_seconds",
             "How much later than asked the event loop runs.",
@@ -80,11 +82,13 @@ class Metrics:
     def start(self) -> None:
         """Begin to count. Call inside the running loop."""
         self._bot.add_listener(self._on_interaction, "on_interaction")
+        logging.getLogger().addHandler(self._log)
         self._watch = asyncio.create_task(self._watch_loop(), name="event-loop-lag")
 
     async def close(self) -> None:
         """Stop counting."""
         self._bot.remove_listener(self._on_interaction, "on_interaction")
+        logging.getLogger().removeHandler(self._log)
         if self._watch is not None:
             self._watch.cancel()
             await asyncio.gather(self._watch, return_exceptions=True)
@@ -144,3 +148,14 @@ class Metrics:
             due = clock() + _BEAT
             await asyncio.sleep(_BEAT)
             self._lag.observe(max(0.0, clock() - due))
+
+
+class _LogCounter(logging.Handler):
+    """Counts what went wrong; each apology to a member is an error in the log, under the same id."""
+
+    def __init__(self, counter: Counter) -> None:
+        super().__init__(logging.WARNING)
+        self._counter = counter
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._counter.labels(record.levelname.lower()).inc()

@@ -1,6 +1,6 @@
 """Clips are kept as long as their server wants, and no longer.
 
-The operator's `[retention] results_days` is the upper bound (0: none); a server may want them gone sooner.
+The operator's `[retention] results_days` is the upper bound; a server may want them gone sooner.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ DAY = 86400.0
 
 
 def days_kept(settings: GuildSettings, results_days: int) -> int:
-    """How many days a server's clips live: its own wish, within the operator's bound (0: no bound)."""
-    return min(settings.retention_days, results_days) if results_days else settings.retention_days
+    """How many days a server's clips live: its own wish, within the operator's bound."""
+    return min(settings.retention_days, results_days)
 
 
 class Retention:
@@ -29,7 +29,7 @@ class Retention:
     Args:
         inference: whose results.
         guilds: what each server wants.
-        results_days: the operator's bound, 0 for none. It also holds for direct messages.
+        results_days: the operator's bound. It also holds for direct messages.
     """
 
     def __init__(self, inference: InferenceClient, guilds: GuildSettingsStore, results_days: int) -> None:
@@ -60,8 +60,7 @@ class Retention:
         )
         return [(row[0], row[1], row[2], row[3]) for row in rows]
 
-    async def _days(self, group: str) -> float:
-        guild = int(group) if group.isdecimal() else None
-        if guild is None:
-            return self._results_days or float("inf")
-        return days_kept(await self._guilds.of(guild), self._results_days)
+    async def _days(self, group: str) -> int:
+        if not group.isdecimal():  # direct messages, or jobs of the command line
+            return self._results_days
+        return days_kept(await self._guilds.of(int(group)), self._results_days)

@@ -85,7 +85,7 @@ def hidden(server: Server, command: Json, user: User, channel: Channel, *, user_
         return "it is for age-restricted channels"
     bits = command.get("default_member_permissions")
     if bits is not None and not as_guest:
-        if bits == "0" and not server.may(user, channel, P.ADMINISTRATOR):
+        if int(bits) == 0 and not server.may(user, channel, P.ADMINISTRATOR):
             return "administrators only"
         if not server.may(user, channel, P(int(bits))):
             return "default_member_permissions"
