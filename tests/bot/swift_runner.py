@@ -1,0 +1,118 @@
+"""A runner for tests in which the music does not matter: whole result folders, at once.
+
+It starts in a fifth of a second and writes what the real pipeline writes, with real (if dull) files. The MP3
+carries the job's seed in an ID3v1 tag, so that whoever receives it can tell whose it is. A job takes
+``SWIFT_SECONDS`` (0 without) spread over its stages.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import soundfile
+from PIL import Image
+
+from albumgen_core.attributes import MusicalAttributes
+from albumgen_core.audio import Audio
+from albumgen_core.inference.jobs import STAGES, JobCancelCheck, JobOutcome, JobProgress, JobSpec
+from albumgen_core.result import Take, is_whole, write_take
+from albumgen_core.settings import load_settings
+
+SECONDS = "SWIFT_SECONDS"
+NAME = "tests.bot.swift_runner:swift"
+ATTRIBUTES: dict[str, Any] = {
+    "artist_name": "",
+    "album_genre": "ambient",
+    "key": "A",
+    "mode": "minor",
+    "time_signature": 4,
+    "tempo": 90.0,
+    "acousticness": 0.5,
+    "danceability": 0.4,
+    "energy": 0.3,
+    "instrumentalness": 0.9,
+    "liveness": 0.1,
+    "loudness": 0.4,
+    "speechiness": 0.1,
+    "valence": 0.2,
+}
+_TAG = b"TAG"
+_RATE = 32000
+
+
+def tagged(mp3: bytes, seed: int) -> bytes:
+    """An MP3 with an ID3v1 tag whose title is the seed."""
+    return mp3 + (_TAG + f"{seed}".encode()).ljust(128, b"\0")
+
+
+def seed_of(mp3: bytes) -> int | None:
+    """Inverse of `tagged`; None for an MP3 that is not whole or not ours."""
+    tag = mp3[-128:]
+    return int(tag[3:33].rstrip(b"\0")) if tag.startswith(_TAG) else None
+
+
+class SwiftRunner:
+    def __init__(self, results: Path, seconds: float) -> None:
+        self.results = results
+        self.seconds = seconds
+        tone = 0.1 * np.sin(2 * np.pi * 440 * np.arange(_RATE // 2) / _RATE)
+        self.audio = Audio(np.stack([tone, tone]).astype(np.float32), _RATE)
+        sound = io.BytesIO()
+        soundfile.write(sound, tone, _RATE, format="MP3")
+        self.mp3 = sound.getvalue()
+        picture = io.BytesIO()
+        Image.new("RGB", (64, 64), (90, 60, 200)).save(picture, "PNG")
+        self.card = picture.getvalue()
+
+    def engine_info(self) -> dict[str, object]:
+        return {"family": "sketch", "describer": "swift", "composer": "swift"}
+
+    def run(
+        self, jobs: Sequence[JobSpec], *, on_progress: JobProgress, is_cancelled: JobCancelCheck
+    ) -> list[JobOutcome]:
+        for stage in STAGES:
+            for job in jobs:
+                on_progress(job.job_id, stage, 0.5)
+            time.sleep(self.seconds / len(STAGES))
+        return [self._outcome(job, is_cancelled) for job in jobs]
+
+    def _outcome(self, job: JobSpec, is_cancelled: JobCancelCheck) -> JobOutcome:
+        if is_cancelled(job.job_id):
+            return JobOutcome(job.job_id, "cancelled")
+        folder = self.results / job.job_id
+        if not is_whole(folder):
+            write_take(self._take(job), folder)
+        return JobOutcome(job.job_id, "done", result_dir=str(folder))
+
+    def _take(self, job: JobSpec) -> Take:
+        jpeg = io.BytesIO()
+        with Image.open(job.cover_path) as cover:
+            cover.convert("RGB").save(jpeg, "JPEG")
+        return Take(
+            attributes=MusicalAttributes(**ATTRIBUTES),
+            neighbours=(),
+            rag=job.rag,
+            prompt="a dull tone",
+            seed=job.seed,
+            seconds=job.seconds,
+            audio=self.audio,
+            mp3=tagged(self.mp3, job.seed),
+            ogg=b"OggS",
+            card=self.card,
+            cover_jpeg=jpeg.getvalue(),
+            cover_sha256="0" * 64,
+            family="sketch",
+            describer="swift",
+            composer="swift",
+            lineage={"job_id": job.job_id, "parent_id": job.parent_id, "root_id": job.root_id},
+        )
+
+
+def swift(config: Path | None) -> SwiftRunner:
+    return SwiftRunner(load_settings(config).results_dir, float(os.environ.get(SECONDS, "0")))
