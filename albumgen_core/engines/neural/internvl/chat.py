@@ -97,8 +97,17 @@ class Chat:
 
     def encode_text(self, text: str) -> list[int]:
         """Token ids of mere text: no special token can be among them."""
-        ids = self._plain.encode(text, add_special_tokens=False).ids
-        return [i for i in ids if i not in self._specials.values()]
+        return [token for token, _, _ in self.encode_spans(text)]
+
+    def encode_spans(self, text: str) -> list[tuple[int, int, int]]:
+        """Like `encode_text`, each id with the characters of `text` it stands for: (id, start, end)."""
+        encoded = self._plain.encode(text, add_special_tokens=False)
+        specials = set(self._specials.values())
+        return [
+            (token, start, end)
+            for token, (start, end) in zip(encoded.ids, encoded.offsets, strict=True)
+            if token not in specials
+        ]
 
     def decode(self, ids: list[int]) -> str:
         """The text of `ids`, special tokens left out."""

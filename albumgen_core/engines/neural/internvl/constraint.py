@@ -19,6 +19,10 @@ MAX_TOKENS = 1024
 """More than the longest valid answer has bytes, so no answer is ever cut."""
 
 
+MAX_FREE_TOKENS = 256
+"""Where an answer without a grammar is cut: a usual one has 140 tokens, one that repeats itself no end."""
+
+
 class GrammarError(RuntimeError):
     """The grammar refused a token that it had allowed, or the schema cannot be compiled."""
 
@@ -88,3 +92,29 @@ class Guide:
     def _check(self) -> None:
         if self._matcher.is_error():
             raise GrammarError(self._matcher.get_error())
+
+
+class FreeGuide:
+    """A `Guide` that allows everything: to measure what the model does when nothing holds it."""
+
+    def __init__(self, end: int, longest: int = MAX_FREE_TOKENS) -> None:
+        self._end = end
+        self._longest = longest
+        self.tokens: list[int] = []
+
+    @property
+    def finished(self) -> bool:
+        """Whether the model has ended its answer, or it has become too long."""
+        return len(self.tokens) >= self._longest or self._end in self.tokens[-1:]
+
+    def forced(self) -> list[int]:
+        """Nothing is dictated."""
+        return []
+
+    def mask(self, logits: Tensor) -> Tensor:
+        """The logits as they are."""
+        return logits
+
+    def take(self, token: int) -> None:
+        """The token that was chosen."""
+        self.tokens.append(token)

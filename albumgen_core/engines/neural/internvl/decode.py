@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from transformers import DynamicCache
 
-from albumgen_core.engines.neural.internvl.constraint import MAX_TOKENS, GrammarError, Guide
+from albumgen_core.engines.neural.internvl.constraint import MAX_TOKENS, FreeGuide, GrammarError, Guide
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ def write_answer(
     model: Any,
     prompt: list[int],
     pixels: Tensor,
-    guide: Guide,
+    guide: Guide | FreeGuide,
     *,
     temperature: float = 0.0,
     seed: int = 0,

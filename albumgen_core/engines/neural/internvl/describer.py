@@ -14,7 +14,7 @@ from albumgen_core.engines.neural.internvl.adapter import apply_adapter
 from albumgen_core.engines.neural.internvl.answer import ANSWER_FIELDS, answer_schema, read_answer
 from albumgen_core.engines.neural.internvl.chat import Chat
 from albumgen_core.engines.neural.internvl.checkpoint import SPEC, Checkpoint, load_model, open_checkpoint
-from albumgen_core.engines.neural.internvl.constraint import Constraint
+from albumgen_core.engines.neural.internvl.constraint import Constraint, FreeGuide, Guide
 from albumgen_core.engines.neural.internvl.decode import write_answer
 from albumgen_core.engines.neural.internvl.question import build_question
 from albumgen_core.engines.neural.internvl.tiling import IMAGENET_MEAN, IMAGENET_STD, pixel_values
@@ -61,7 +61,7 @@ class InternVLDescriber:
             self._model = apply_adapter(self._model, adapter, merge=merge_adapter)
         rows = int(self._model.get_output_embeddings().weight.shape[0])
         self._constraint = Constraint(self._chat.tokenizer, rows, self._chat.turn_end, answer_schema())
-        self._mean, self._std = _statistics(self._checkpoint)
+        self._mean, self._std = picture_statistics(self._checkpoint)
         self._max_tiles = max_tiles
         self._temperature = temperature
         self._name = f"InternVL ({display_name(folder)}{' + LoRA' if adapter else ''})"
@@ -89,7 +89,24 @@ class InternVLDescriber:
         on_progress(1.0)
         return read_answer(text)
 
-    def _answer(self, cover: Cover, question: str, seed: int, on_progress: FractionCallback) -> str:
+    def answer_freely(self, cover: Cover, neighbours: Sequence[Neighbour] | None, *, seed: int = 0) -> str:
+        """What the model writes when no grammar holds it, valid or not: for evaluation only.
+
+        It ends where the model ends it, or after `constraint.MAX_FREE_TOKENS` tokens.
+        """
+        with memory_errors():
+            return self._answer(
+                cover, build_question(neighbours), seed, ignore_progress, FreeGuide(self._chat.turn_end)
+            )
+
+    def _answer(
+        self,
+        cover: Cover,
+        question: str,
+        seed: int,
+        on_progress: FractionCallback,
+        guide: Guide | FreeGuide | None = None,
+    ) -> str:
         pixels = pixel_values(
             cover.image,
             max_tiles=self._max_tiles,
@@ -110,7 +127,7 @@ class InternVLDescriber:
             self._model,
             self._chat.encode(question, len(pixels)),
             pixels,
-            self._constraint.start(),
+            self._constraint.start() if guide is None else guide,
             temperature=self._temperature,
             seed=seed,
             on_token=watch,
@@ -141,7 +158,7 @@ def load_describer(
     )
 
 
-def _statistics(checkpoint: Checkpoint) -> tuple[tuple[float, ...], tuple[float, ...]]:
+def picture_statistics(checkpoint: Checkpoint) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Mean and deviation that pictures are normalised with, from a native checkpoint's preprocessor."""
     path = checkpoint.folder / "preprocessor_config.json"
     if checkpoint.layout == "original" or not path.is_file():
