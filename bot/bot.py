@@ -11,6 +11,7 @@ from typing import Any
 
 import aiohttp
 import discord
+from discord import app_commands
 from discord.ext import commands
 
 from albumgen_core.inference.client import InferenceClient
@@ -18,12 +19,16 @@ from albumgen_core.inference.database import Database
 from albumgen_core.inference.migrations import MigrationSet
 from albumgen_core.inference.queue import QueueLimits
 from albumgen_core.inference.settings import DAY, ClientSettings
+from bot.commands_sync import Registration, register_commands
 from bot.delivery import Delivery
+from bot.errors import answer_error
 from bot.guild_settings import GuildSettingsStore
 from bot.i18n import CatalogueTranslator, language_of
 from bot.message_log import MessageLog
+from bot.progress import Board
 from bot.requests import Requests
 from bot.settings import BotSettings
+from bot.startup import ready
 
 log = logging.getLogger(__name__)
 
@@ -80,6 +85,16 @@ def client_settings(settings: BotSettings, **changes: Any) -> ClientSettings:
     return ClientSettings(**(wanted | changes))
 
 
+class Tree(app_commands.CommandTree["AlbumGenBot"]):
+    """Commands whose errors are answered."""
+
+    async def on_error(
+        self, interaction: discord.Interaction[AlbumGenBot], error: app_commands.AppCommandError, /
+    ) -> None:
+        """See `errors.answer_error`."""
+        await answer_error(self.client, interaction, error)
+
+
 class AlbumGenBot(commands.AutoShardedBot):
     """The bot.
 
@@ -90,7 +105,8 @@ class AlbumGenBot(commands.AutoShardedBot):
         more: passed on to discord.py.
 
     Attributes (after `setup_hook`, all but settings): inference, database, guild_settings, messages (which
-    message shows which job), requests, delivery, session (reads pictures from Discord's CDN; no redirects).
+    message shows which job), requests, delivery, board (queue messages), session (reads pictures from
+    Discord's CDN).
     """
 
     inference: InferenceClient
@@ -99,6 +115,7 @@ class AlbumGenBot(commands.AutoShardedBot):
     messages: MessageLog
     requests: Requests
     delivery: Delivery
+    board: Board
     session: aiohttp.ClientSession
 
     def __init__(
@@ -116,6 +133,7 @@ class AlbumGenBot(commands.AutoShardedBot):
             "chunk_guilds_at_startup": False,
             "max_messages": None,
             "help_command": None,
+            "tree_cls": Tree,
         }
         if connector is not None:
             options["connector"] = connector()
@@ -123,6 +141,8 @@ class AlbumGenBot(commands.AutoShardedBot):
         self.settings = settings
         self._new_connector = connector
         self._client_settings = inference or client_settings(settings)
+        self._registration: Registration | None = None
+        self._greeted = False
 
     async def setup_hook(self) -> None:
         """Open the journal, start the workers (they warm up meanwhile), load the cogs."""
@@ -134,6 +154,7 @@ class AlbumGenBot(commands.AutoShardedBot):
         self.session = aiohttp.ClientSession(connector=self._new_connector() if self._new_connector else None)
         self.requests = Requests(self)
         self.delivery = Delivery(self)
+        self.board = Board(self)
         await self.tree.set_translator(CatalogueTranslator())
         for name in COGS:
             if importlib.util.find_spec(name) is None:
@@ -141,6 +162,23 @@ class AlbumGenBot(commands.AutoShardedBot):
                 continue
             await self.load_extension(name)
         self.delivery.start()
+        await self.board.resume()
+        try:
+            self._registration = await register_commands(self.tree, self.database)
+        except (discord.HTTPException, aiohttp.ClientError):
+            log.exception("the commands could not be registered")
+
+    async def on_ready(self) -> None:
+        """Say so, once."""
+        if not self._greeted:
+            self._greeted = True
+            for line in ready(self, self._registration, self._address()):
+                log.info("%s", line)
+
+    def _address(self) -> str | None:
+        """Where metrics are served."""
+        port = getattr(getattr(self.get_cog("StatusCog"), "http", None), "port", 0)
+        return f"http://{self.settings.discord.http_host}:{port}" if port else None
 
     async def locale_of(self, interaction: discord.Interaction[Any]) -> str:
         """Language of the replies: what the server fixed, else the member's own."""
@@ -149,6 +187,10 @@ class AlbumGenBot(commands.AutoShardedBot):
 
     async def close(self) -> None:
         """Take nothing new, let running clips end within the grace period, leave the rest in the journal."""
+        if self.is_closed():
+            return
+        if hasattr(self, "board"):
+            await self.board.close()
         if hasattr(self, "delivery"):
             await self.delivery.close()
         if hasattr(self, "inference"):

@@ -81,6 +81,8 @@ def custom_id(action: str, job_id: str) -> str:
 class SafeModal(discord.ui.Modal):
     """A modal whose errors are answered like those of commands."""
 
-    async def on_error(self, interaction: discord.Interaction[Any], error: Exception) -> None:
+    async def on_error(  # type: ignore[override]  # a modal's has no item, which discord.py types as one
+        self, interaction: discord.Interaction[Any], error: Exception, /
+    ) -> None:
         """See `errors.answer_error`."""
         await answer_error(interaction.client, interaction, error)

@@ -21,7 +21,7 @@ from albumgen_core.inference.errors import (
     QueueFullError,
     UnknownJobError,
 )
-from bot.i18n import catalogue, text
+from bot.i18n import SOURCE, catalogue, text
 
 if TYPE_CHECKING:
     from bot.bot import AlbumGenBot
@@ -61,8 +61,7 @@ def sentence_for(error: BaseException, locale: str) -> str | None:
         return error.sentence(locale)
     if isinstance(error, CoverError):
         key = f"cover.{error.code}"
-        known = key in catalogue("en")
-        return text(locale, key, **error.params) if known else str(error)
+        return text(locale, key, **error.params) if key in catalogue(SOURCE) else str(error)
     if isinstance(error, QueueFullError):
         return text(locale, f"refusal.queue_{error.scope}", limit=error.limit)
     if isinstance(error, AttributeRangeError):
@@ -89,6 +88,8 @@ async def answer_error(bot: AlbumGenBot, interaction: discord.Interaction[Any], 
     if sentence is None:
         error_id = secrets.token_hex(4)
         log.error("error %s while handling interaction %s", error_id, interaction.id, exc_info=error)
+        if (metrics := getattr(bot.get_cog("StatusCog"), "metrics", None)) is not None:
+            metrics.errors.labels(interaction.type.name).inc()
         sentence = text(locale, "errors.unexpected", id=error_id)
     await tell(interaction, sentence)
 

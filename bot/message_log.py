@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import sqlite3
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from albumgen_core.inference.database import Database
-from albumgen_core.inference.records import JobRecord
+from albumgen_core.inference.jobs import JobSpec
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +44,11 @@ class MessageLog:
         self._database = database
 
     async def note(
-        self, message_id: int, channel_id: int, jobs: Sequence[JobRecord], *, delivered: bool
+        self, message_id: int, channel_id: int, specs: Sequence[JobSpec], *, delivered: bool
     ) -> None:
         """Remember that a message shows these jobs (one, or a bundle)."""
-        first = jobs[0]
-        origin, now = first.spec.origin, time.time()
+        first = specs[0]
+        origin, now = first.origin, time.time()
         await self._database.execute(
             "INSERT INTO bot_messages (message_id, channel_id, guild_id, user_id, job_id, bundle_id, kind,"
             " sent_at, delivered_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (message_id) DO UPDATE"
@@ -58,7 +59,7 @@ class MessageLog:
                 origin.get("guild_id"),
                 int(origin.get("user_id") or 0),
                 first.job_id,
-                first.spec.bundle_id,
+                first.bundle_id,
                 str(origin.get("kind", "take")),
                 now,
                 now if delivered else None,
@@ -88,6 +89,5 @@ class MessageLog:
         )
 
 
-def _known(row: object) -> KnownMessage:
-    values = list(row)  # type: ignore[call-overload]
-    return KnownMessage(*values[:-1], deleted=bool(values[-1]))
+def _known(row: sqlite3.Row) -> KnownMessage:
+    return KnownMessage(**(dict(row) | {"deleted": bool(row["deleted"])}))

@@ -118,14 +118,14 @@ class InferenceClient:
         self._desk.fail_watchers(ClosingError())
         await self.database.close()
 
-    async def receive(self, spec: JobSpec, *, request_key: str | None = None) -> bool:
-        """Journal a request before its cover has been read; False where `request_key` is a replay.
+    async def receive(self, *specs: JobSpec, request_key: str | None = None) -> bool:
+        """Journal a request (one job, or a bundle) before its cover has been read; False for a replayed key.
 
         Optional, for callers that promise an answer first: if the process dies before `submit` is called
         with the same job id (and key), the next start owes the member an apology through the outbox.
         """
         self._check_intake()
-        return await self._journal.add([spec], request_key=request_key, received_only=True) is None
+        return await self._journal.add(specs, request_key=request_key, received_only=True) is None
 
     async def refuse(self, job_id: str, sentence: str) -> None:
         """End a received job whose cover was refused; the sentence goes out through the outbox."""

@@ -1,0 +1,99 @@
+"""The two buttons that any reply may have: cancel what is on its way, delete what is there."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING, Any
+
+import aiohttp
+import discord
+
+from albumgen_core.inference.errors import UnknownJobError
+from albumgen_core.inference.records import JobRecord
+from albumgen_core.inference.storage import remove_paths
+from bot.buttons import JobButton
+from bot.errors import Refusal
+
+if TYPE_CHECKING:
+    from bot.bot import AlbumGenBot
+
+log = logging.getLogger(__name__)
+
+
+def may_manage(interaction: discord.Interaction[Any], user_id: int) -> bool:
+    """Whether a reply is theirs to remove: who asked for it, or a moderator."""
+    return interaction.user.id == user_id or interaction.permissions.manage_messages
+
+
+async def cancel(bot: AlbumGenBot, job_id: str) -> bool:
+    """Cancel a job with its whole bundle. False when all of it had ended. Raises UnknownJobError."""
+    record = await bot.inference.record(job_id)
+    bundle = record.spec.bundle_id
+    jobs = await bot.inference.history.bundle(bundle) if bundle else [record]
+    cancelled = [await bot.inference.cancel(job.job_id) for job in jobs if not job.is_terminal]
+    return any(cancelled)
+
+
+class CancelButton(JobButton, action="cancel"):
+    """❌ under a queue message."""
+
+    emoji, label_key = "❌", "button.cancel"
+
+    async def act(self, bot: AlbumGenBot, interaction: discord.Interaction[Any]) -> None:
+        """Cancel; the message itself is changed by the delivery."""
+        record = await bot.inference.record(self.job_id)
+        if not may_manage(interaction, asker_of(record)):
+            raise Refusal("refusal.not_yours_to_cancel")
+        await interaction.response.defer()
+        if not await cancel(bot, self.job_id):
+            raise Refusal("refusal.already_finished")
+
+
+class DeleteButton(JobButton, action="delete"):
+    """🗑 under a result: the message and the clip go."""
+
+    emoji, label_key = "🗑️", "button.delete"
+
+    async def act(self, bot: AlbumGenBot, interaction: discord.Interaction[Any]) -> None:
+        """Delete the message, then what is kept of the clip."""
+        try:
+            record: JobRecord | None = await bot.inference.record(self.job_id)
+        except UnknownJobError:
+            record = None
+        owner = asker_of(record) if record else await _owner_by_message(bot, interaction)
+        if not may_manage(interaction, owner):
+            raise Refusal("refusal.not_yours_to_delete")
+        await interaction.response.defer()
+        if record is not None:
+            await cancel(bot, self.job_id)
+        if interaction.message is not None:
+            await bot.messages.mark_deleted([interaction.message.id])
+        try:
+            await interaction.delete_original_response()
+        except discord.NotFound:
+            log.debug("the message was gone already")
+        except (discord.HTTPException, aiohttp.ClientError):
+            if interaction.message is None:
+                raise
+            await interaction.message.delete()
+        if record is not None:
+            await discard(bot, record)
+
+
+async def discard(bot: AlbumGenBot, record: JobRecord) -> None:
+    """Remove the results of a job and of its bundle from disk; takes made from it keep their own files."""
+    bundle = record.spec.bundle_id
+    jobs = await bot.inference.history.bundle(bundle) if bundle else [record]
+    await asyncio.to_thread(remove_paths, [job.result_dir for job in jobs if job.result_dir])
+    await bot.inference.history.forget_results([job.job_id for job in jobs])
+
+
+def asker_of(record: JobRecord) -> int:
+    """The user who asked for a job."""
+    return int(record.spec.origin.get("user_id") or 0)
+
+
+async def _owner_by_message(bot: AlbumGenBot, interaction: discord.Interaction[Any]) -> int:
+    known = await bot.messages.find(interaction.message.id) if interaction.message else None
+    return known.user_id if known else 0

@@ -1,0 +1,285 @@
+"""Another take: 🔁 reactions, the buttons under a result, and ❌ for what is on its way."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import aiofiles
+import discord
+from discord.ext import commands
+
+from albumgen_core.inference.errors import InferenceError, UnknownJobError
+from albumgen_core.inference.jobs import JobSpec
+from albumgen_core.inference.records import JobRecord
+from albumgen_core.result import COVER, read_document
+from bot.buttons import JobButton
+from bot.controls import DeleteButton, asker_of, cancel
+from bot.edit_modal import EditModal
+from bot.errors import Refusal, sentence_for
+from bot.policy import Setting
+from bot.requests import SEEDS, Asker
+
+if TYPE_CHECKING:
+    from bot.bot import AlbumGenBot
+
+log = logging.getLogger(__name__)
+
+AGAIN_EMOJI, CANCEL_EMOJI = "🔁", "❌"
+LONGER_BY = 10.0
+"""Seconds that ➕ adds."""
+
+_SHOWN_PROMPT = 1800
+
+
+def take_view(job_id: str, locale: str) -> discord.ui.View:
+    """The buttons under a take."""
+    view = discord.ui.View(timeout=None)
+    for button in (Again, Flip, Edit, Longer, Prompt):
+        view.add_item(button(job_id, locale))
+    view.add_item(DeleteButton(job_id, locale, row=1))
+    return view
+
+
+async def finished(bot: AlbumGenBot, job_id: str) -> tuple[JobRecord, Path]:
+    """A job whose files are still kept, and their folder. Raises Refusal, UnknownJobError."""
+    record = await bot.inference.record(job_id)
+    folder = Path(record.result_dir) if record.result_dir else None
+    if folder is None or not await asyncio.to_thread((folder / COVER).is_file):
+        raise Refusal("refusal.clip_expired")
+    return record, folder
+
+
+async def another(bot: AlbumGenBot, asker: Asker, record: JobRecord, folder: Path, **changes: Any) -> None:
+    """Submit a take made from `record`: the same cover and settings, but for `changes`."""
+    old = record.spec
+    settings: dict[str, Any] = {
+        "rag": old.rag,
+        "seconds": old.seconds,
+        "prompt_style": old.prompt_style,
+        "seed": secrets.randbelow(SEEDS),
+        "overrides": dict(old.overrides),
+        # A continued clip that is made again plays on from the same earlier one, while that is kept.
+        "continue_from": old.continue_from,
+        "parent_id": old.job_id,
+        "root_id": old.root_id or old.job_id,
+    }
+    longest = await bot.requests.longest(asker.guild_id)
+    settings["seconds"] = min(settings["seconds"], longest)
+    spec: JobSpec = await bot.requests.base_spec(asker, **(settings | changes))
+    # The stored cover of an answered job is gone; the result keeps its own.
+    async with aiofiles.open(folder / COVER, "rb") as file:
+        cover = await file.read()
+    await bot.requests.submit(asker, [spec], cover)
+
+
+async def _from_button(bot: AlbumGenBot, interaction: discord.Interaction[Any], record: JobRecord) -> Asker:
+    """Who pressed; a private take's next one is private too."""
+    private = bool(record.spec.origin.get("ephemeral")) or bool(
+        interaction.message and interaction.message.flags.ephemeral
+    )
+    await bot.requests.check(interaction, private=private)
+    return await bot.requests.asker(interaction, private=private)
+
+
+class Again(JobButton, action="again"):
+    """🔁: a new seed."""
+
+    emoji, label_key = AGAIN_EMOJI, "button.again"
+
+    async def act(self, bot: AlbumGenBot, interaction: discord.Interaction[Any]) -> None:
+        """Submit."""
+        record, folder = await finished(bot, self.job_id)
+        await another(bot, await _from_button(bot, interaction, record), record, folder)
+
+
+class Flip(JobButton, action="rag"):
+    """🔀: the same seed, with kindred albums where it was without, and the other way round."""
+
+    emoji, label_key = "🔀", "button.flip"
+
+    async def act(self, bot: AlbumGenBot, interaction: discord.Interaction[Any]) -> None:
+        """Submit."""
+        record, folder = await finished(bot, self.job_id)
+        asker = await _from_button(bot, interaction, record)
+        await another(bot, asker, record, folder, rag=not record.spec.rag, seed=record.spec.seed)
+
+
+class Edit(JobButton, action="edit"):
+    """✏️: a modal with the attributes."""
+
+    emoji, label_key = "✏️", "button.edit"
+
+    async def act(self, bot: AlbumGenBot, interaction: discord.Interaction[Any]) -> None:
+        """Open the modal."""
+        record, folder = await finished(bot, self.job_id)
+        document = await asyncio.to_thread(read_document, folder)
+        locale = await bot.locale_of(interaction)
+
+        async def submit(sent: discord.Interaction[Any], overrides: dict[str, Any], seconds: float) -> None:
+            asker = await _from_button(bot, sent, record)
+            await another(
+                bot,
+                asker,
+                record,
+                folder,
+                overrides={**record.spec.overrides, **overrides},
+                seconds=seconds,
+                seed=record.spec.seed,
+                continue_from=None,
+            )
+
+        await interaction.response.send_modal(EditModal(document, record.spec.seconds, locale, submit))
+
+
+class Longer(JobButton, action="longer"):
+    """➕: plays on."""
+
+    emoji, label_key = "➕", "button.longer"
+
+    async def act(self, bot: AlbumGenBot, interaction: discord.Interaction[Any]) -> None:
+        """Submit a clip that begins with this one, with the same attributes."""
+        record, folder = await finished(bot, self.job_id)
+        document = await asyncio.to_thread(read_document, folder)
+        asker = await _from_button(bot, interaction, record)
+        longest = await bot.requests.longest(asker.guild_id)
+        seconds = min(longest, float(document["seconds"]) + LONGER_BY)
+        if seconds < float(document["seconds"]) + 1.0:
+            raise Refusal("refusal.longest_already", limit=f"{longest:g}")
+        await another(
+            bot,
+            asker,
+            record,
+            folder,
+            seconds=seconds,
+            seed=record.spec.seed,
+            overrides=document["attributes"],
+            continue_from=str(folder),
+        )
+
+
+class Prompt(JobButton, action="prompt"):
+    """📋: the words that were composed from."""
+
+    emoji, label_key = "📋", "button.prompt"
+
+    async def act(self, bot: AlbumGenBot, interaction: discord.Interaction[Any]) -> None:
+        """Show them to the one who asks."""
+        _, folder = await finished(bot, self.job_id)
+        document = await asyncio.to_thread(read_document, folder)
+        words = str(document["prompt"]).replace("```", "'''")[:_SHOWN_PROMPT]
+        await interaction.response.send_message(f"```\n{words}\n```", ephemeral=True)
+
+
+class RegenerateCog(commands.Cog):
+    """Reactions: 🔁 on a result, ❌ on a queue message; and replies that people delete."""
+
+    def __init__(self, bot: AlbumGenBot) -> None:
+        self.bot = bot
+
+    async def cog_load(self) -> None:
+        """Hear the buttons of every earlier message."""
+        self.bot.add_dynamic_items(Again, Flip, Edit, Longer, Prompt)
+
+    @commands.Cog.listener()
+    async def on_raw_reaction_add(self, event: discord.RawReactionActionEvent) -> None:
+        """🔁 makes another take, ❌ cancels."""
+        emoji = str(event.emoji)
+        if (
+            emoji not in (AGAIN_EMOJI, CANCEL_EMOJI)
+            or self.bot.user is None
+            or event.user_id == self.bot.user.id
+        ):
+            return
+        if event.member is not None and event.member.bot:
+            return
+        known = await self.bot.messages.find(event.message_id)
+        if known is None or known.deleted:
+            return
+        if emoji == CANCEL_EMOJI:
+            await self._cancel(event, known.job_id)
+        elif known.delivered_at is not None and known.kind == "take":
+            await self._again(event, known.job_id)
+
+    @commands.Cog.listener()
+    async def on_raw_message_delete(self, event: discord.RawMessageDeleteEvent) -> None:
+        """A reply of ours was deleted: what it was waiting for is not wanted any more."""
+        await self._forget([event.message_id])
+
+    @commands.Cog.listener()
+    async def on_raw_bulk_message_delete(self, event: discord.RawBulkMessageDeleteEvent) -> None:
+        """The same for many."""
+        await self._forget(list(event.message_ids))
+
+    async def _forget(self, message_ids: list[int]) -> None:
+        for message_id in message_ids:
+            known = await self.bot.messages.find(message_id)
+            if known is None or known.deleted:
+                continue
+            await self.bot.messages.mark_deleted([message_id])
+            if known.delivered_at is None:
+                try:
+                    await cancel(self.bot, known.job_id)
+                except InferenceError:
+                    log.info("job %s could not be cancelled", known.job_id)
+
+    async def _cancel(self, event: discord.RawReactionActionEvent, job_id: str) -> None:
+        try:
+            record = await self.bot.inference.record(job_id)
+        except UnknownJobError:
+            return
+        if record.is_terminal or not self._may_cancel(event, asker_of(record)):
+            return
+        await cancel(self.bot, job_id)
+
+    def _may_cancel(self, event: discord.RawReactionActionEvent, user_id: int) -> bool:
+        if event.user_id == user_id:
+            return True
+        channel = self.bot.get_channel(event.channel_id)
+        if event.member is None or not isinstance(channel, discord.abc.GuildChannel | discord.Thread):
+            return False
+        return channel.permissions_for(event.member).manage_messages
+
+    async def _again(self, event: discord.RawReactionActionEvent, job_id: str) -> None:
+        guild = await self.bot.guild_settings.of(event.guild_id)
+        try:
+            record, folder = await finished(self.bot, job_id)
+            locale = guild.language or str(record.spec.origin.get("locale", "en"))
+        except UnknownJobError:
+            return
+        except Refusal as refusal:
+            await self._whisper(event, refusal.sentence(guild.language or "en"))
+            return
+        asker = Asker(event.user_id, event.channel_id, event.guild_id, locale, reply_to=event.message_id)
+        try:
+            await self.bot.requests.check_asker(asker, self._setting(event))
+            await another(self.bot, asker, record, folder)
+        except Exception as error:
+            sentence = sentence_for(error, locale)
+            if sentence is None:
+                log.exception("a reaction could not be answered")
+                return
+            await self._whisper(event, sentence)
+
+    def _setting(self, event: discord.RawReactionActionEvent) -> Setting:
+        channel = self.bot.get_channel(event.channel_id)
+        permissions = None
+        if isinstance(channel, discord.abc.GuildChannel | discord.Thread):
+            permissions = channel.permissions_for(channel.guild.me)
+        return Setting.of_channel(channel or discord.Object(event.channel_id), event.member, permissions)
+
+    async def _whisper(self, event: discord.RawReactionActionEvent, sentence: str) -> None:
+        """Nobody can be answered in private on a reaction but by a direct message; else be silent."""
+        try:
+            target = await self.bot.create_dm(discord.Object(event.user_id))
+            await target.send(sentence)
+        except discord.HTTPException:
+            log.info("a member who reacted takes no direct messages")
+
+
+async def setup(bot: AlbumGenBot) -> None:
+    """Called by discord.py."""
+    await bot.add_cog(RegenerateCog(bot))
