@@ -23,6 +23,8 @@ from transformers import (
     T5TokenizerFast,
 )
 
+from albumgen_core.engines.neural.musicgen.checkpoint import Checkpoint
+
 VOCABULARY = 64
 """Tokens of each of the tiny codec's codebooks."""
 FRAME_RATE = 50
@@ -212,3 +214,24 @@ def _codec_package(model: Any) -> dict[str, Any]:
         "sample_rate": config.sampling_rate,
     }
     return {"best_state": state, "xp.cfg": yaml.safe_dump(settings), "version": "1.3.0", "exported": True}
+
+
+def with_outlier_channels(checkpoint: Checkpoint, gain: float = 40.0, every: int = 11) -> Checkpoint:
+    """The same function with a few channels of every norm `gain` times louder, as large models have them."""
+    width = checkpoint.config.decoder.hidden_size
+    louder = torch.ones(width)
+    louder[::every] = gain
+
+    def reader(name: str) -> torch.Tensor:
+        tensor = checkpoint.get(name)
+        if name.endswith(("layer_norm.weight", "layer_norm.bias")) and ".layers." in name:
+            return tensor * louder
+        after_norm = (
+            "self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj", "encoder_attn.q_proj", "fc1"
+        )  # fmt: skip
+        return tensor / louder if any(part in name for part in after_norm) else tensor
+
+    names = [name for name in checkpoint._readers if name.startswith("decoder.")]
+    return Checkpoint(
+        checkpoint.folder, checkpoint.config, {name: (lambda name=name: reader(name)) for name in names}
+    )

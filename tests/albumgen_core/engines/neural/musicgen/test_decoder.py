@@ -16,6 +16,7 @@ from albumgen_core.engines.neural.musicgen.linear import Format
 from albumgen_core.engines.neural.musicgen.stock import StockDecoder, build_causal_lm
 from albumgen_core.engines.neural.musicgen.text import TextEncoder
 from tests.albumgen_core.engines.neural.musicgen.helpers import PROMPTS
+from tests.checkpoints.musicgen import with_outlier_channels
 
 CPU = torch.device("cpu")
 STEPS = 500
@@ -158,26 +159,3 @@ def test_narrow_formats_stay_close_to_float32(
     least, most = BOUNDS[number]
     assert torch.stack(agreed).mean() >= least
     assert torch.stack(divergence).mean() <= most
-
-
-def with_outlier_channels(checkpoint: Any, gain: float = 40.0, every: int = 11) -> Any:
-    """The same function with a few channels of every norm `gain` times louder, as large models have them."""
-    from albumgen_core.engines.neural.musicgen.checkpoint import Checkpoint
-
-    width = checkpoint.config.decoder.hidden_size
-    louder = torch.ones(width)
-    louder[::every] = gain
-
-    def reader(name: str) -> Any:
-        tensor = checkpoint.get(name)
-        if name.endswith(("layer_norm.weight", "layer_norm.bias")) and ".layers." in name:
-            return tensor * louder
-        after_norm = (
-            "self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj", "encoder_attn.q_proj", "fc1"
-        )  # fmt: skip
-        return tensor / louder if any(part in name for part in after_norm) else tensor
-
-    names = [name for name in checkpoint._readers if name.startswith("decoder.")]
-    return Checkpoint(
-        checkpoint.folder, checkpoint.config, {name: (lambda name=name: reader(name)) for name in names}
-    )
