@@ -1,0 +1,365 @@
+"""Kill the bot and its workers at random while people use it and Discord misbehaves; count what comes of it.
+
+People send pictures with /albumgen, each with a seed of its own, which the clip carries. Whoever got no
+answer in time asks again with another seed, as people do. Afterwards everything is calm, and for each seed
+it is asked what its sender sees:
+
+    acknowledged        exactly one message with that clip, or one apology that says what to do
+    not acknowledged    at most one message with that clip (the answer may have been lost on its way)
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import io
+import itertools
+import json
+import random
+import signal
+import sqlite3
+import time
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psutil
+from PIL import Image
+
+from tests.bot import swift_bot, swift_runner
+from tests.bot.swift_runner import seed_of
+from tests.discord.driver import LoopbackDiscord, Person
+from tests.discord.faults import Kind
+from tests.discord.interactions import Interaction
+from tests.discord.process import BotProcess
+from tests.discord.state import Channel, Message
+
+CONFIG = """
+data_dir = "{home}/data"
+[inference]
+workers = 2
+max_jobs_per_member = 1000
+max_jobs_per_group = 5000
+max_jobs = 10000
+min_free_megabytes = 0
+[discord]
+token = "{token}"
+http_port = 0
+progress_interval = 1.0
+[discord.guild_defaults]
+cooldown_seconds = 0
+jobs_per_member = 20
+"""
+
+SENDING = (
+    "PATCH /channels/*/messages/*",
+    "POST /channels/*/messages",
+    "PATCH /webhooks/**",
+    "POST /webhooks/**",
+)
+ACKNOWLEDGING = "POST /interactions/**"
+
+
+def start_faults(loopback: LoopbackDiscord, seed: int) -> None:
+    """429 of one bucket and of all, 502, connections cut before and after a request was processed."""
+    add = loopback.faults.at_random
+    numbers = itertools.count(seed * 1000)
+    for route in SENDING:
+        add(route, Kind.RATE_LIMIT, 0.03, seed=next(numbers))
+        add(route, Kind.GLOBAL_RATE_LIMIT, 0.005, seed=next(numbers))
+        add(route, Kind.STATUS, 0.04, seed=next(numbers))
+        add(route, Kind.RESET_BEFORE, 0.02, seed=next(numbers))
+        add(route, Kind.RESET_AFTER, 0.04, seed=next(numbers))
+    add(ACKNOWLEDGING, Kind.STATUS, 0.01, seed=next(numbers))
+    add(ACKNOWLEDGING, Kind.RESET_AFTER, 0.02, seed=next(numbers))
+
+
+def cover(seed: int) -> bytes:
+    target = io.BytesIO()
+    Image.new("RGB", (48, 48), (seed * 37 % 256, seed * 91 % 256, 120)).save(target, "PNG")
+    return target.getvalue()
+
+
+@dataclass
+class Asked:
+    """One use of /albumgen."""
+
+    seed: int
+    interaction: Interaction
+    private: bool
+
+    @property
+    def acknowledged(self) -> bool:
+        return self.interaction.acknowledged_at is not None
+
+
+@dataclass
+class Report:
+    """What happened, and whether anything was lost or told twice."""
+
+    asked: int = 0
+    acknowledged: int = 0
+    clips: int = 0
+    apologies: int = 0
+    unacknowledged_clips: int = 0
+    bot_kills: int = 0
+    worker_kills: int = 0
+    gateway_drops: int = 0
+    faults: Counter[str] = field(default_factory=Counter)
+    lost: list[str] = field(default_factory=list)
+    twice: list[str] = field(default_factory=list)
+    database: list[str] = field(default_factory=list)
+    failures: list[str] = field(default_factory=list)
+    violations: list[str] = field(default_factory=list)
+    tortured_for: float = 0.0
+    settled_after: float = 0.0
+
+    @property
+    def kills(self) -> int:
+        return self.bot_kills + self.worker_kills
+
+    @property
+    def clean(self) -> bool:
+        return not (self.lost or self.twice or self.database or self.failures or self.violations)
+
+    def lines(self) -> Iterator[str]:
+        """The report for people."""
+        yield f"asked                {self.asked}, acknowledged {self.acknowledged}"
+        yield (
+            f"answered             {self.clips} clips, {self.apologies} apologies;"
+            f" {self.unacknowledged_clips} clips for requests whose acknowledgement was lost"
+        )
+        yield f"bot kills (-9)       {self.bot_kills}"
+        yield f"worker kills (-9)    {self.worker_kills}"
+        yield f"gateway drops        {self.gateway_drops}"
+        yield f"faults               {dict(self.faults)}"
+        yield f"took                 {self.tortured_for:.0f} s"
+        yield f"settled              {self.settled_after:.1f} s after the last kill"
+        for name in ("lost", "twice", "database", "failures", "violations"):
+            found: list[str] = getattr(self, name)
+            yield f"{name:<20} {len(found)}" + "".join(f"\n    {each}" for each in found[:8])
+
+
+class Torture:
+    """Runs the whole thing; everything random comes from one seed."""
+
+    def __init__(self, home: Path, seed: int, *, people: int = 25, job_seconds: float = 0.3) -> None:
+        self.report = Report()
+        self.home = home
+        self._rng = random.Random(seed)
+        self._seed = seed
+        self._people = people
+        self._job_seconds = job_seconds
+        self._asked: list[Asked] = []
+        self._numbers = itertools.count(1)
+        self._bot: BotProcess | None = None
+        self._stopping = False
+
+    async def run(
+        self, *, jobs: int, kills: int, bot_pause: tuple[float, float] = (0.8, 3.0), patience: float = 120.0
+    ) -> Report:
+        """Until `jobs` requests were acknowledged and `kills` processes killed; then wait, then judge."""
+        started = time.monotonic()
+        async with LoopbackDiscord(check_schemas=False) as loopback:
+            self._loopback = loopback
+            (self.home / "config.toml").write_text(CONFIG.format(home=self.home, token=loopback.token))
+            people = [loopback.user(f"P{index}") for index in range(self._people)]
+            guild = loopback.guild("House", people[0], people[1:], [f"room-{i}" for i in range(4)])
+            self._channels = [
+                channel for channel in guild.channels.values() if channel.name.startswith("room")
+            ]
+            keeper = asyncio.create_task(self._keep_alive())
+            await loopback.gateway.wait_connected(within=60)
+            start_faults(loopback, self._seed)
+            asking = [asyncio.create_task(self._ask(person, jobs)) for person in people]
+            hurting = [
+                asyncio.create_task(self._kill_bots(kills, bot_pause)),
+                asyncio.create_task(self._kill_workers(kills, bot_pause)),
+                asyncio.create_task(self._cut_gateway()),
+            ]
+            try:
+                await asyncio.gather(*asking, hurting[0], hurting[1])
+                hurting[2].cancel()
+                self.report.tortured_for = time.monotonic() - started
+                for fault in loopback.faults.planned:
+                    self.report.faults[fault.kind.value] += fault.hits
+                loopback.faults.clear()
+                await self._settle(patience)
+            finally:
+                self._stopping = True
+                for task in (*asking, *hurting):
+                    task.cancel()
+                await self._stop_politely()
+                keeper.cancel()
+                await asyncio.gather(keeper, *asking, *hurting, return_exceptions=True)
+            self._judge()
+        return self.report
+
+    # people
+
+    async def _ask(self, person: Person, jobs: int) -> None:
+        """Ask, wait for the acknowledgement, ask again; until enough requests were acknowledged."""
+        while self.report.acknowledged < jobs:
+            rng = self._rng
+            await asyncio.sleep(rng.uniform(0.0, 0.8))
+            private = rng.random() < 0.15
+            place = person.dm if rng.random() < 0.1 else rng.choice(self._channels)
+            if not self._loopback.gateway.connected:
+                await asyncio.sleep(0.1)  # Discord shows the bot as offline
+                continue
+            seed = next(self._numbers)
+            used = await person.slash(
+                place, "albumgen", image=cover(seed), seed=seed, private=private or None
+            )
+            self._asked.append(Asked(seed, used, private))
+            with contextlib.suppress(TimeoutError):
+                await used.wait_acknowledged(within=3.2)
+                self.report.acknowledged += 1
+
+    # the torturer
+
+    async def _keep_alive(self) -> None:
+        environment = {
+            swift_bot.DEATHS: "100000",  # the killing is not the jobs' fault
+            swift_bot.PAUSE: "0.5",
+            swift_runner.SECONDS: str(self._job_seconds),
+        }
+        while not self._stopping:
+            self._bot = await self._loopback.start_bot(
+                ["--config", str(self.home / "config.toml")], environment=environment, entry=swift_bot.ENTRY
+            )
+            await self._bot.process.wait()
+            if not self._stopping and self._bot.process.returncode != -signal.SIGKILL:
+                self.report.failures.append("the bot ended by itself: " + " | ".join(self._bot.log[-12:]))
+                await asyncio.sleep(1.0)
+
+    async def _kill_bots(self, kills: int, pause: tuple[float, float]) -> None:
+        while self.report.kills < kills:
+            await asyncio.sleep(self._rng.uniform(*pause))
+            if self._bot is not None and self._bot.running:
+                self._bot.kill()
+                await self._bot.process.wait()
+                self.report.bot_kills += 1
+
+    async def _kill_workers(self, kills: int, pause: tuple[float, float]) -> None:
+        while self.report.kills < kills:
+            await asyncio.sleep(self._rng.uniform(*pause))
+            workers = self._workers()
+            if workers:
+                with contextlib.suppress(psutil.Error):
+                    self._rng.choice(workers).kill()
+                    self.report.worker_kills += 1
+
+    def _workers(self) -> list[psutil.Process]:
+        if self._bot is None or not self._bot.running:
+            return []
+        found = []
+        with contextlib.suppress(psutil.Error):
+            for child in psutil.Process(self._bot.process.pid).children():
+                with contextlib.suppress(psutil.Error):
+                    if "albumgen_core.inference.worker" in child.cmdline():
+                        found.append(child)
+        return found
+
+    async def _cut_gateway(self) -> None:
+        while True:
+            await asyncio.sleep(self._rng.uniform(2.0, 6.0))
+            if self._loopback.gateway.connected:
+                self.report.gateway_drops += 1
+                if self._rng.random() < 0.25:
+                    self._loopback.gateway.invalidate()
+                else:
+                    self._loopback.gateway.drop()
+
+    async def _settle(self, patience: float) -> None:
+        """Everything owed must come now, and then nothing more."""
+        started = time.monotonic()
+        while time.monotonic() - started < patience and self._unsettled():  # noqa: ASYNC110  (another process)
+            await asyncio.sleep(0.2)
+        self.report.settled_after = time.monotonic() - started
+        await asyncio.sleep(2.0)  # room for a second copy to show up
+
+    def _unsettled(self) -> bool:
+        query = (
+            "SELECT (SELECT count(*) FROM outbox WHERE delivered_at IS NULL)"
+            " + (SELECT count(*) FROM jobs WHERE state IN ('received', 'queued', 'running'))"
+        )
+        with contextlib.closing(self._database()) as database:
+            return bool(database.execute(query).fetchone()[0])
+
+    def _database(self) -> sqlite3.Connection:
+        path = self.home / "data" / "journal.sqlite3"
+        database = sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=5)
+        database.row_factory = sqlite3.Row
+        return database
+
+    async def _stop_politely(self) -> None:
+        if self._bot is None or not self._bot.running:
+            return
+        self._bot.terminate()
+        try:
+            status = await self._bot.wait(within=30)
+        except TimeoutError as error:
+            self.report.failures.append(str(error))
+            return
+        if status != 0:
+            self.report.failures.append(f"SIGTERM: exit status {status}: " + " | ".join(self._bot.log[-12:]))
+
+    # the judge
+
+    def _judge(self) -> None:
+        report = self.report
+        report.asked = len(self._asked)
+        report.acknowledged = sum(asked.acknowledged for asked in self._asked)
+        report.violations = [str(each) for each in self._loopback.violations]
+        shown = self._clips_by_seed()
+        with contextlib.closing(self._database()) as database:
+            jobs = {json.loads(row["spec"])["seed"]: row for row in database.execute("SELECT * FROM jobs")}
+            report.database += [
+                row[0] for row in database.execute("PRAGMA integrity_check") if row[0] != "ok"
+            ]
+            report.database += [
+                f"{row['delivery_id']} was dropped: {row['dropped']}"
+                for row in database.execute("SELECT * FROM outbox WHERE dropped IS NOT NULL")
+            ]
+        for asked in self._asked:
+            self._judge_one(asked, shown.get(asked.seed, []), jobs.get(asked.seed))
+        report.database += [
+            f"{path.name} is left over in {path.parent.name}"
+            for folder in ("covers", "results")
+            for path in (self.home / "data" / folder).glob("*")
+            if folder == "covers" or path.name.endswith(".partial")
+        ]
+
+    def _judge_one(self, asked: Asked, messages: list[Message], job: Any) -> None:
+        report = self.report
+        words = f"seed {asked.seed}{' (private)' if asked.private else ''}, job {dict(job) if job else None}"
+        if len(messages) > 1:
+            report.twice.append(f"{words}: {len(messages)} messages")
+        if not asked.acknowledged:
+            report.unacknowledged_clips += len(messages) == 1
+            return
+        if messages:
+            report.clips += 1
+            return
+        said = asked.interaction.original.text if asked.interaction.original else ""
+        if job is not None and job["state"] == "failed" and job["delivered_at"] and job["error"][:20] in said:
+            report.apologies += 1
+        else:
+            report.lost.append(f"{words}: shows {said[:300]!r}")
+
+    def _clips_by_seed(self) -> dict[int, list[Message]]:
+        """Messages, private ones included, that carry a whole clip, by its seed."""
+        found: dict[int, list[Message]] = {}
+        channels: list[Channel] = list(self._loopback.world.channels.values())
+        for message in (message for channel in channels for message in channel.messages.values()):
+            if message.deleted:
+                continue
+            for attachment in message.attachments:
+                if attachment.filename.endswith(".mp3"):
+                    seed = seed_of(attachment.data)
+                    assert seed is not None, f"{attachment.filename} is not whole"
+                    found.setdefault(seed, []).append(message)
+        return found
