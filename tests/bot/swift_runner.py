@@ -1,8 +1,10 @@
 """A runner for tests in which the music does not matter: whole result folders, at once.
 
 It starts in a fifth of a second and writes what the real pipeline writes, with real (if dull) files. The MP3
-carries the job's seed in an ID3v1 tag, so that whoever receives it can tell whose it is. A job takes
-``SWIFT_SECONDS`` (0 without) spread over its stages.
+carries the job's seed in an ID3v1 tag, so that whoever receives it can tell whose it is.
+
+    SWIFT_SECONDS   how long a job takes, spread over its stages (0)
+    SWIFT_CLIP      length of the clip, s (0.5); the card grows with it, to the sizes of real results at 10
 """
 
 from __future__ import annotations
@@ -24,7 +26,7 @@ from albumgen_core.inference.jobs import STAGES, JobCancelCheck, JobOutcome, Job
 from albumgen_core.result import Take, is_whole, write_take
 from albumgen_core.settings import load_settings
 
-SECONDS = "SWIFT_SECONDS"
+SECONDS, CLIP = "SWIFT_SECONDS", "SWIFT_CLIP"
 NAME = "tests.bot.swift_runner:swift"
 ATTRIBUTES: dict[str, Any] = {
     "artist_name": "",
@@ -58,16 +60,17 @@ def seed_of(mp3: bytes) -> int | None:
 
 
 class SwiftRunner:
-    def __init__(self, results: Path, seconds: float) -> None:
+    def __init__(self, results: Path, seconds: float, clip: float = 0.5) -> None:
         self.results = results
         self.seconds = seconds
-        tone = 0.1 * np.sin(2 * np.pi * 440 * np.arange(_RATE // 2) / _RATE)
-        self.audio = Audio(np.stack([tone, tone]).astype(np.float32), _RATE)
+        dice = np.random.default_rng(1)
+        noise = 0.1 * dice.standard_normal((int(_RATE * clip), 2))
+        self.audio = Audio(noise.T.astype(np.float32), _RATE)
         sound = io.BytesIO()
-        soundfile.write(sound, tone, _RATE, format="MP3")
+        soundfile.write(sound, noise, _RATE, format="MP3")
         self.mp3 = sound.getvalue()
-        picture = io.BytesIO()
-        Image.new("RGB", (64, 64), (90, 60, 200)).save(picture, "PNG")
+        picture, size = io.BytesIO(), round(80 * clip**0.5)
+        Image.fromarray(dice.integers(0, 256, (size, size, 3), np.uint8)).save(picture, "PNG")
         self.card = picture.getvalue()
 
     def engine_info(self) -> dict[str, object]:
@@ -115,4 +118,5 @@ class SwiftRunner:
 
 
 def swift(config: Path | None) -> SwiftRunner:
-    return SwiftRunner(load_settings(config).results_dir, float(os.environ.get(SECONDS, "0")))
+    seconds, clip = float(os.environ.get(SECONDS, "0")), float(os.environ.get(CLIP, "0.5"))
+    return SwiftRunner(load_settings(config).results_dir, seconds, clip)
