@@ -22,7 +22,7 @@ from bot import places
 from bot.faults import Verdict, verdict
 from bot.i18n import text
 from bot.reply import Reply, ReplyFile
-from bot.shrink import shrunk
+from bot.shrink import SHRINK_STEPS, shrunk
 
 if TYPE_CHECKING:
     from bot.bot import AlbumGenBot
@@ -188,14 +188,14 @@ class Delivery:
         locale = str(origin.get("locale", "en"))
         renderer = self.renderers[str(origin.get("kind", "take"))]
         reply = await (await renderer.render(self.bot, item.jobs, locale)).loaded()
-        for smaller in range(4):
+        for step in range(SHRINK_STEPS):
             try:
                 return await self._send(item, origin, reply, locale)
             except discord.HTTPException as error:
                 if verdict(error) is not Verdict.TOO_LARGE:
                     raise
-                reply = await shrunk(reply, smaller, locale)
-        raise Undeliverable("Discord takes no file of any size")
+                reply = await shrunk(reply, step, locale)
+        return await self._send(item, origin, reply, locale)
 
     async def _send(
         self, item: OutboxItem, origin: Mapping[str, Any], reply: Reply, locale: str
@@ -251,9 +251,10 @@ class Delivery:
             nonce=places.nonce(item.delivery_id),
             allowed_mentions=discord.AllowedMentions(users=[user], everyone=False, roles=False),
         )
-        if not message.embeds or message.embeds[0].to_dict().get("title") != _title(reply):
+        if _title(message.embeds) != _title(reply.embeds):
             # The nonce was known: this is the queue message, whose id was lost. Make it say the result.
-            await places.edit(self.bot, origin, reply, message_id=message.id, files=True)
+            known = {**origin, "via": "channel"}
+            await places.edit(self.bot, known, reply, message_id=message.id, files=True)
         return message.id
 
     async def _by_token(
@@ -316,5 +317,5 @@ def _parts(reply: Reply) -> dict[str, Any]:
     return parts | ({"view": reply.view} if reply.view is not None else {})
 
 
-def _title(reply: Reply) -> str | None:
-    return reply.embeds[0].title if reply.embeds else None
+def _title(embeds: Sequence[discord.Embed]) -> str | None:
+    return embeds[0].title if embeds else None

@@ -16,6 +16,10 @@ _RATES = ("96k", "48k")
 """Bit rates of the first and second try; MusicGen's sound is mono at 32 kHz, for which 48 still serve."""
 
 
+SHRINK_STEPS = len(_RATES) + 2
+"""Steps that `shrunk` knows; after the last no file is left."""
+
+
 async def shrunk(reply: Reply, step: int, locale: str) -> Reply:
     """A smaller loaded reply: steps 0 and 1 lower the MP3's bit rate, 2 leaves the pictures out, 3 all files.
 
