@@ -26,6 +26,7 @@ from bot.guild_settings import GuildSettingsStore
 from bot.i18n import CatalogueTranslator, language_of
 from bot.message_log import MessageLog
 from bot.progress import Board
+from bot.recovery import Recovery
 from bot.requests import Requests
 from bot.settings import BotSettings
 from bot.startup import ready
@@ -79,6 +80,7 @@ def client_settings(settings: BotSettings, **changes: Any) -> ClientSettings:
         "progress_timeout": core.inference.hang_seconds,
         "when_not_ready": core.inference.when_not_ready,
         "min_free_bytes": core.inference.min_free_megabytes * 2**20,
+        "keep_received": True,
         "keep_results": core.retention.results_days * DAY,
         "migrations": (MIGRATIONS,),
     }
@@ -163,6 +165,8 @@ class AlbumGenBot(commands.AutoShardedBot):
             await self.load_extension(name)
         self.delivery.start()
         await self.board.resume()
+        # Before the gateway connects: from then on, what is received is not an earlier process's.
+        self._recovery = Recovery(self, await self.inference.unread())
         try:
             self._registration = await register_commands(self.tree, self.database)
         except (discord.HTTPException, aiohttp.ClientError):
@@ -189,6 +193,8 @@ class AlbumGenBot(commands.AutoShardedBot):
         """Take nothing new, let running clips end within the grace period, leave the rest in the journal."""
         if self.is_closed():
             return
+        if hasattr(self, "_recovery"):
+            await self._recovery.close()
         if hasattr(self, "board"):
             await self.board.close()
         if hasattr(self, "delivery"):

@@ -169,13 +169,19 @@ class Requests:
             return
         self.cooldowns.note(asker.group, asker.member)
         specs = await self._show(asker, specs, picture)
+        await self.accept(specs, picture, key, asker.locale)
+
+    async def accept(
+        self, specs: Sequence[JobSpec], picture: Picture | bytes, key: str | None, locale: str
+    ) -> None:
+        """Read the picture, queue received jobs and follow them; what goes wrong becomes their reply."""
         try:
             data = picture if isinstance(picture, bytes) else await self.fetch_cover(picture)
             handles = await self.bot.inference.submit_bundle(specs, data, request_key=key)
         except ClosingError:
-            return  # the next start apologises
+            return  # the next start takes it up
         except Exception as error:
-            await self._refuse(specs, await self._reason(error, asker.locale))
+            await self._refuse(specs, await self._reason(error, locale))
             return
         self.bot.board.follow(handles, specs[0].origin, _delivery_id(specs))
 

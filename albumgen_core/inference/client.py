@@ -89,7 +89,10 @@ class InferenceClient:
                 self._journal, self.outbox, FairQueue(settings.limits), max_attempts=settings.max_attempts
             )
             self._desk.durations = DurationModel(await self.history.timings())
-            for record in await self._journal.recover(max_interruptions=settings.max_interruptions):
+            waiting = await self._journal.recover(
+                max_interruptions=settings.max_interruptions, keep_received=settings.keep_received
+            )
+            for record in waiting:
                 self._desk.restore(record)
         except BaseException:
             await self.database.close()
@@ -126,6 +129,13 @@ class InferenceClient:
         """
         self._check_intake()
         return await self._journal.add(specs, request_key=request_key, received_only=True) is None
+
+    async def unread(self) -> list[JobRecord]:
+        """Received jobs whose cover was never stored, oldest first: an earlier process died in between.
+
+        To be asked for once, before anything new is received; see `ClientSettings.keep_received`.
+        """
+        return await self._journal.unread()
 
     async def refuse(self, job_id: str, sentence: str) -> None:
         """End a received job whose cover was refused; the sentence goes out through the outbox."""

@@ -154,18 +154,26 @@ class Journal:
         if not changed:
             raise UnknownJobError(job_id)
 
-    async def recover(self, *, max_interruptions: int = MAX_INTERRUPTIONS) -> list[JobRecord]:
+    async def recover(
+        self, *, max_interruptions: int = MAX_INTERRUPTIONS, keep_received: bool = False
+    ) -> list[JobRecord]:
         """After a start: what was running is queued again; returns all that is queued, oldest first.
 
+        Received jobs get their apology, or stay as they are with `keep_received` (see `unread`).
         The directory's lock proves that every earlier owner is gone, so no lease needs waiting for.
         """
         now = time.time()
 
         def operation(connection: sqlite3.Connection) -> None:
             for job in _select(connection, "state IN ('received', 'running')"):
-                if job.state == "received":
+                given_up = job.interruptions + 1 > max_interruptions
+                if job.state == "received" and (given_up or not keep_received):
                     _end(connection, JobOutcome(job.job_id, "failed", error=LOST_BEFORE_COVER), now)
-                elif job.interruptions + 1 > max_interruptions:
+                elif job.state == "received":
+                    connection.execute(
+                        "UPDATE jobs SET interruptions = interruptions + 1 WHERE job_id = ?", (job.job_id,)
+                    )
+                elif given_up:
                     _end(connection, JobOutcome(job.job_id, "failed", error=GIVEN_UP), now)
                 else:
                     # From the second time on it runs alone: it may be what takes the machine down.
@@ -180,6 +188,13 @@ class Journal:
         await self.database.write(operation)
         rows = await self.database.fetch(
             "SELECT * FROM jobs WHERE state = 'queued' ORDER BY queued_at, rowid"
+        )
+        return [JobRecord.from_row(row) for row in rows]
+
+    async def unread(self) -> list[JobRecord]:
+        """Received jobs, whose cover has not been stored yet, oldest first."""
+        rows = await self.database.fetch(
+            "SELECT * FROM jobs WHERE state = 'received' ORDER BY received_at, request_index"
         )
         return [JobRecord.from_row(row) for row in rows]
 

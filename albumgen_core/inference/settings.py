@@ -36,6 +36,8 @@ class ClientSettings:
         keep_results: seconds a result is kept after it was made (and answered); None for ever.
         keep_rows: seconds a job without result and cover stays in the journal; None for ever.
         busy_timeout: seconds to wait for a locked journal.
+        keep_received: at a start, leave requests whose cover was not read yet to the caller, who takes them
+            up from `InferenceClient.unread`; otherwise their members get an apology.
         migrations: further tables in the same database.
         free_bytes: how free space is measured.
     """
@@ -57,6 +59,7 @@ class ClientSettings:
     keep_results: float | None = 30 * DAY
     keep_rows: float | None = 365 * DAY
     busy_timeout: float = BUSY_TIMEOUT
+    keep_received: bool = False
     migrations: tuple[MigrationSet, ...] = ()
     free_bytes: Callable[[Path], int] = free_bytes
 

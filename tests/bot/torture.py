@@ -175,8 +175,8 @@ class Torture:
             start_faults(loopback, self._seed)
             asking = [asyncio.create_task(self._ask(person, jobs)) for person in people]
             hurting = [
-                asyncio.create_task(self._kill_bots(kills, bot_pause)),
-                asyncio.create_task(self._kill_workers(kills, bot_pause)),
+                asyncio.create_task(self._kill_bots(kills // 2, bot_pause)),
+                asyncio.create_task(self._kill_workers(kills - kills // 2, bot_pause)),
                 asyncio.create_task(self._cut_gateway()),
             ]
             try:
@@ -236,7 +236,7 @@ class Torture:
                 await asyncio.sleep(1.0)
 
     async def _kill_bots(self, kills: int, pause: tuple[float, float]) -> None:
-        while self.report.kills < kills:
+        while self.report.bot_kills < kills:
             await asyncio.sleep(self._rng.uniform(*pause))
             if self._bot is not None and self._bot.running:
                 self._bot.kill()
@@ -244,7 +244,7 @@ class Torture:
                 self.report.bot_kills += 1
 
     async def _kill_workers(self, kills: int, pause: tuple[float, float]) -> None:
-        while self.report.kills < kills:
+        while self.report.worker_kills < kills:
             await asyncio.sleep(self._rng.uniform(*pause))
             workers = self._workers()
             if workers:
