@@ -159,7 +159,7 @@ def take_embed(
 
 
 def take_title(document: Mapping[str, Any], locale: str) -> str:
-    """ "Dream pop in C# minor"."""
+    """ "Indie pop in C# minor"."""
     attributes = document["attributes"]
     mode = attributes.get("mode")
     key = f"{attributes['key']} {text(locale, f'mode.{mode}')}" if mode else str(attributes["key"])

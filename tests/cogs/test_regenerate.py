@@ -1,0 +1,206 @@
+"""Reactions and buttons under results: other takes, their lineage, and what people may take away."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from tests.bot.house import RUNNER, House, has_clip, house
+from tests.bot.operated import bot_settings, new_bot, started
+from tests.discord.state import Message
+
+
+@pytest.fixture
+async def home(tmp_path: Path) -> AsyncIterator[House]:
+    async with house(tmp_path, progress_interval=60.0) as made:
+        yield made
+
+
+async def pressed(home: House, message: Message, button: str) -> Message:
+    """The take that a button makes."""
+    used = await home.ann.click(message, button)
+    await used.wait_acknowledged()
+    made = await used.message.wait_until(has_clip)
+    await home.settled()
+    return made
+
+
+async def test_a_reaction_makes_another_take_that_knows_its_lineage(home: House) -> None:
+    message = await home.clip(seed=5, seconds=6, rag=True)
+    await home.owner.react(message, "🔁")
+    second = await home.channel.wait_for_message(lambda m: m is not message and has_clip(m))
+    await home.settled()
+    first_job, job = await home.jobs()
+    assert job.spec.seed != 5
+    assert (job.spec.seconds, job.spec.rag) == (6.0, True)
+    assert (job.spec.parent_id, job.spec.root_id) == (first_job.job_id, first_job.job_id)
+    assert job.spec.member == str(home.owner.id)
+    assert second.reference is not None
+    assert f"/{message.id})" in second.text
+    await home.ann.react(second, "🔁")
+    await home.place.until(lambda _: len(home.clips()) == 3)
+    third = (await home.jobs())[2]
+    assert (third.spec.parent_id, third.spec.root_id) == (job.job_id, first_job.job_id)
+    assert "Fassung 3" in home.clips()[2].text or "Take 3" in home.clips()[2].text
+
+
+async def test_other_reactions_and_other_messages_make_nothing(home: House) -> None:
+    message = await home.clip()
+    posted = await home.owner.say(home.channel, "hello")
+    await home.ann.react(posted, "🔁")
+    await home.ann.react(message, "👍")
+    await asyncio.sleep(0.2)
+    assert len(await home.jobs()) == 1
+
+
+async def test_reactions_obey_the_cooldown(home: House) -> None:
+    message = await home.clip()
+    await home.bot.guild_settings.change(home.guild.id, cooldown_seconds=3600)
+    await home.ann.react(message, "🔁")
+    told = await home.ann.dm.wait_for_message()
+    assert "warte" in told.text
+    assert len(await home.jobs()) == 1
+
+
+async def test_again_flip_and_longer(home: House) -> None:
+    message = await home.clip(seed=5, seconds=6, rag=True)
+    await pressed(home, message, "Noch einmal")
+    await pressed(home, message, "RAG")
+    longer = await pressed(home, message, "Länger")
+    first, again, flipped, long = [job.spec for job in await home.jobs()]
+    assert again.seed != first.seed
+    assert (flipped.rag, flipped.seed) == (False, 5)
+    assert long.seconds == 16.0
+    assert Path(str(long.continue_from)).name == first.job_id
+    assert long.overrides["tempo"] == 118.3
+    assert "16 s" in longer.text
+    assert {spec.parent_id for spec in (again, flipped, long)} == {first.job_id}
+
+
+async def test_longer_stops_at_the_servers_limit(home: House) -> None:
+    await home.bot.guild_settings.change(home.guild.id, max_seconds=8)
+    message = await home.clip(seconds=6)
+    longest = await pressed(home, message, "Länger")
+    used = await home.ann.click(longest, "Länger")
+    assert "höchstens 8 Sekunden" in (await used.wait_message()).text
+
+
+async def test_edit_changes_what_was_changed_and_nothing_else(home: House) -> None:
+    message = await home.clip(seed=5, seconds=6)
+    opened = await home.ann.click(message, "Ändern")
+    shown = await opened.wait_modal()
+    assert shown["title"] == "Die Musik ändern"
+    levels = "Energie: 0,25\nvalence = 0.9"
+    sent = await home.ann.submit_modal(
+        opened, {"album_genre": "Dream Pop", "tempo": "90 BPM", "levels": levels, "seconds": "8"}
+    )
+    await sent.wait_acknowledged()
+    edited = await sent.message.wait_until(has_clip)
+    await home.settled()
+    spec = (await home.jobs())[1].spec
+    assert dict(spec.overrides) == {"album_genre": "indie pop", "tempo": 90.0, "energy": 0.25, "valence": 0.9}
+    assert (spec.seed, spec.seconds) == (5, 8.0)
+    assert "Von Hand gesetzt" in edited.text
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "words"),
+    [
+        ("tempo", "500", "tempo"),
+        ("key", "H major", "key"),
+        ("album_genre", "zzz", "genre"),
+        ("levels", "Energie 0.7", "eigene Zeile"),
+        ("levels", "Energie: 7", "energy"),
+        ("seconds", "soon", "Sekunden"),
+    ],
+)
+async def test_a_wrong_edit_is_refused_by_name(home: House, field: str, value: str, words: str) -> None:
+    message = await home.clip()
+    opened = await home.ann.click(message, "Ändern")
+    sent = await home.ann.submit_modal(opened, {field: value})
+    told = await sent.wait_message()
+    assert told.ephemeral
+    assert words in told.text
+    assert len(await home.jobs()) == 1
+
+
+async def test_prompt_is_shown_to_the_one_who_asks(home: House) -> None:
+    message = await home.clip(seconds=6)
+    used = await home.owner.click(message, "Prompt")
+    told = await used.wait_message()
+    assert told.ephemeral
+    assert "A jazz piece of 6 seconds" in told.text
+
+
+async def test_delete_is_for_the_author_and_moderators(home: House) -> None:
+    message = await home.clip()
+    (job,) = await home.jobs()
+    stranger = home.loopback.user("Sue")
+    home.loopback.world.add_member(home.guild, stranger.user)
+    used = await stranger.click(message, "Löschen")
+    assert "clip" in (await used.wait_message()).text
+    assert not message.deleted
+    await home.ann.click(message, "Löschen")
+    await message.wait_deleted()
+    await home.place.until(lambda _: not Path(str(job.result_dir)).exists())
+    again = await home.clip()
+    await home.owner.click(again, "Löschen")
+    await again.wait_deleted()
+
+
+async def test_a_clip_that_is_no_longer_kept_says_so(home: House) -> None:
+    message = await home.clip()
+    (job,) = await home.jobs()
+    await home.bot.inference.history.forget_results([job.job_id])
+    used = await home.ann.click(message, "Noch einmal")
+    assert "nicht mehr aufbewahrt" in (await used.wait_message()).text
+
+
+@pytest.mark.parametrize("how", ["button", "reaction"])
+async def test_cancel_ends_a_running_job_and_says_so(home: House, how: str) -> None:
+    home.hold()
+    used = await home.ask()
+    await home.until_running()
+    stranger = home.loopback.user("Sue")
+    home.loopback.world.add_member(home.guild, stranger.user)
+    if how == "button":
+        told = await (await stranger.click(used.message, "Abbrechen")).wait_message()
+        assert told.ephemeral
+        await home.ann.click(used.message, "Abbrechen")
+    else:
+        await stranger.react(used.message, "❌")
+        await home.ann.react(used.message, "❌")
+    await used.message.wait_until(lambda m: "abgebrochen" in m.text)
+    await home.settled()
+    assert [job.state for job in await home.jobs()] == ["cancelled"]
+
+
+async def test_a_private_take_stays_private(home: House) -> None:
+    used = await home.ask(private=True)
+    message = await used.message.wait_until(has_clip)
+    again = await home.ann.click(message, "Noch einmal")
+    await again.wait_acknowledged()
+    made = await again.message.wait_until(has_clip)
+    assert made.ephemeral
+    await home.settled()
+    assert not home.loopback.messages(home.channel)
+
+
+async def test_buttons_and_reactions_outlive_the_process_that_made_them(tmp_path: Path) -> None:
+    async with house(tmp_path) as home:
+        message = await home.clip(seed=5)
+        await home.bot.close()
+        bot = new_bot(home.loopback, bot_settings(tmp_path, guild_defaults={"cooldown_seconds": 0}), RUNNER)
+        async with started(home.loopback, bot):
+            used = await home.ann.click(message, "Noch einmal")
+            await used.wait_acknowledged()
+            await used.message.wait_until(has_clip)
+            await home.ann.react(message, "🔁")
+            await home.place.loopback.world.until(
+                lambda: len(home.clips()) == 3 or None, 20, lambda: f"{len(home.clips())} clips"
+            )
+            rows = await bot.database.fetch("SELECT spec FROM jobs")
+            assert len(rows) == 3
