@@ -203,6 +203,23 @@ async def test_a_start_queues_what_was_running_and_answers_what_cannot_go_on(
     assert await outbox.pending() == 1
 
 
+async def test_received_jobs_are_kept_for_a_caller_who_takes_them_up_but_not_for_ever(
+    journal: Journal, outbox: Outbox
+) -> None:
+    first, second = make_spec(), make_spec()
+    await journal.add([first], received_only=True)
+    await journal.add([second], received_only=True)
+    for _ in range(2):
+        assert await journal.recover(max_interruptions=2, keep_received=True) == []
+        assert [record.job_id for record in await journal.unread()] == [first.job_id, second.job_id]
+    await journal.add([second])
+    assert [record.job_id for record in await journal.unread()] == [first.job_id]
+    await journal.recover(max_interruptions=2, keep_received=True)
+    assert await journal.unread() == []
+    assert (await journal.get(first.job_id)).error == LOST_BEFORE_COVER
+    assert await outbox.pending() == 1
+
+
 async def test_a_job_that_takes_the_client_down_each_time_runs_alone_and_ends_some_day(
     journal: Journal,
 ) -> None:
