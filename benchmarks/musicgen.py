@@ -29,7 +29,7 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from albumgen_core.engines.neural.musicgen import load_composer, native
+from albumgen_core.engines.neural.musicgen import load_composer, memory, native
 from albumgen_core.engines.neural.musicgen.checkpoint import open_checkpoint
 from albumgen_core.engines.neural.musicgen.decoder import OwnDecoder
 from albumgen_core.engines.neural.musicgen.linear import Format
@@ -71,8 +71,8 @@ def main() -> None:
         kernel = "built" if native.library() else "not built"
         threads = torch.get_num_threads()
         print(f"{threads} threads, memory reads at {bandwidth / 1e9:.1f} GB/s, native kernel {kernel}")
-        rows = measure_steps(folder, options)
-        print_steps(rows, bandwidth)
+        print_heads()
+        rows, bandwidth = measure_steps(folder, options, bandwidth)
         clips = [] if options.whole == 0 else measure_clips(folder, options)
         print_clips(clips, options.whole)
         if options.plot:
@@ -148,17 +148,23 @@ def without_kernel(build: Any) -> Any:
         native.library.cache_clear()
 
 
-def measure_steps(folder: Path, options: argparse.Namespace) -> list[Measured]:
-    """Median seconds a step of every engine, batch size and clip length."""
+def measure_steps(
+    folder: Path, options: argparse.Namespace, bandwidth: float
+) -> tuple[list[Measured], float]:
+    """Median seconds a step of every engine, batch size and clip length, and the bandwidth seen meanwhile."""
     decoders = {engine: load_decoder(folder, engine) for engine in options.engines}
     rows = []
     for batch in options.batches:
         for seconds in options.lengths:
-            if batch * seconds > 120:
+            if batch * seconds > 80:
                 continue  # the stock caches of all engines together would not fit into memory
-            for engine, step in race(decoders, batch, seconds, options.rounds).items():
+            took = race(decoders, batch, seconds, options.rounds)
+            # The most that was ever seen: other programs take some of it at times.
+            bandwidth = max(bandwidth, read_bandwidth())
+            for engine, step in took.items():
                 rows.append(Measured(engine, batch, seconds, step, getattr(decoders[engine], "nbytes", 0)))
-    return rows
+                print_step(rows[-1], took.get("stock", float("nan")), bandwidth)
+    return rows, bandwidth
 
 
 def race(decoders: dict[str, Any], batch: int, seconds: int, rounds: int) -> dict[str, float]:
@@ -179,8 +185,9 @@ def race(decoders: dict[str, Any], batch: int, seconds: int, rounds: int) -> dic
                 start = time.perf_counter()
                 session.step(now)
                 times[engine].append(time.perf_counter() - start)
-    del sessions
+    del session, sessions
     gc.collect()
+    memory.release()
     return {engine: median(took) for engine, took in times.items()}
 
 
@@ -262,19 +269,21 @@ def measure_clips(folder: Path, options: argparse.Namespace) -> list[tuple[str, 
     return clips
 
 
-def print_steps(rows: list[Measured], bandwidth: float) -> None:
-    """The table of steps."""
-    stock = {(row.batch, row.seconds): row.step for row in rows if row.engine == "stock"}
+def print_heads() -> None:
+    """The head of the table of steps."""
     heads = ("batch", 6), ("clip", 6), ("ms/step", 9), ("steps/s", 9), ("x stock", 9)
     heads += ("x real time", 13), ("% of floor", 12)
     print("\nengine      " + "".join(f"{head:>{width}}" for head, width in heads))
-    for row in rows:
-        ratio = stock[row.batch, row.seconds] / row.step if stock else float("nan")
-        floor = f"{100 * row.nbytes / bandwidth / row.step:.0f}" if row.nbytes else ""
-        print(
-            f"{row.engine:<12}{row.batch:>6}{row.seconds:>5}s{row.step * 1e3:>9.1f}{1 / row.step:>9.1f}"
-            f"{ratio:>9.1f}{row.batch / row.step / FRAME_RATE:>13.2f}{floor:>12}"
-        )
+
+
+def print_step(row: Measured, stock: float, bandwidth: float) -> None:
+    """A line of the table of steps, as soon as it is known."""
+    floor = f"{100 * row.nbytes / bandwidth / row.step:.0f}" if row.nbytes else ""
+    print(
+        f"{row.engine:<12}{row.batch:>6}{row.seconds:>5}s{row.step * 1e3:>9.1f}{1 / row.step:>9.1f}"
+        f"{stock / row.step:>9.1f}{row.batch / row.step / FRAME_RATE:>13.2f}{floor:>12}",
+        flush=True,
+    )
 
 
 def print_clips(clips: list[tuple[str, dict[str, float]]], seconds: float) -> None:

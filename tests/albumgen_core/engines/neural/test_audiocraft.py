@@ -138,6 +138,7 @@ def composer(window: float) -> audiocraft.AudiocraftComposer:
         channels=1,
     )
     codec.load_state_dict(package["best_state"])
-    model = MusicGen("tiny", codec.eval(), lm.eval(), max_duration=window)
+    model = MusicGen("tiny", codec.eval(), lm.eval(), max_duration=30.0)
+    model.max_duration = window  # its constructor refuses windows shorter than the default stride
     settings = SAMPLING | {"cfg_coef": 3.0, "extend_stride": 1.2}
     return audiocraft.AudiocraftComposer(model, "audiocraft", settings)
