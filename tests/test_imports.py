@@ -74,8 +74,9 @@ def test_each_room_imports_only_from_the_rooms_to_its_right(package: str, forbid
     assert offenders(package, forbidden) == []
 
 
-def test_the_core_does_not_need_discord_to_be_installed() -> None:
-    light = [
-        name for name in modules_of("albumgen_core") if ".neural" not in name and ".training" not in name
-    ]
-    assert "discord" not in loaded_by("albumgen_core.inference.client", "albumgen_core.settings", *light[:1])
+def test_the_command_line_and_the_worker_run_without_discord() -> None:
+    loaded = loaded_by(
+        "albumgen_core.cli.main", "albumgen_core.inference.client", "albumgen_core.inference.runner"
+    )
+    assert "discord" not in loaded
+    assert "torch" not in loaded, "torch loads with the neural engine only"

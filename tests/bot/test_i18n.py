@@ -21,21 +21,24 @@ def placeholders(entry: str) -> set[str]:
 
 
 def spoken() -> tuple[set[str], list[re.Pattern[str]]]:
-    """Every string in the source that could be a key, and the f-strings as patterns."""
+    """Every string in the source that could be a key, and as patterns those that are put together there."""
     words: set[str] = set()
     patterns: list[re.Pattern[str]] = []
     for file in [*(ROOT / "bot").rglob("*.py"), *(ROOT / "cogs").rglob("*.py")]:
         for node in ast.walk(ast.parse(file.read_text("utf-8"))):
             if isinstance(node, ast.Constant) and isinstance(node.value, str):
                 words.add(node.value)
+                if node.value.endswith("."):  # "field." + name
+                    patterns.append(re.compile(re.escape(node.value) + r"[\w.]+"))
             elif isinstance(node, ast.JoinedStr):
-                parts = [
-                    re.escape(str(part.value)) if isinstance(part, ast.Constant) else r"[\w.]+"
-                    for part in node.values
-                ]
-                if isinstance(node.values[0], ast.Constant) and "." in str(node.values[0].value):
-                    patterns.append(re.compile("".join(parts)))
+                fixed = [str(part.value) for part in node.values if isinstance(part, ast.Constant)]
+                if any("." in part for part in fixed):
+                    patterns.append(re.compile("".join(map(_pattern, node.values))))
     return words, patterns
+
+
+def _pattern(part: ast.expr) -> str:
+    return re.escape(str(part.value)) if isinstance(part, ast.Constant) else r"[\w.]+"
 
 
 @pytest.mark.parametrize("language", OTHERS)
