@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib
 import importlib.util
 import logging
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,6 +18,7 @@ from discord.ext import commands
 
 from albumgen_core.inference.client import InferenceClient
 from albumgen_core.inference.database import Database
+from albumgen_core.inference.errors import InferenceError
 from albumgen_core.inference.migrations import MigrationSet
 from albumgen_core.inference.queue import QueueLimits
 from albumgen_core.inference.settings import DAY, ClientSettings
@@ -108,7 +111,7 @@ class AlbumGenBot(commands.AutoShardedBot):
 
     Attributes (after `setup_hook`, all but settings): inference, database, guild_settings, messages (which
     message shows which job), requests, delivery, board (queue messages), session (reads pictures from
-    Discord's CDN).
+    Discord's CDN), stopping (whether nothing new is taken).
     """
 
     inference: InferenceClient
@@ -145,6 +148,7 @@ class AlbumGenBot(commands.AutoShardedBot):
         self._client_settings = inference or client_settings(settings)
         self._registration: Registration | None = None
         self._greeted = False
+        self.stopping = False
 
     async def setup_hook(self) -> None:
         """Open the journal, start the workers (they warm up meanwhile), load the cogs."""
@@ -184,6 +188,19 @@ class AlbumGenBot(commands.AutoShardedBot):
         port = getattr(getattr(self.get_cog("StatusCog"), "http", None), "port", 0)
         return f"http://{self.settings.discord.http_host}:{port}" if port else None
 
+    async def _finish(self, grace: float) -> None:
+        """Let the clips that are being made end, and their replies go out, within `grace` seconds."""
+        deadline = time.monotonic() + grace
+        try:
+            begun = {event.job_id for event in (await self.inference.status()).running}
+            while time.monotonic() < deadline:
+                status = await self.inference.status()
+                if not status.owed_replies and not begun & {event.job_id for event in status.running}:
+                    return
+                await asyncio.sleep(0.05)
+        except InferenceError:
+            return  # closed already, or the journal is away: there is nothing to wait for
+
     async def locale_of(self, interaction: discord.Interaction[Any]) -> str:
         """Language of the replies: what the server fixed, else the member's own."""
         fixed = (await self.guild_settings.of(interaction.guild_id)).language
@@ -195,12 +212,13 @@ class AlbumGenBot(commands.AutoShardedBot):
             return
         if hasattr(self, "_recovery"):
             await self._recovery.close()
-        if hasattr(self, "board"):
-            await self.board.close()
+        self.stopping = True
         if hasattr(self, "delivery"):
+            await self._finish(self.settings.core.inference.grace_seconds)
+            await self.board.close()
             await self.delivery.close()
         if hasattr(self, "inference"):
-            await self.inference.close(grace=self.settings.core.inference.grace_seconds)
+            await self.inference.close(grace=0.0)
         if hasattr(self, "session"):
             await self.session.close()
         await super().close()

@@ -115,7 +115,7 @@ class Delivery:
             await room.acquire()
             try:
                 item = await self.bot.inference.outbox.next()
-            except InferenceError:
+            except Exception:
                 log.exception("the outbox cannot be read; trying again")
                 room.release()
                 await asyncio.sleep(self.pause(3))
@@ -126,18 +126,20 @@ class Delivery:
             task.add_done_callback(lambda _: room.release())
 
     async def _handle(self, item: OutboxItem) -> None:
-        outbox = self.bot.inference.outbox
+        """One try, and what it came to. If even that cannot be noted, the outbox's lease runs out."""
         try:
-            async with asyncio.timeout(self.timeout):
-                place = await self._deliver(item)
-        except Undeliverable as reason:
-            log.info("reply %s is dropped: %s", item.delivery_id, reason)
-            await outbox.drop(item.delivery_id, str(reason))
-            return
-        except Exception as error:
-            await self._put_off(item, error)
-            return
-        await self._record(item, place)
+            try:
+                async with asyncio.timeout(self.timeout):
+                    place = await self._deliver(item)
+            except Undeliverable as reason:
+                log.info("reply %s is dropped: %s", item.delivery_id, reason)
+                await self.bot.inference.outbox.drop(item.delivery_id, str(reason))
+            except Exception as error:
+                await self._put_off(item, error)
+            else:
+                await self._record(item, place)
+        except InferenceError as error:
+            log.warning("what became of reply %s could not be noted: %s", item.delivery_id, error)
 
     async def _put_off(self, item: OutboxItem, error: Exception) -> None:
         outbox = self.bot.inference.outbox

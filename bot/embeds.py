@@ -57,7 +57,7 @@ def progress_embed(event: JobEvent | None, origin: Mapping[str, Any], locale: st
         colour=WORKING if running else WAITING,
     )
     if running and event is not None:
-        embed.description = _stages(event, locale)
+        embed.description = _stages(event, locale, rag=bool(origin.get("rag", True)))
     elif event is not None and event.position is not None:
         embed.description = text(locale, "progress.position", position=event.position)
     else:
@@ -71,12 +71,12 @@ def progress_embed(event: JobEvent | None, origin: Mapping[str, Any], locale: st
     return embed
 
 
-def _stages(event: JobEvent, locale: str) -> str:
+def _stages(event: JobEvent, locale: str, *, rag: bool) -> str:
     at = STAGES.index(event.stage)
     lines = []
     for index, stage in enumerate(STAGES):
-        if stage == "prompt":
-            continue  # over in an instant; members need not hear of it
+        if stage == "prompt" or (stage == "retrieve" and not rag):
+            continue  # over in an instant, or not done at all; members need not hear of it
         words = text(locale, f"stage.{stage}")
         if index < at:
             lines.append(f"✓ {words}")

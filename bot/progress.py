@@ -36,6 +36,8 @@ log = logging.getLogger(__name__)
 _EDITS_APART = 1.5
 """Seconds between two progress edits in one channel, well below five in five seconds."""
 
+_CHANNELS_REMEMBERED = 1000
+
 _PATIENCE = 10.0
 """Seconds a delivery waits for a progress edit that is under way."""
 
@@ -176,6 +178,8 @@ class Board:
             if entry.closed or (entry.origin.get("via") == "token" and not places.has_token(entry.origin)):
                 return False
             self._busy[channel] += 1
+            if len(self._edited) > _CHANNELS_REMEMBERED:
+                self._edited.clear()
             self._edited[channel] = time.monotonic()
             reply = Reply(
                 embeds=[progress_embed(event, entry.origin, entry.locale)],

@@ -158,6 +158,8 @@ class Requests:
         have said is not said again here. Raises CoverError for a picture that is certainly too large, and
         ClosingError or JournalBusyError where nothing was promised yet.
         """
+        if self.bot.stopping:
+            raise ClosingError
         picture = Picture.of(cover) if isinstance(cover, discord.Attachment) else cover
         if isinstance(picture, Picture):
             picture.check_size()
@@ -209,6 +211,8 @@ class Requests:
         ahead = status.queued + len(status.running)
         event = JobEvent(specs[0].job_id, "queued", position=status.queued + 1 if ahead else None)
         embed = progress_embed(event, origin, asker.locale)
+        if status.not_ready is not None:
+            embed.add_field(name="\u200b", value=text(asker.locale, "progress.not_ready"))
         for attempt in range(_ANNOUNCE_TRIES):
             more: dict[str, Any] = {"embed": embed, "view": queue_view(delivery_id, asker.locale)}
             if isinstance(picture, bytes):
@@ -281,6 +285,7 @@ class Requests:
             "via": "channel",
             "ephemeral": asker.private,
             "wishes": wishes(specs[0], asker.locale),
+            "rag": any(spec.rag for spec in specs),
             "thumbnail": picture.url if isinstance(picture, Picture) else _thumbnail(picture),
             **asker.extra,
         }

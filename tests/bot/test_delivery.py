@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
@@ -10,9 +11,11 @@ import pytest
 
 from albumgen_core.audio import Audio
 from albumgen_core.clip import ClipTags, encode_clip
-from tests.bot.house import House, has_clip, house
+from tests.bot.house import RUNNER, House, has_clip, house
+from tests.bot.operated import bot_settings, new_bot, started
 from tests.discord.faults import Faults
 from tests.discord.permissions import P
+from tests.discord.state import Message
 
 NOISE = ClipTags("Noise", "sketch", "noise", 120.0, "C", None, b"", "noise", 1)
 EDIT = "PATCH /channels/*/messages/*"
@@ -26,7 +29,7 @@ async def home(tmp_path: Path) -> AsyncIterator[House]:
         yield made
 
 
-async def held(home: House, **options: object) -> object:
+async def held(home: House, **options: object) -> Message:
     """A job that is running, with its queue message past its own edits."""
     home.hold()
     used = await home.ask(**options)
@@ -68,7 +71,6 @@ async def test_a_failing_edit_is_repeated_until_the_reply_is_there_once(home: Ho
 
 async def test_a_deleted_queue_message_cancels_its_job_and_nothing_is_sent(home: House) -> None:
     message = await held(home)
-    await home.ann.slash(home.channel, "albumgen", image=b"x")  # no picture: refused in its own message
     await home.owner.delete(message)
     await home.settled()
     assert (await home.jobs())[0].state == "cancelled"
@@ -212,3 +214,48 @@ async def test_a_failed_job_is_answered_in_the_members_language(home: House) -> 
     await used.message.wait_until(lambda m: "schiefgegangen" in m.text, 15)
     await home.settled()
     assert [job.state for job in await home.jobs()] == ["failed"]
+
+
+async def test_a_queue_message_whose_id_was_lost_is_found_by_its_button(home: House) -> None:
+    message = await held(home)
+    (job,) = await home.jobs()
+    await home.bot.inference.update_origin(job.job_id, message_id=None)
+    home.release()
+    await message.wait_until(has_clip, 15)
+    await home.settled()
+    assert home.loopback.messages(home.channel) == [message]
+
+
+async def test_a_reaction_whose_queue_message_is_in_doubt_gets_one_reply(home: House) -> None:
+    message = await home.clip()
+    home.loopback.faults.reset_after(SEND)
+    await home.ann.react(message, "🔁")
+    await home.place.until(lambda _: len(home.clips()) == 2)
+    await home.settled()
+    assert len(home.loopback.messages(home.channel)) == 2
+
+
+async def test_a_reaction_whose_queue_message_fails_gets_one_reply_all_the_same(home: House) -> None:
+    message = await home.clip()
+    home.loopback.faults.status(SEND, 503, count=4)
+    await home.ann.react(message, "🔁")
+    await home.place.until(lambda _: len(home.clips()) == 2)
+    await home.settled()
+    assert len(home.loopback.messages(home.channel)) == 2
+
+
+async def test_a_polite_stop_delivers_what_is_being_made_and_keeps_the_rest(tmp_path: Path) -> None:
+    core = {"inference": {"max_batch": 1, "grace_seconds": 10.0}}
+    async with house(tmp_path, core=core) as home:
+        message = await held(home)
+        waiting = await home.ask(seconds=5)
+        stopping = asyncio.create_task(home.bot.close())
+        await asyncio.sleep(0.1)
+        late = await home.ask()
+        assert "startet gerade neu" in late.message.text
+        home.release()
+        await stopping
+        assert has_clip(message)
+        async with started(home.loopback, new_bot(home.loopback, bot_settings(tmp_path), RUNNER)):
+            await waiting.message.wait_until(has_clip, 15)
+        assert len(home.clips()) == 2

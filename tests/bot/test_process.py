@@ -62,7 +62,7 @@ class Home:
         )
         await self.loopback.gateway.wait_connected(identifies=self.starts)
         async with asyncio.timeout(30):
-            while "Ready:" not in bot.text:  # noqa: ASYNC110  (no event tells)
+            while "Ready:" not in bot.text:
                 assert bot.running, bot.text
                 await asyncio.sleep(0.02)
         return bot
