@@ -169,6 +169,9 @@ class Delivery:
             specs = [job.spec for job in item.jobs]
             await self.bot.messages.note(place[1], place[0], specs, delivered=True)
         await self.bot.inference.mark_delivered(item.delivery_id)
+        if origin.get("token"):
+            for job in item.jobs:  # the reply is there; the token has no further use
+                await self.bot.inference.update_origin(job.job_id, token=None)
         if place is None:
             return
         for hook in self.hooks:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import discord
 
@@ -15,7 +16,7 @@ from albumgen_core.attributes import (
     field_named,
     parse_field,
 )
-from bot.buttons import SafeModal
+from bot.buttons import PREFIX, SafeModal
 from bot.errors import Refusal
 from bot.i18n import text
 
@@ -24,10 +25,18 @@ Submit = Callable[[discord.Interaction[Any], dict[str, Any], float], Awaitable[N
 
 
 class EditModal(SafeModal):
-    """Five boxes, filled with what the take has: genre, key, tempo, the eight attributes, length."""
+    """Five boxes, filled with what the take has: genre, key, tempo, the eight attributes, length.
+
+    Attributes:
+        alive: custom ids of the modals that this process can still take.
+    """
+
+    alive: ClassVar[set[str]] = set()
 
     def __init__(self, document: Mapping[str, Any], seconds: float, locale: str, submit: Submit) -> None:
-        super().__init__(title=text(locale, "edit.title"), timeout=1800)
+        custom_id = f"{PREFIX}:edit-modal:{secrets.token_hex(8)}"
+        super().__init__(title=text(locale, "edit.title"), timeout=1800, custom_id=custom_id)
+        self.alive.add(custom_id)
         self._attributes: dict[str, Any] = dict(document["attributes"])
         self._submit = submit
         self._names = {name: text(locale, f"field.{name}") for name in AUDIO_FEATURES}
@@ -68,6 +77,10 @@ class EditModal(SafeModal):
         }
         await self._submit(interaction, changed(self._attributes, typed), self._seconds())
 
+    async def on_timeout(self) -> None:
+        """Half an hour is over: what comes now is answered by `is_lost`."""
+        self.alive.discard(self.custom_id)
+
     def _levels(self) -> dict[str, str]:
         values: dict[str, str] = {}
         shown = {words.casefold(): name for name, words in self._names.items()}
@@ -91,6 +104,17 @@ class EditModal(SafeModal):
         if not 1.0 <= seconds <= 300.0:
             raise Refusal("refusal.edit_seconds")
         return seconds
+
+
+def is_lost(interaction: discord.Interaction[Any]) -> bool:
+    """Whether this is an edit whose modal an earlier process opened, so that nobody listens for it."""
+    data: Mapping[str, Any] = interaction.data or {}  # type: ignore[assignment]
+    custom_id = str(data.get("custom_id", ""))
+    return (
+        interaction.type is discord.InteractionType.modal_submit
+        and custom_id.startswith(f"{PREFIX}:edit-modal:")
+        and custom_id not in EditModal.alive
+    )
 
 
 def changed(attributes: Mapping[str, Any], typed: Mapping[str, Any]) -> dict[str, Any]:

@@ -13,10 +13,11 @@ import discord
 
 @dataclass(frozen=True, slots=True)
 class ReplyFile:
-    """A file to attach: its name in Discord, and its bytes or where they lie."""
+    """A file to attach: its name in Discord, its bytes or where they lie, and words for who cannot see it."""
 
     name: str
     source: Path | bytes
+    description: str | None = None
 
     async def read(self) -> bytes:
         """The bytes. Raises OSError where the file is gone."""
@@ -44,13 +45,13 @@ class Reply:
 
     async def loaded(self) -> Reply:
         """The same with every file in memory, so that each attempt can send it anew."""
-        files = [ReplyFile(file.name, await file.read()) for file in self.files]
+        files = [replace(file, source=await file.read()) for file in self.files]
         return replace(self, files=files)
 
     def attachments(self) -> list[discord.File]:
         """Fresh uploads of a loaded reply's files (discord.py closes them after each request)."""
         return [
-            discord.File(io.BytesIO(file.source), file.name)
+            discord.File(io.BytesIO(file.source), file.name, description=file.description)
             for file in self.files
             if isinstance(file.source, bytes)
         ]

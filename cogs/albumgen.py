@@ -16,7 +16,7 @@ from discord.ext import commands
 from albumgen_core.inference.records import JobRecord
 from albumgen_core.result import CARD, CLIP_MP3, read_document
 from bot.controls import CancelButton, DeleteButton
-from bot.embeds import ending_embed, take_embed
+from bot.embeds import ending_embed, take_embed, take_title
 from bot.errors import Refusal
 from bot.i18n import text
 from bot.pictures import picture_in
@@ -124,7 +124,10 @@ class TakeRenderer:
         lineage = await lineage_sentence(bot, record, locale)
         return Reply(
             embeds=[take_embed(document, record, locale, lineage=lineage)],
-            files=[ReplyFile(clip_name(document), folder / CLIP_MP3), ReplyFile(CARD, folder / CARD)],
+            files=[
+                ReplyFile(clip_name(document), folder / CLIP_MP3),
+                ReplyFile(CARD, folder / CARD, text(locale, "take.card", title=take_title(document, locale))),
+            ],
             view=take_view(record.job_id, locale),
         )
 

@@ -18,8 +18,8 @@ from albumgen_core.inference.records import JobRecord
 from albumgen_core.result import COVER, read_document
 from bot.buttons import JobButton
 from bot.controls import DeleteButton, asker_of, cancel
-from bot.edit_modal import EditModal
-from bot.errors import Refusal, sentence_for
+from bot.edit_modal import EditModal, is_lost
+from bot.errors import Refusal, answer_error, sentence_for
 from bot.policy import Setting
 from bot.requests import SEEDS, Asker
 
@@ -203,6 +203,12 @@ class RegenerateCog(commands.Cog):
             await self._cancel(event, known.job_id)
         elif known.delivered_at is not None and known.kind == "take":
             await self._again(event, known.job_id)
+
+    @commands.Cog.listener()
+    async def on_interaction(self, interaction: discord.Interaction[Any]) -> None:
+        """An edit that was opened before a restart: nobody else would answer it."""
+        if is_lost(interaction):
+            await answer_error(self.bot, interaction, Refusal("refusal.edit_lost"))
 
     @commands.Cog.listener()
     async def on_raw_message_delete(self, event: discord.RawMessageDeleteEvent) -> None:

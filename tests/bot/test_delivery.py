@@ -123,6 +123,9 @@ async def test_a_private_reply_goes_through_its_token(home: House) -> None:
     await home.settled()
     assert message.ephemeral
     assert not home.loopback.messages(home.channel)
+    async with asyncio.timeout(5):
+        while "token" in (await home.jobs())[0].spec.origin:
+            await asyncio.sleep(0.01)
     assert home.loopback.count("PATCH /channels/{channel_id}/messages/{message_id}") == 0
 
 

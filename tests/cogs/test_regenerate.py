@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.bot.house import RUNNER, House, has_clip, house
+from bot.edit_modal import EditModal
+from tests.bot.house import RUNNER, House, has_clip, house, picture
 from tests.bot.operated import bot_settings, new_bot, started
 from tests.discord.state import Message
 
@@ -204,3 +205,34 @@ async def test_buttons_and_reactions_outlive_the_process_that_made_them(tmp_path
             )
             rows = await bot.database.fetch("SELECT spec FROM jobs")
             assert len(rows) == 3
+
+
+async def test_a_reaction_in_direct_messages_makes_another_take(home: House) -> None:
+    used = await home.ann.slash(home.ann.dm, "albumgen", image=("c.png", picture()))
+    await used.wait_acknowledged()
+    message = await used.message.wait_until(has_clip)
+    await home.settled()
+    await home.ann.react(message, "🔁")
+    await home.ann.dm.wait_for_message(lambda m: m is not message and has_clip(m))
+    await home.settled()
+    assert [job.spec.group for job in await home.jobs()] == [f"dm:{home.ann.id}"] * 2
+
+
+async def test_an_edit_opened_before_a_restart_is_answered(home: House) -> None:
+    message = await home.clip()
+    opened = await home.ann.click(message, "Ändern")
+    modal = await opened.wait_modal()
+    EditModal.alive.discard(modal["custom_id"])  # what a new process knows of it
+    home.bot._connection._view_store._modals.clear()
+    sent = await home.ann.submit_modal(opened, {"tempo": "90"})
+    assert "neu gestartet" in (await sent.wait_message()).text
+
+
+async def test_the_servers_language_wins_over_the_members(home: House) -> None:
+    await home.bot.guild_settings.change(home.guild.id, language="en")
+    message = await home.clip()
+    assert message.embeds[0]["title"] == "Jazz in C# minor"
+    used = await home.ann.click(message, "Again")
+    await used.wait_acknowledged()
+    await used.message.wait_until(has_clip)
+    await home.settled()
