@@ -12,7 +12,8 @@ from albumgen_core.dataset.records import AlbumRecord, Dataset, DatasetError, Pr
 from albumgen_core.dataset.split import SPLIT_FILE, Part, read_split, split_albums
 from albumgen_core.engines.base import Embedder
 from albumgen_core.retrieval.embedding import embed_records
-from albumgen_core.training.examples import Example, Shelf, build_examples
+from albumgen_core.retrieval.shelf import Shelf
+from albumgen_core.training.examples import Example, build_examples
 from albumgen_core.training.recipe import Recipe
 
 

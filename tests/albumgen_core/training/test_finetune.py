@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from albumgen_core.attributes import AttributeRangeError
+from albumgen_core.engines.neural.internvl.answer import read_answer
 from albumgen_core.engines.neural.internvl.checkpoint import open_checkpoint
 from albumgen_core.engines.neural.internvl.describer import InternVLDescriber
 from albumgen_core.training.callbacks import StepReport
@@ -84,7 +86,10 @@ def test_the_adapter_changes_the_answer(tiny_internvl: Path, trained: FineTuned)
     assert before.describe(cover, None) != after.describe(cover, None)
     # Every album it saw measured .25: it has learned to say so.
     assert after.describe(cover, None).energy == pytest.approx(0.25, abs=0.1)
-    assert before.answer_freely(cover, None) != after.answer_freely(cover, None)
+    noise = before.answer_freely(cover, None)
+    assert noise != after.answer_freely(cover, None)
+    with pytest.raises(AttributeRangeError):
+        read_answer(noise)
 
 
 def test_the_picture_is_drawn(trained: FineTuned) -> None:
