@@ -22,7 +22,7 @@ from albumgen_core.engines.neural.musicgen.threads import set_threads
 from albumgen_core.engines.neural.musicgen.windows import WINDOW_SECONDS
 from albumgen_core.errors import EngineUnavailableError
 
-BACKENDS = ("auto", "own", "transformers")
+BACKENDS = ("auto", "own", "transformers", "audiocraft")
 DTYPES = ("auto", *get_args(Format))
 
 
@@ -47,7 +47,8 @@ def load_composer(
         device: "auto" (CUDA where there is any), "cpu", "cuda", "cuda:1", …
         dtype: number format of the decoder's matrices: "float32", "bfloat16", "float16" or "int8" (CPU
             only). "auto" takes bfloat16 on CUDA, and on a CPU what a short measurement finds fastest.
-        backend: "own" (which "auto" takes) or "transformers", the slow reference.
+        backend: "own" (which "auto" takes), "transformers", the slow reference, or "audiocraft", where that
+            package is installed (it chooses its number format itself).
         guidance_scale: how strongly the prompt is followed; 1 turns classifier-free guidance off.
         top_k, top_p, temperature: see `Sampler`.
         threads: CPU threads; None or 0 takes the cores this process may use.
@@ -59,6 +60,18 @@ def load_composer(
     """
     if backend not in BACKENDS or dtype not in DTYPES:
         raise ValueError(f"backend must be one of {BACKENDS} and dtype one of {DTYPES}")
+    if backend == "audiocraft":
+        from albumgen_core.engines.neural import audiocraft
+
+        return audiocraft.load_composer(
+            path,
+            device=device,
+            guidance_scale=guidance_scale,
+            top_k=top_k,
+            top_p=top_p,
+            temperature=temperature,
+            extend_stride=extend_stride,
+        )
     folder = Path(path)
     chosen = _device(device)
     set_threads(threads)

@@ -43,8 +43,8 @@ class SoundStream:
         """Decode what can be, given the clip's first tokens, int64 (K, known), and all before them."""
         known = tokens.shape[1]
         ended = known >= self._frames
-        piece = PIECE_FRAMES if self._decoded else FIRST_PIECE_FRAMES
-        if not ended and known - self._decoded < piece + self._codec.reach + self._codec.front_reach:
+        worthwhile = PIECE_FRAMES if self._decoded else FIRST_PIECE_FRAMES
+        if not ended and known - self._decoded < worthwhile + self._codec.reach + self._codec.front_reach:
             return
         self._recur(tokens, known, ended)
         stop = self._heard if ended else self._heard - self._codec.reach

@@ -24,7 +24,7 @@ SAMPLING = {"use_sampling": False, "top_k": 250, "top_p": 0.0, "temperature": 1.
 @pytest.mark.skipif(INSTALLED, reason="audiocraft is installed")
 def test_without_the_package_the_error_says_what_to_do() -> None:
     with pytest.raises(EngineUnavailableError, match=r"docs/musicgen\.md"):
-        audiocraft.load_composer("facebook/musicgen-small")
+        load_composer("facebook/musicgen-small", backend="audiocraft")
 
 
 needs_audiocraft = pytest.mark.skipif(not INSTALLED, reason="audiocraft is not installed")
