@@ -108,7 +108,7 @@ class EditModal(SafeModal):
 
 def is_lost(interaction: discord.Interaction[Any]) -> bool:
     """Whether this is an edit whose modal an earlier process opened, so that nobody listens for it."""
-    data: Mapping[str, Any] = interaction.data or {}  # type: ignore[assignment]
+    data: Mapping[str, Any] = interaction.data or {}
     custom_id = str(data.get("custom_id", ""))
     return (
         interaction.type is discord.InteractionType.modal_submit
