@@ -60,6 +60,8 @@ SENDING = (
     "POST /webhooks/**",
 )
 ACKNOWLEDGING = "POST /interactions/**"
+_AHEAD = 0.1
+"""How far the requests may be ahead of the kills, as a share of all."""
 
 
 def start_faults(loopback: LoopbackDiscord, seed: int) -> None:
@@ -158,9 +160,18 @@ class Torture:
         self._stopping = False
 
     async def run(
-        self, *, jobs: int, kills: int, bot_pause: tuple[float, float] = (0.8, 3.0), patience: float = 120.0
+        self,
+        *,
+        jobs: int,
+        kills: int,
+        bot_pause: tuple[float, float] = (1.5, 4.0),
+        worker_pause: tuple[float, float] = (0.5, 1.5),
+        patience: float = 120.0,
     ) -> Report:
-        """Until `jobs` requests were acknowledged and `kills` processes killed; then wait, then judge."""
+        """Until `jobs` requests were acknowledged and `kills` processes killed; then wait, then judge.
+
+        Half of the kills hit the bot, half a worker, each after a random pause between two lengths in s.
+        """
         started = time.monotonic()
         async with LoopbackDiscord(check_schemas=False) as loopback:
             self._loopback = loopback
@@ -173,10 +184,10 @@ class Torture:
             keeper = asyncio.create_task(self._keep_alive())
             await loopback.gateway.wait_connected(within=60)
             start_faults(loopback, self._seed)
-            asking = [asyncio.create_task(self._ask(person, jobs)) for person in people]
+            asking = [asyncio.create_task(self._ask(person, jobs, kills)) for person in people]
             hurting = [
                 asyncio.create_task(self._kill_bots(kills // 2, bot_pause)),
-                asyncio.create_task(self._kill_workers(kills - kills // 2, bot_pause)),
+                asyncio.create_task(self._kill_workers(kills - kills // 2, worker_pause)),
                 asyncio.create_task(self._cut_gateway()),
             ]
             try:
@@ -199,11 +210,13 @@ class Torture:
 
     # people
 
-    async def _ask(self, person: Person, jobs: int) -> None:
+    async def _ask(self, person: Person, jobs: int, kills: int) -> None:
         """Ask, wait for the acknowledgement, ask again; until enough requests were acknowledged."""
         while self.report.acknowledged < jobs:
             rng = self._rng
             await asyncio.sleep(rng.uniform(0.0, 0.8))
+            if self.report.acknowledged / jobs > self.report.kills / kills + _AHEAD:
+                continue  # so that no kill hits an idle bot
             private = rng.random() < 0.15
             place = person.dm if rng.random() < 0.1 else rng.choice(self._channels)
             if not self._loopback.gateway.connected:
