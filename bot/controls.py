@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
@@ -26,11 +27,18 @@ def may_manage(interaction: discord.Interaction[Any], user_id: int) -> bool:
     return interaction.user.id == user_id or interaction.permissions.manage_messages
 
 
-async def cancel(bot: AlbumGenBot, job_id: str) -> bool:
+async def jobs_of(bot: AlbumGenBot, delivery_id: str) -> list[JobRecord]:
+    """The jobs that are shown together, given the bundle's id or any job's. Raises UnknownJobError."""
+    jobs = await bot.inference.history.bundle(delivery_id)
+    if jobs:
+        return jobs
+    record = await bot.inference.record(delivery_id)
+    return await bot.inference.history.bundle(record.spec.bundle_id) if record.spec.bundle_id else [record]
+
+
+async def cancel(bot: AlbumGenBot, delivery_id: str) -> bool:
     """Cancel a job with its whole bundle. False when all of it had ended. Raises UnknownJobError."""
-    record = await bot.inference.record(job_id)
-    bundle = record.spec.bundle_id
-    jobs = await bot.inference.history.bundle(bundle) if bundle else [record]
+    jobs = await jobs_of(bot, delivery_id)
     cancelled = [await bot.inference.cancel(job.job_id) for job in jobs if not job.is_terminal]
     return any(cancelled)
 
@@ -42,8 +50,8 @@ class CancelButton(JobButton, action="cancel"):
 
     async def act(self, bot: AlbumGenBot, interaction: discord.Interaction[Any]) -> None:
         """Cancel; the message itself is changed by the delivery."""
-        record = await bot.inference.record(self.job_id)
-        if not may_manage(interaction, asker_of(record)):
+        jobs = await jobs_of(bot, self.job_id)
+        if not may_manage(interaction, asker_of(jobs[0])):
             raise Refusal("refusal.not_yours_to_cancel")
         await interaction.response.defer()
         if not await cancel(bot, self.job_id):
@@ -58,14 +66,14 @@ class DeleteButton(JobButton, action="delete"):
     async def act(self, bot: AlbumGenBot, interaction: discord.Interaction[Any]) -> None:
         """Delete the message, then what is kept of the clip."""
         try:
-            record: JobRecord | None = await bot.inference.record(self.job_id)
+            jobs = await jobs_of(bot, self.job_id)
         except UnknownJobError:
-            record = None
-        owner = asker_of(record) if record else await _owner_by_message(bot, interaction)
+            jobs = []
+        owner = asker_of(jobs[0]) if jobs else await _owner_by_message(bot, interaction)
         if not may_manage(interaction, owner):
             raise Refusal("refusal.not_yours_to_delete")
         await interaction.response.defer()
-        if record is not None:
+        if jobs:
             await cancel(bot, self.job_id)
         if interaction.message is not None:
             await bot.messages.mark_deleted([interaction.message.id])
@@ -77,14 +85,11 @@ class DeleteButton(JobButton, action="delete"):
             if interaction.message is None:
                 raise
             await interaction.message.delete()
-        if record is not None:
-            await discard(bot, record)
+        await discard(bot, jobs)
 
 
-async def discard(bot: AlbumGenBot, record: JobRecord) -> None:
-    """Remove the results of a job and of its bundle from disk; takes made from it keep their own files."""
-    bundle = record.spec.bundle_id
-    jobs = await bot.inference.history.bundle(bundle) if bundle else [record]
+async def discard(bot: AlbumGenBot, jobs: Sequence[JobRecord]) -> None:
+    """Remove the results of jobs from disk; takes made from them keep their own files."""
     await asyncio.to_thread(remove_paths, [job.result_dir for job in jobs if job.result_dir])
     await bot.inference.history.forget_results([job.job_id for job in jobs])
 

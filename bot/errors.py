@@ -88,8 +88,6 @@ async def answer_error(bot: AlbumGenBot, interaction: discord.Interaction[Any], 
     if sentence is None:
         error_id = secrets.token_hex(4)
         log.error("error %s while handling interaction %s", error_id, interaction.id, exc_info=error)
-        if (metrics := getattr(bot.get_cog("StatusCog"), "metrics", None)) is not None:
-            metrics.errors.labels(interaction.type.name).inc()
         sentence = text(locale, "errors.unexpected", id=error_id)
     await tell(interaction, sentence)
 
