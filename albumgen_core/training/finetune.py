@@ -5,10 +5,11 @@ from __future__ import annotations
 import copy
 import json
 import math
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from peft import LoraConfig, get_peft_model
@@ -31,6 +32,7 @@ from albumgen_core.training.recipe import Recipe
 from albumgen_core.training.run_folder import RunFolder, fingerprint
 
 _TRAINER: Any = Trainer
+Dtype = Literal["auto", "bfloat16", "float32"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +91,7 @@ def fine_tune(
     recipe: Recipe,
     *,
     device: str = "auto",
+    dtype: Dtype = "auto",
     anew: bool = False,
     on_plan: Callable[[Plan], None] = lambda _plan: None,
     on_step: OnStep = ignore_steps,
@@ -101,8 +104,9 @@ def fine_tune(
         validation: examples to stop by, and to choose the best checkpoint with; [] for neither.
         folder: see `run_folder`.
         recipe: the figures.
-        device: "auto" is the first GPU when there is one. On a GPU the frozen weights and the arithmetic
-            are bf16, on a CPU float32; the adapter is float32 on both.
+        device: "auto" is the first GPU when there is one.
+        dtype: of the frozen weights and the arithmetic; "auto" is bfloat16 on a GPU, float32 on a CPU. The
+            adapter is float32 in any case.
         anew: delete an earlier run in `folder`.
         on_plan: told once, before any weight is loaded or any file written; it may raise to stop.
         on_step: told after every step and every validation.
@@ -117,13 +121,15 @@ def fine_tune(
     checkpoint = open_checkpoint(model)
     chat = Chat(checkpoint)
     made = [_encode(examples, chat, checkpoint, recipe) for examples in (train, validation)]
-    memory, tokens = _estimate(checkpoint, made[0], recipe, where)
+    half = dtype == "bfloat16" or (dtype == "auto" and where.type == "cuda")
+    memory, tokens = _estimate(checkpoint, made[0], recipe, half=half)
     run = RunFolder(folder)
     identity = {
         "recipe": recipe.to_dict(),
         "examples": fingerprint(train),
         "validation examples": fingerprint(validation),
         "model": display_name(model),
+        "dtype": "bfloat16" if half else "float32",
     }
     resume = None if anew else run.resumable(identity)
     resumed_from = int(resume.name.rpartition("-")[2]) if resume is not None else 0
@@ -143,8 +149,8 @@ def fine_tune(
     run.begin(identity, {"memory": memory.parts}, anew=anew)
     # Before the adapters are made: their first values are drawn from the same stream.
     set_seed(recipe.seed)
-    adapted = _adapted(checkpoint, chat, recipe, where)
-    trainer, watch = _trainer(adapted, made[0], made[1], chat, run, recipe, where, on_step)
+    adapted = _adapted(checkpoint, chat, recipe, where, half=half)
+    trainer, watch = _trainer(adapted, made[0], made[1], chat, run, recipe, where, on_step, half=half)
     try:
         trainer.train(resume_from_checkpoint=str(resume) if resume is not None else None)
     except torch.OutOfMemoryError as error:
@@ -175,7 +181,7 @@ def _encode(examples: Sequence[Example], chat: Chat, checkpoint: Checkpoint, rec
 
 
 def _estimate(
-    checkpoint: Checkpoint, examples: Examples, recipe: Recipe, device: torch.device
+    checkpoint: Checkpoint, examples: Examples, recipe: Recipe, *, half: bool
 ) -> tuple[MemoryEstimate, int]:
     config = copy.deepcopy(checkpoint.config)
     config.tie_word_embeddings = False  # known only from the weights; counting both is on the safe side
@@ -188,26 +194,26 @@ def _estimate(
         answer=answer,
         tiles=tiles,
         micro_batch=recipe.micro_batch,
-        width=2 if device.type == "cuda" else 4,
+        width=2 if half else 4,
     )
     return estimate, tokens
 
 
-def _adapted(checkpoint: Checkpoint, chat: Chat, recipe: Recipe, device: torch.device) -> Any:
-    dtype = torch.bfloat16 if device.type == "cuda" else torch.float32
+def _adapted(checkpoint: Checkpoint, chat: Chat, recipe: Recipe, device: torch.device, *, half: bool) -> Any:
+    dtype = torch.bfloat16 if half else torch.float32
     base = load_model(checkpoint, image_token=chat.image_token, device=device, dtype=dtype)
     base.config.get_text_config().use_cache = False  # it and checkpointing exclude each other
-    # peft freezes everything else, and keeps the adapters in float32 whatever the base is in.
-    return get_peft_model(
-        base,
-        LoraConfig(
-            r=recipe.rank,
-            lora_alpha=2 * recipe.rank,
-            lora_dropout=recipe.dropout,
-            target_modules=LORA_TARGETS,
-            task_type="CAUSAL_LM",
-        ),
+    lora = LoraConfig(
+        r=recipe.rank,
+        lora_alpha=2 * recipe.rank,
+        lora_dropout=recipe.dropout,
+        target_modules=LORA_TARGETS,
+        task_type="CAUSAL_LM",
     )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # peft asks transformers by a name that is going away
+        # peft freezes everything else, and keeps the adapters in float32 whatever the base is in.
+        return get_peft_model(base, lora)
 
 
 class _WholeBatches(Sampler[int]):
@@ -250,6 +256,8 @@ def _trainer(
     recipe: Recipe,
     device: torch.device,
     on_step: OnStep,
+    *,
+    half: bool,
 ) -> tuple[Any, Watch]:
     checks = len(validation) > 0
     steps = recipe.steps(len(train))
@@ -265,7 +273,7 @@ def _trainer(
         warmup_steps=math.ceil(recipe.warmup * steps),
         weight_decay=recipe.weight_decay,
         max_grad_norm=1.0,
-        bf16=device.type == "cuda",
+        bf16=half,
         use_cpu=device.type == "cpu",
         activation_checkpointing=True,
         activation_checkpointing_kwargs={"use_reentrant": False},

@@ -18,6 +18,7 @@ The image tower and the logits are not there at the same time as one another; th
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from typing import Any
 
@@ -92,7 +93,8 @@ def count_parameters(config: Any, rank: int) -> tuple[int, int]:
 
     from albumgen_core.engines.neural.internvl.adapter import LORA_TARGETS
 
-    with torch.device("meta"):
+    with torch.device("meta"), warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # peft asks transformers by a name that is going away
         model = _MODEL._from_config(config)
         weights = sum(weight.numel() for weight in model.parameters())
         adapted = get_peft_model(model, LoraConfig(r=rank, target_modules=LORA_TARGETS))

@@ -45,8 +45,8 @@ def test_pretrained_beside_fine_tuned(place: Path, tmp_path: Path, monkeypatch: 
     monkeypatch.setattr(evaluate_attributes, "LEAST", 3)  # ten would take the test half a minute
     source, config = str(place / "data"), str(place / "config.toml")
     adapter = tmp_path / "run"
-    code, words = run("finetune", source, "--config", config, "--out", str(adapter), *SMALL, "--epochs", "4",
-                      "--learning-rate", "0.02", "--rank", "8")  # fmt: skip
+    code, words = run("finetune", source, "--config", config, "--out", str(adapter), *SMALL, "--epochs", "2",
+                      "--learning-rate", "0.03", "--rank", "8")  # fmt: skip
     assert code == 0, words
     code, words = run("attributes", source, "--config", config, "--adapter", str(adapter / "adapter"),
                       "--all", "--limit", "3", "--no-free", "--out", str(tmp_path / "report"))  # fmt: skip

@@ -10,7 +10,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 from PIL import Image
+from safetensors.torch import load_file
 
 from albumgen_core.attributes import AttributeRangeError
 from albumgen_core.engines.neural.internvl.answer import read_answer
@@ -45,6 +47,20 @@ def test_the_loss_falls_by_half(trained: FineTuned) -> None:
     checks = trained.curves["eval/loss"]
     assert [step for step, _ in checks] == [5, 10, 15]
     assert checks[-1][1] < checks[0][1]
+
+
+def test_half_precision_trains_float32_adapters(
+    tiny_internvl: Path, covers: Path, trained: FineTuned, tmp_path: Path
+) -> None:
+    """What a GPU does, here on the CPU: bf16 weights and arithmetic."""
+    train, validation = examples(covers)
+    brief = replace(RECIPE, epochs=1)
+    half = fine_tune(tiny_internvl, train, validation, tmp_path, brief, device="cpu", dtype="bfloat16")
+    first, last = (half.curves["train/loss"][i][1] for i in (0, -1))
+    assert first == pytest.approx(trained.curves["train/loss"][0][1], rel=0.02)
+    assert last < first * 0.8
+    weights = load_file(half.adapter / "adapter_model.safetensors")
+    assert {weight.dtype for weight in weights.values()} == {torch.float32}
 
 
 def test_the_rate_warms_up_and_falls_along_a_cosine(trained: FineTuned) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,13 @@ def apply_adapter(model: Any, adapter: str, *, merge: bool = True) -> Any:
         if not (folder / name).is_file():
             raise _unusable(folder / name, "is missing")
     try:
-        adapted = PeftModel.from_pretrained(model, folder, is_trainable=False, autocast_adapter_dtype=False)
+        with warnings.catch_warnings():
+            warnings.simplefilter(
+                "ignore", FutureWarning
+            )  # peft asks transformers by a name that is going away
+            adapted = PeftModel.from_pretrained(
+                model, folder, is_trainable=False, autocast_adapter_dtype=False
+            )
     except Exception as error:  # peft, safetensors and json each raise their own
         raise _unusable(folder, f"cannot be applied ({' '.join(str(error).split())[:160]})") from error
     _refuse_untouched(adapted, folder)
