@@ -36,6 +36,9 @@ log = logging.getLogger(__name__)
 _EDITS_APART = 1.5
 """Seconds between two progress edits in one channel, well below five in five seconds."""
 
+_FIRST_LOOK = 0.5
+"""Seconds before a place in line is shown for the first time after the queue message itself."""
+
 _CHANNELS_REMEMBERED = 1000
 
 _PATIENCE = 10.0
@@ -148,7 +151,7 @@ class Board:
 
     async def _edit_on_change(self, entry: _Entry) -> None:
         shown: tuple[Any, ...] = ()
-        last = -self.interval  # the place in line is shown at once
+        last = -self.interval
         channel = int(entry.origin["channel_id"])
         while not entry.closed:
             await entry.changed.wait()
@@ -157,30 +160,38 @@ class Board:
             if event.is_final:
                 return
             wait = 0.0 if shown and shown[0] != event.stage else last + self.interval - time.monotonic()
-            wait = max(wait, self._edited.get(channel, -_EDITS_APART) + _EDITS_APART - time.monotonic())
+            if not shown and event.stage not in STAGES:
+                # The message has just said as much; a job that starts at once should show its first stage.
+                wait = max(wait, _FIRST_LOOK)
             if wait > 0:
                 await asyncio.sleep(wait)
+            await self._turn(channel)
             event = overall(list(entry.events.values()))
             now = (event.stage, round(event.fraction, 2), event.position)
             if entry.closed or event.is_final or now == shown:
-                continue
-            if self._busy[channel]:
-                entry.changed.set()
-                await asyncio.sleep(0.1)
                 continue
             if not await self._edit(entry, event, channel):
                 return
             shown, last = now, time.monotonic()
 
+    async def _turn(self, channel: int) -> None:
+        """Wait until the channel may be edited again; no other task runs between its return and the edit."""
+        while True:
+            wait = self._edited.get(channel, -_EDITS_APART) + _EDITS_APART - time.monotonic()
+            if wait <= 0 and not self._busy[channel]:
+                return
+            await asyncio.sleep(max(wait, 0.05))
+
     async def _edit(self, entry: _Entry, event: JobEvent, channel: int) -> bool:
         """Show an event. False where there is no use in going on."""
+        # Taken before the first await, so that others who wait for their turn see it.
+        self._edited[channel] = time.monotonic()
         async with entry.editing:
             if entry.closed or (entry.origin.get("via") == "token" and not places.has_token(entry.origin)):
                 return False
             self._busy[channel] += 1
             if len(self._edited) > _CHANNELS_REMEMBERED:
                 self._edited.clear()
-            self._edited[channel] = time.monotonic()
             reply = Reply(
                 embeds=[progress_embed(event, entry.origin, entry.locale)],
                 view=queue_view(entry.delivery_id, entry.locale),
