@@ -1,0 +1,1 @@
+"""Listening sessions: people in a voice channel hear their covers together, and vote."""
