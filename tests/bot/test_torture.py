@@ -11,7 +11,7 @@ from tests.bot.torture import Torture
 async def test_nothing_is_lost_or_told_twice_when_bot_workers_and_discord_fail_at_random(
     tmp_path: Path,
 ) -> None:
-    torture = Torture(tmp_path, seed=11, people=10, job_seconds=0.15)
+    torture = Torture(tmp_path, seed=11, people=10, job_seconds=0.15, faults=3.0)
     report = await torture.run(jobs=30, kills=8, bot_pause=(1.0, 2.0), worker_pause=(0.3, 1.2), patience=60.0)
     assert report.clean, "\n".join(report.lines())
     assert report.acknowledged >= 30

@@ -64,18 +64,24 @@ _AHEAD = 0.1
 """How far the requests may be ahead of the kills, as a share of all."""
 
 
-def start_faults(loopback: LoopbackDiscord, seed: int) -> None:
-    """429 of one bucket and of all, 502, connections cut before and after a request was processed."""
-    add = loopback.faults.at_random
+def start_faults(loopback: LoopbackDiscord, seed: int, often: float = 1.0) -> None:
+    """429 of one bucket and of all, 502, connections cut before and after a request was processed.
+
+    `often` multiplies every chance.
+    """
     numbers = itertools.count(seed * 1000)
+
+    def add(route: str, kind: Kind, chance: float) -> None:
+        loopback.faults.at_random(route, kind, chance * often, seed=next(numbers))
+
     for route in SENDING:
-        add(route, Kind.RATE_LIMIT, 0.03, seed=next(numbers))
-        add(route, Kind.GLOBAL_RATE_LIMIT, 0.005, seed=next(numbers))
-        add(route, Kind.STATUS, 0.04, seed=next(numbers))
-        add(route, Kind.RESET_BEFORE, 0.02, seed=next(numbers))
-        add(route, Kind.RESET_AFTER, 0.04, seed=next(numbers))
-    add(ACKNOWLEDGING, Kind.STATUS, 0.01, seed=next(numbers))
-    add(ACKNOWLEDGING, Kind.RESET_AFTER, 0.02, seed=next(numbers))
+        add(route, Kind.RATE_LIMIT, 0.03)
+        add(route, Kind.GLOBAL_RATE_LIMIT, 0.005)
+        add(route, Kind.STATUS, 0.04)
+        add(route, Kind.RESET_BEFORE, 0.02)
+        add(route, Kind.RESET_AFTER, 0.04)
+    add(ACKNOWLEDGING, Kind.STATUS, 0.01)
+    add(ACKNOWLEDGING, Kind.RESET_AFTER, 0.02)
 
 
 def cover(seed: int) -> bytes:
@@ -147,13 +153,16 @@ class Report:
 class Torture:
     """Runs the whole thing; everything random comes from one seed."""
 
-    def __init__(self, home: Path, seed: int, *, people: int = 25, job_seconds: float = 0.3) -> None:
+    def __init__(
+        self, home: Path, seed: int, *, people: int = 25, job_seconds: float = 0.3, faults: float = 1.0
+    ) -> None:
         self.report = Report()
         self.home = home
         self._rng = random.Random(seed)
         self._seed = seed
         self._people = people
         self._job_seconds = job_seconds
+        self._faults = faults
         self._asked: list[Asked] = []
         self._numbers = itertools.count(1)
         self._bot: BotProcess | None = None
@@ -183,7 +192,7 @@ class Torture:
             ]
             keeper = asyncio.create_task(self._keep_alive())
             await loopback.gateway.wait_connected(within=60)
-            start_faults(loopback, self._seed)
+            start_faults(loopback, self._seed, self._faults)
             asking = [asyncio.create_task(self._ask(person, jobs, kills)) for person in people]
             hurting = [
                 asyncio.create_task(self._kill_bots(kills // 2, bot_pause)),
