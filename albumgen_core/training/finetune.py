@@ -98,6 +98,8 @@ def fine_tune(
 ) -> FineTuned:
     """Train an adapter and leave it in `folder`; a run that was killed goes on from its last checkpoint.
 
+    A run that came to its end there already is returned as it is.
+
     Args:
         model: a checkpoint of InternVL in OpenGVLab's or transformers' layout.
         train: examples to learn.
@@ -146,6 +148,10 @@ def fine_tune(
             resumed_from,
         )
     )
+    if resume is not None and run.finished:
+        curves = read_curves(folder)
+        last = curves["train/loss"][-1][0]
+        return FineTuned(run.adapter, last, steps, memory.trainable, curves, last, run.picture)
     run.begin(identity, {"memory": memory.parts}, anew=anew)
     # Before the adapters are made: their first values are drawn from the same stream.
     set_seed(recipe.seed)

@@ -59,6 +59,8 @@ class RunFolder:
         if anew:
             for folder in (self.checkpoints, self.tensorboard, self.adapter):
                 shutil.rmtree(folder, ignore_errors=True)
+            for file in (self.curves, self.picture):
+                file.unlink(missing_ok=True)
         for folder in self._checkpoints():
             if not _whole(folder):
                 shutil.rmtree(folder, ignore_errors=True)
@@ -69,6 +71,11 @@ class RunFolder:
             partial.replace(self.root / _RUN)
         except OSError as error:
             raise TrainingError(f"{self.root} cannot be written ({error.strerror}).") from error
+
+    @property
+    def finished(self) -> bool:
+        """Whether a run came to its end here: the picture of its curves is written last."""
+        return self.picture.is_file() and (self.adapter / "adapter_model.safetensors").is_file()
 
     def _checkpoints(self) -> list[Path]:
         return sorted(self.checkpoints.glob("checkpoint-*"), key=_step_of)

@@ -141,6 +141,8 @@ def test_it_stops_when_validation_stops_getting_better(
     assert result.steps < result.planned == 40
     best = checks.index(min(checks))
     assert len(checks) == best + 1 + 2
+    again = fine_tune(tiny_internvl, train[:8], validation[:2], tmp_path, wild, device="cpu")
+    assert again.steps == result.steps  # stopped is stopped
     kept = (tmp_path / "checkpoints" / f"checkpoint-{best + 1}" / "adapter_model.safetensors").read_bytes()
     assert (result.adapter / "adapter_model.safetensors").read_bytes() == kept
 
@@ -180,3 +182,15 @@ def tensorboard(folder: Path) -> dict[str, list[tuple[int, float]]]:
     return {
         tag: [(event.step, event.value) for event in events.Scalars(tag)] for tag in events.Tags()["scalars"]
     }
+
+
+def test_a_finished_run_is_found_finished(tiny_internvl: Path, covers: Path, trained: FineTuned) -> None:
+    """The same command once more: nothing is trained again, nothing is lost."""
+    reports: list[StepReport] = []
+    folder = trained.adapter.parent
+    before = (trained.adapter / "adapter_model.safetensors").read_bytes()
+    again = fine_tune(tiny_internvl, *examples(covers), folder, RECIPE, device="cpu", on_step=reports.append)
+    assert reports == []
+    assert again.curves == trained.curves
+    assert (again.steps, again.resumed_from) == (15, 15)
+    assert (again.adapter / "adapter_model.safetensors").read_bytes() == before
