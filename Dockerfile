@@ -7,8 +7,9 @@ ENV PIP_DISABLE_PIP_VERSION_CHECK=1 \
     HF_HOME=/cache/huggingface \
     ALBUMGEN_DATA_DIR=/data
 
+# make runs the targets; gcc builds the optional MusicGen kernel; the fonts write album titles that are not in Latin, Greek or Cyrillic letters.
 RUN apt-get update \
-    && apt-get install --no-install-recommends --yes make \
+    && apt-get install --no-install-recommends --yes gcc libc6-dev make fonts-noto-core fonts-noto-cjk \
     && rm -rf /var/lib/apt/lists/* \
     && useradd --create-home --uid 10001 albumgen \
     && mkdir -p /app /data /cache/huggingface \
@@ -20,6 +21,7 @@ WORKDIR /app
 # The environment first: it changes far less often than the code.
 COPY --chown=albumgen:albumgen pyproject.toml constraints.txt Makefile README.md ./
 COPY --chown=albumgen:albumgen albumgen_core/__init__.py albumgen_core/
+COPY --chown=albumgen:albumgen albumgen_core/engines/neural/musicgen/_native.c albumgen_core/engines/neural/musicgen/
 COPY --chown=albumgen:albumgen bot/__init__.py bot/
 COPY --chown=albumgen:albumgen cogs/__init__.py cogs/
 RUN make setup

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import importlib
-import importlib.util
 import logging
 import time
 from collections.abc import Callable
@@ -39,11 +38,6 @@ log = logging.getLogger(__name__)
 COGS = (
     "cogs.albumgen",
     "cogs.regenerate",
-    "cogs.compare",
-    "cogs.gallery",
-    "cogs.stats",
-    "cogs.privacy",
-    "cogs.help",
     "cogs.settings",
     "cogs.status",
 )
@@ -163,9 +157,6 @@ class AlbumGenBot(commands.AutoShardedBot):
         self.board = Board(self)
         await self.tree.set_translator(CatalogueTranslator())
         for name in COGS:
-            if importlib.util.find_spec(name) is None:
-                log.warning("%s is missing", name)
-                continue
             await self.load_extension(name)
         self.delivery.start()
         await self.board.resume()

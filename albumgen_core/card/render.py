@@ -1,7 +1,6 @@
 """Cards as pictures: composed as SVG, drawn by resvg.
 
-resvg draws a card in well under a tenth of the time matplotlib takes, sets text properly, and gives the
-same bytes for the same card and fonts.
+resvg sets text properly, smooths every edge, and gives the same bytes for the same card and fonts.
 """
 
 from __future__ import annotations

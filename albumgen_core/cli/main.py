@@ -7,7 +7,9 @@ from typing import Annotated
 import typer
 
 from albumgen_core import __version__
-from albumgen_core.cli import dataset, doctor, evaluate, generate, index, weights, worker
+from albumgen_core.cli import dataset, doctor, evaluate, finetune, generate, index, weights, worker
+from albumgen_core.cli.evaluate_attributes import attributes
+from albumgen_core.cli.evaluate_audio import audio
 
 app = typer.Typer(
     name="albumgen",
@@ -21,7 +23,10 @@ app.command()(generate.describe)
 app.command()(generate.compare)
 app.add_typer(index.app, name="index")
 app.add_typer(dataset.app, name="dataset")
+evaluate.app.command("attributes")(attributes)
+evaluate.app.command("audio")(audio)
 app.add_typer(evaluate.app, name="evaluate")
+app.command("finetune")(finetune.finetune)
 app.command("doctor")(doctor.doctor)
 app.add_typer(weights.app, name="weights")
 app.command("worker")(worker.worker)

@@ -39,7 +39,9 @@ def load_engine(settings: EngineSettings) -> LoadedEngine:
         if settings.fallback != "sketch":
             raise
         log.warning("The neural engine is unavailable, the sketch engine stands in: %s", error)
-        return LoadedEngine(_load_sketch(), f"Made with the sketch engine, because the neural one is unavailable: {error}")
+        return LoadedEngine(
+            _load_sketch(), f"Made with the sketch engine, because the neural one is unavailable: {error}"
+        )
 
 
 def _load_sketch() -> Engine:
