@@ -74,8 +74,8 @@ def _front(picture: bytes) -> Any:
     )
 
 
-def small_picture(path: Path | None) -> bytes | None:
-    """A small JPEG of a cover; None where there is none that can be read."""
+def small_picture(path: Path | None, pixels: int = _PICTURE) -> bytes | None:
+    """A small JPEG of a cover, `pixels` at its longer side; None where there is none that can be read."""
     if path is None:
         return None
     try:
@@ -83,7 +83,7 @@ def small_picture(path: Path | None) -> bytes | None:
             picture = opened.convert("RGB")
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
         return None
-    picture.thumbnail((_PICTURE, _PICTURE))
+    picture.thumbnail((pixels, pixels))
     buffer = io.BytesIO()
     picture.save(buffer, "JPEG", quality=80)
     return buffer.getvalue()
