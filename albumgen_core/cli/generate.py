@@ -174,7 +174,7 @@ def compare(
         out.print(f"[dim]with RAG:[/]    {with_rag.prompt}", soft_wrap=True, highlight=False)
         out.print(f"[dim]without RAG:[/] {without.prompt}", soft_wrap=True, highlight=False)
         for path in (card, folder / "rag" / CLIP_MP3, folder / "no-rag" / CLIP_MP3):
-            out.print(f"  {path}", highlight=False)
+            out.print(f"  {path}", soft_wrap=True, highlight=False)
 
 
 def run_with_progress(
@@ -214,7 +214,7 @@ def print_take(path: Path, take: Take, folder: Path) -> None:
         highlight=False,
     )
     _print_context(take.neighbours, take.prompt, take.notices)
-    out.print(f"  {folder / CLIP_MP3}\n  {folder / CARD}", highlight=False)
+    out.print(f"  {folder / CLIP_MP3}\n  {folder / CARD}", soft_wrap=True, highlight=False)
 
 
 def _request(
