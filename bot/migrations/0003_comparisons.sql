@@ -1,0 +1,1 @@
+-- Which of two takes of a comparison members preferred.

@@ -1,0 +1,1 @@
+-- Stars that members gave to results.
