@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from functools import lru_cache
 from pathlib import Path
@@ -25,12 +26,29 @@ _DRUM_GAIN = 1.35
 
 
 @lru_cache(maxsize=1)
+def _soundfont() -> tuple[Path, object]:
+    """The tuned SoundFont as a file, written once a process, and what keeps it there.
+
+    The synthesizer takes only a path. Where the system can, the file lives in memory alone, so that a killed
+    worker leaves nothing behind.
+    """
+    data = tuned(soundfont_path().read_bytes())
+    if hasattr(os, "memfd_create"):
+        memory = os.fdopen(os.memfd_create(NAME), "wb")
+        memory.write(data)
+        memory.flush()
+        return Path(f"/proc/self/fd/{memory.fileno()}"), memory
+    folder = tempfile.TemporaryDirectory(prefix="albumgen-")
+    path = Path(folder.name) / NAME
+    path.write_bytes(data)
+    return path, folder
+
+
 def _synthesizer() -> Any:
-    # The synthesizer reads the whole file when it is made, and takes only a path.
-    with tempfile.TemporaryDirectory(prefix="albumgen-") as folder:
-        path = Path(folder) / NAME
-        path.write_bytes(tuned(soundfont_path().read_bytes()))
-        return symusic.Synthesizer(str(path), SAMPLE_RATE, _QUALITY)
+    # A new one each time (2 ms): symusic's remembers resampled notes across instruments, so that an
+    # instrument sounds otherwise after another was played, and the same seed would give other bytes.
+    path, _ = _soundfont()
+    return symusic.Synthesizer(str(path), SAMPLE_RATE, _QUALITY)
 
 
 def play(
