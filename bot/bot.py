@@ -23,6 +23,7 @@ from albumgen_core.inference.settings import DAY, ClientSettings
 from bot.commands_sync import Registration, register_commands
 from bot.delivery import Delivery
 from bot.errors import answer_error
+from bot.forgetting import Forgetting
 from bot.guild_settings import GuildSettingsStore
 from bot.i18n import CatalogueTranslator, language_of
 from bot.message_log import MessageLog
@@ -103,7 +104,8 @@ class AlbumGenBot(commands.AutoShardedBot):
         more: passed on to discord.py.
 
     Attributes (after `setup_hook`, all but settings): inference, database, guild_settings, messages (which
-    message shows which job), requests, delivery, board (queue messages), session (reads pictures from
+    message shows which job), requests, delivery, board (queue messages), forgetting (members
+        who want their data gone), session (reads pictures from
     Discord's CDN), stopping (whether nothing new is taken).
     """
 
@@ -114,6 +116,7 @@ class AlbumGenBot(commands.AutoShardedBot):
     requests: Requests
     delivery: Delivery
     board: Board
+    forgetting: Forgetting
     session: aiohttp.ClientSession
 
     def __init__(
@@ -154,9 +157,11 @@ class AlbumGenBot(commands.AutoShardedBot):
         self.requests = Requests(self)
         self.delivery = Delivery(self)
         self.board = Board(self)
+        self.forgetting = Forgetting(self)
         await self.tree.set_translator(CatalogueTranslator())
         for name in COGS:
             await self.load_extension(name)
+        await self.forgetting.start()
         self.delivery.start()
         await self.board.resume()
         # Before the gateway connects: from then on, what is received is not an earlier process's.
@@ -206,6 +211,7 @@ class AlbumGenBot(commands.AutoShardedBot):
         if hasattr(self, "delivery"):
             await self._finish(self.settings.core.inference.grace_seconds)
             await self.board.close()
+            await self.forgetting.close()
             await self.delivery.close()
         if hasattr(self, "inference"):
             await self.inference.close(grace=0.0)

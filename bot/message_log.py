@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 from albumgen_core.inference.database import Database
 from albumgen_core.inference.jobs import JobSpec
@@ -34,7 +34,8 @@ class KnownMessage:
     deleted: bool
 
 
-_COLUMNS = "message_id, channel_id, guild_id, user_id, job_id, bundle_id, kind, delivered_at, deleted"
+_NAMES = tuple(field.name for field in fields(KnownMessage))
+_COLUMNS = ", ".join(_NAMES)
 
 
 class MessageLog:
@@ -46,12 +47,16 @@ class MessageLog:
     async def note(
         self, message_id: int, channel_id: int, specs: Sequence[JobSpec], *, delivered: bool
     ) -> None:
-        """Remember that a message shows these jobs (one, or a bundle)."""
+        """Remember that a message shows these jobs (one, or a bundle).
+
+        Nothing is noted for jobs that the journal no longer has: whoever asked for them is forgotten.
+        """
         first = specs[0]
         origin, now = first.origin, time.time()
         await self._database.execute(
             "INSERT INTO bot_messages (message_id, channel_id, guild_id, user_id, job_id, bundle_id, kind,"
-            " sent_at, delivered_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (message_id) DO UPDATE"
+            " sent_at, delivered_at) SELECT ?, ?, ?, ?, ?, ?, ?, ?, ? WHERE EXISTS (SELECT 1 FROM jobs"
+            " WHERE job_id = ?) ON CONFLICT (message_id) DO UPDATE"
             " SET delivered_at = coalesce(bot_messages.delivered_at, excluded.delivered_at)",
             (
                 message_id,
@@ -63,6 +68,7 @@ class MessageLog:
                 str(origin.get("kind", "take")),
                 now,
                 now if delivered else None,
+                first.job_id,
             ),
         )
 
@@ -71,7 +77,7 @@ class MessageLog:
         rows = await self._database.fetch(
             f"SELECT {_COLUMNS} FROM bot_messages WHERE message_id = ?", (message_id,)
         )
-        return _known(rows[0]) if rows else None
+        return known_from(rows[0]) if rows else None
 
     async def of_job(self, job_id: str) -> KnownMessage | None:
         """The newest message that shows a job."""
@@ -79,7 +85,7 @@ class MessageLog:
             f"SELECT {_COLUMNS} FROM bot_messages WHERE job_id = ? ORDER BY message_id DESC LIMIT 1",
             (job_id,),
         )
-        return _known(rows[0]) if rows else None
+        return known_from(rows[0]) if rows else None
 
     async def mark_deleted(self, message_ids: Sequence[int]) -> None:
         """Note that messages are gone."""
@@ -89,5 +95,7 @@ class MessageLog:
         )
 
 
-def _known(row: sqlite3.Row) -> KnownMessage:
-    return KnownMessage(**(dict(row) | {"deleted": bool(row["deleted"])}))
+def known_from(row: sqlite3.Row) -> KnownMessage:
+    """From a row that has at least the columns of bot_messages."""
+    values = {name: row[name] for name in _NAMES}
+    return KnownMessage(**(values | {"deleted": bool(row["deleted"])}))

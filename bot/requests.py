@@ -19,7 +19,7 @@ import aiohttp
 import discord
 
 from albumgen_core.errors import AlbumGenError
-from albumgen_core.inference.errors import ClosingError, QueueFullError
+from albumgen_core.inference.errors import ClosingError, QueueFullError, UnknownJobError
 from albumgen_core.inference.events import JobEvent
 from albumgen_core.inference.jobs import JobSpec, new_job_id
 from bot import places
@@ -179,9 +179,12 @@ class Requests:
         """Read the picture, queue received jobs and follow them; what goes wrong becomes their reply."""
         try:
             data = picture if isinstance(picture, bytes) else await self.fetch_cover(picture)
+            await self.bot.inference.record(specs[0].job_id)
             handles = await self.bot.inference.submit_bundle(specs, data, request_key=key)
         except ClosingError:
             return  # the next start takes it up
+        except UnknownJobError:
+            return  # its member was forgotten while the picture was read
         except Exception as error:
             await self._refuse(specs, await self._reason(error, locale))
             return

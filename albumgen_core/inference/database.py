@@ -49,6 +49,7 @@ _WHOLE_COMMIT = {
 
 _RETRY_PAUSE = 0.25
 _LARGEST_COMMIT = 64
+_SCRUB_TRIES = 20
 
 
 @dataclass(slots=True)
@@ -142,6 +143,22 @@ class Database:
 
         return await self.write(operation)
 
+    async def scrub(self) -> bool:
+        """Leave nothing of deleted rows on disk: they are zeroed in the file, and the log is emptied.
+
+        False where that could not be done now because somebody was reading; the next checkpoint does it.
+        """
+        loop = asyncio.get_running_loop()
+        if self._closing or self._writer is None:
+            raise InferenceError("The journal is closed.")
+        for _ in range(_SCRUB_TRIES):
+            with _translated(self.path):
+                # The writer's thread does one thing at a time, so no transaction is open here.
+                if await loop.run_in_executor(self._thread, _fold_in, self._writer):
+                    return True
+            await asyncio.sleep(_RETRY_PAUSE)
+        return False
+
     async def close(self) -> None:
         """Commit what is waiting, fold the WAL back into the file, release the directory."""
         self._closing = True
@@ -202,7 +219,15 @@ def _open_writer(path: Path, busy_timeout: float) -> sqlite3.Connection:
     connection.row_factory = sqlite3.Row
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA foreign_keys = ON")
+    # What is deleted is overwritten with zeros, so that a member who is forgotten is not found in free pages.
+    connection.execute("PRAGMA secure_delete = ON")
     return connection
+
+
+def _fold_in(connection: sqlite3.Connection) -> bool:
+    """Move the write-ahead log into the file and empty it; False where a reader still needs it."""
+    busy, _, _ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    return not busy
 
 
 def _transaction(connection: sqlite3.Connection, batch: list[_Pending]) -> list[tuple[_Pending, Any]]:
