@@ -19,6 +19,25 @@ class SessionState(StrEnum):
     ENDED = "ended"
 
 
+class EndReason(StrEnum):
+    """Why a session is over. All but `HOST` and `FINISHED` leave a playlist that can be taken up again."""
+
+    HOST = "host"  # its host or a moderator ended it
+    FINISHED = "finished"  # everything was played, and nobody brought more
+    EMPTY = "empty"  # nobody was in the channel any more
+    REMOVED = "removed"  # someone disconnected the bot from voice
+    CHANNEL_GONE = "channel_gone"  # the voice channel was deleted
+    GUILD_GONE = "guild_gone"  # the bot is no longer in the server
+    ENCRYPTION = "encryption"  # 4017: end-to-end encryption that we could not offer
+    REFUSED = "refused"  # 4021, 4022: Discord ended the call
+    UNREACHABLE = "unreachable"  # voice could not be joined, or joined again
+
+    @property
+    def resumable(self) -> bool:
+        """Whether `/session resume` can take the playlist up again."""
+        return self not in (EndReason.HOST, EndReason.FINISHED)
+
+
 class EntryState(StrEnum):
     """Where a clip stands. `composing`: not all of its jobs are done. `failed` and `played` are final."""
 
@@ -67,6 +86,9 @@ class Entry:
         submitted_at, played_at: Unix seconds; played_at None until it began.
         cover_path: the cover as a JPEG or PNG, where the result folder does not hold it yet.
         error: the sentence that a failed job ended with.
+        turn: the round in which it plays, from 1 (see `bot.sessions.turns`).
+        closed_at: Unix seconds from which its votes cannot be changed any more; None while they can. In a
+            blind session its cover and submitter are shown from then on.
     """
 
     entry_id: int
@@ -80,6 +102,8 @@ class Entry:
     played_at: float | None = None
     cover_path: Path | None = None
     error: str | None = None
+    turn: int = 1
+    closed_at: float | None = None
 
     @property
     def versus(self) -> bool:
@@ -138,6 +162,7 @@ class Session:
         event_id: Discord's scheduled event that it begins with.
         current_entry_id, current_clip, position: what plays, which of its takes, and where in it (20 ms
             frames): where a restart goes on.
+        end_reason: why it is over; None while it is not.
     """
 
     session_id: str
@@ -161,6 +186,7 @@ class Session:
     current_entry_id: int | None = None
     current_clip: int = 0
     position: int = 0
+    end_reason: EndReason | None = None
 
 
 @dataclass(frozen=True, slots=True)
