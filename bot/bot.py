@@ -50,12 +50,21 @@ def intents() -> discord.Intents:
 
     guilds: channels and their permissions, to refuse before any work. guild_reactions, dm_reactions: 🔁, ⭐
     and ❌. guild_messages, dm_messages: that a reply of ours was deleted (contents of others' messages stay
-    hidden without the privileged intent).
+    hidden without the privileged intent). voice_states: who listens to a session, and our own voice
+    connection.
     """
     wanted = discord.Intents.none()
     wanted.guilds = True
     wanted.guild_reactions = wanted.dm_reactions = True
     wanted.guild_messages = wanted.dm_messages = True
+    wanted.voice_states = True
+    return wanted
+
+
+def cached_members() -> discord.MemberCacheFlags:
+    """Which members are kept in memory: those in voice channels, whose names a session shows."""
+    wanted = discord.MemberCacheFlags.none()
+    wanted.voice = True
     return wanted
 
 
@@ -130,7 +139,7 @@ class AlbumGenBot(commands.AutoShardedBot):
         options: dict[str, Any] = {
             "intents": intents(),
             "allowed_mentions": discord.AllowedMentions.none(),
-            "member_cache_flags": discord.MemberCacheFlags.none(),
+            "member_cache_flags": cached_members(),
             "chunk_guilds_at_startup": False,
             "max_messages": None,
             "help_command": None,

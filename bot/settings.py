@@ -23,6 +23,36 @@ class GuildDefaults(Section):
     retention_days: int = Field(90, ge=1, le=3650)
 
 
+class SessionSettings(Section):
+    """`[discord.sessions]`: what listening sessions may cost, and how they behave.
+
+    Attributes:
+        max_total: sessions that run at the same time, in all servers together.
+        max_per_guild: sessions that are planned or run in one server (one of them plays: Discord lets a bot
+            be in one voice channel of a server).
+        max_covers: covers in one session. entries_per_member: of one member, where rounds are open.
+        ahead: covers that are composed or ready before their turn.
+        empty_pause_seconds: how long nobody may listen before playback holds; empty_end_seconds: before the
+            session ends.
+        idle_end_seconds: how long a session waits for more covers when all were played.
+        skip_share: share of those who hear that skips what plays.
+        vote_covers: a cover can be voted on until so many further ones have begun.
+        own_votes: whether members may vote for the covers they brought.
+    """
+
+    max_total: int = Field(20, ge=1, le=1000)
+    max_per_guild: int = Field(5, ge=1, le=100)
+    max_covers: int = Field(200, ge=1, le=1000)
+    entries_per_member: int = Field(20, ge=1, le=200)
+    ahead: int = Field(3, ge=1, le=20)
+    empty_pause_seconds: float = Field(20.0, ge=0.0, le=3600.0)
+    empty_end_seconds: float = Field(300.0, ge=1.0, le=86400.0)
+    idle_end_seconds: float = Field(900.0, ge=1.0, le=86400.0)
+    skip_share: float = Field(0.5, gt=0.0, le=1.0)
+    vote_covers: int = Field(2, ge=1, le=100)
+    own_votes: bool = True
+
+
 class DiscordSettings(SettingsSource):
     """`[discord]`: the bot's own settings; ALBUMGEN_DISCORD__… in the environment."""
 
@@ -33,6 +63,7 @@ class DiscordSettings(SettingsSource):
     upload_megabytes: float = Field(8.0, gt=0.1, le=100.0)
     progress_interval: float = Field(5.0, ge=0.5, le=60.0)
     guild_defaults: GuildDefaults = GuildDefaults()
+    sessions: SessionSettings = SessionSettings()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,10 +1,10 @@
 """In which order covers play: fair to members, not to who was quickest.
 
-Each cover is given a turn when it is brought, as in start-time fair queueing (Goyal, Vin and Cheng, 1996): the
-turn that plays now, or the one after the member's last, whichever is later. Covers play by turn, within one by
-order of submission. Hence of each member one cover at most plays in a turn; while a cover waits at the head of
-its member's line, nobody else is heard more than twice; and who comes late neither waits for the others' long
-lists nor plays all of their own at once.
+Each cover is given a turn when it is brought, as in start-time fair queueing (Goyal, Vin and Cheng, 1996):
+the turn that plays now, or the one after the member's last, whichever is later. Covers play by turn, within
+one by order of submission. Hence of each member one cover at most plays in a turn; while a cover waits at the
+head of its member's line, nobody else is heard more than twice; and who comes late neither waits for the
+others' long lists nor plays all of their own at once.
 """
 
 from __future__ import annotations
