@@ -56,6 +56,9 @@ class Renderer(Protocol):
 DeliveredHook = Callable[[Sequence[JobRecord], int, int], Awaitable[None]]
 """(records, channel id, message id), after a reply has reached its reader."""
 
+Listener = Callable[[Sequence[JobRecord]], Awaitable[None]]
+"""Takes note of ended jobs that owe no message; may be called again for the same ones."""
+
 Place = tuple[int, int]
 """(channel id, message id)."""
 
@@ -80,6 +83,7 @@ class Delivery:
     def __init__(self, bot: AlbumGenBot) -> None:
         self.bot = bot
         self.renderers: dict[str, Renderer] = {}
+        self.listeners: dict[str, Listener] = {}
         self.hooks: list[DeliveredHook] = []
         self.pause = usual_pause
         self.timeout = _TIMEOUT
@@ -89,6 +93,10 @@ class Delivery:
     def register(self, kind: str, renderer: Renderer) -> None:
         """Let `renderer` write the replies of jobs whose origin has this kind."""
         self.renderers[kind] = renderer
+
+    def listen(self, kind: str, listener: Listener) -> None:
+        """Tell `listener` of ended jobs of this kind, which are then done with: no message is sent."""
+        self.listeners[kind] = listener
 
     def on_delivered(self, hook: DeliveredHook) -> None:
         """Call `hook(records, channel_id, message_id)` after each delivery."""
@@ -184,6 +192,10 @@ class Delivery:
         """One try. Returns where the reply is, None where it went somewhere that is not kept."""
         await self.bot.board.settle(item.delivery_id)
         origin = item.jobs[0].spec.origin
+        listener = self.listeners.get(str(origin.get("kind")))
+        if listener is not None:
+            await listener(item.jobs)
+            return None
         if not origin.get("channel_id"):
             raise Undeliverable("the request names no channel")
         if (known := origin.get("message_id")) is not None:
