@@ -38,6 +38,7 @@ log = logging.getLogger(__name__)
 COGS = (
     "cogs.albumgen",
     "cogs.regenerate",
+    "cogs.gallery",
     "cogs.settings",
     "cogs.status",
 )
@@ -113,9 +114,8 @@ class AlbumGenBot(commands.AutoShardedBot):
         more: passed on to discord.py.
 
     Attributes (after `setup_hook`, all but settings): inference, database, guild_settings, messages (which
-    message shows which job), requests, delivery, board (queue messages), forgetting (members
-        who want their data gone), session (reads pictures from
-    Discord's CDN), stopping (whether nothing new is taken).
+    message shows which job), requests, delivery, board (queue messages), forgetting (of members
+    who ask for it), session (reads pictures from Discord's CDN), stopping (whether nothing new is taken).
     """
 
     inference: InferenceClient

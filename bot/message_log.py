@@ -87,6 +87,15 @@ class MessageLog:
         )
         return known_from(rows[0]) if rows else None
 
+    async def showing(self, job_id: str, bundle_id: str | None) -> KnownMessage | None:
+        """The newest message that holds a job's result, alone or with its bundle, and is still there."""
+        rows = await self._database.fetch(
+            f"SELECT {_COLUMNS} FROM bot_messages WHERE (job_id = ? OR bundle_id = ?) AND deleted = 0"
+            " AND delivered_at IS NOT NULL ORDER BY message_id DESC LIMIT 1",
+            (job_id, bundle_id),
+        )
+        return known_from(rows[0]) if rows else None
+
     async def mark_deleted(self, message_ids: Sequence[int]) -> None:
         """Note that messages are gone."""
         marks = ",".join("?" * len(message_ids))
