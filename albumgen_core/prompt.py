@@ -9,14 +9,13 @@ from __future__ import annotations
 from typing import Literal
 
 from albumgen_core.attributes import MusicalAttributes
-from albumgen_core.prompt_words import GENRE_ADJECTIVES, INSTRUMENTS, LEVELS, level_of
+from albumgen_core.prompt_words import ACOUSTIC_ABOVE, GENRE_ADJECTIVES, INSTRUMENTS, LEVELS, level_of
 
 PromptStyle = Literal["slides", "concise"]
 
 MAX_CONCISE_WORDS = 60
 """No concise prompt is longer, whatever the attributes (an artist's name apart)."""
 
-_ACOUSTIC_ABOVE = 0.5
 _VOWEL_LETTERS = frozenset("AEFHILMNORSX")
 
 
@@ -74,7 +73,7 @@ def _slides(attributes: MusicalAttributes, artist: str) -> str:
 def _concise(attributes: MusicalAttributes, artist: str) -> str:
     said = {field: level_of(field, float(getattr(attributes, field))).word for field in LEVELS}
     acoustic, electric = INSTRUMENTS[attributes.album_genre]
-    players = acoustic if attributes.acousticness > _ACOUSTIC_ABOVE else electric
+    players = acoustic if attributes.acousticness > ACOUSTIC_ABOVE else electric
     voices = [said["instrumentalness"], said["speechiness"]]
     opening = (
         f"{_capitalised(said['valence'])}, {said['energy']} {_genre_words(attributes)} song with {players}"

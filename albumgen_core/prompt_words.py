@@ -102,6 +102,10 @@ LEVELS: dict[str, tuple[Level, ...]] = {
     ),
 }
 
+ACOUSTIC_ABOVE = 0.4
+"""Acousticness above which acoustic instruments play: so are 27 % of the albums in the charts (MusicOSet) and
+30 % of those that critics review (P4KxSpotify)."""
+
 _ROCK = ("acoustic guitars, bass and brushed drums", "electric guitars, bass and punchy drums")
 _POP = ("piano, acoustic guitar and light percussion", "synths, bass and crisp drums")
 _CLUB = ("piano chords and hand percussion", "synth leads, deep bass and a four-on-the-floor kick")

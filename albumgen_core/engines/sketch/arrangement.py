@@ -123,7 +123,7 @@ def _write_parts(brief: Brief, bars: list[Bar], groove: Groove) -> dict[Role, li
         parts["pad"] = comping.write_pad(brief, bars)
     if brief.dice("voice").random() < 0.9 - 0.8 * brief.attributes.instrumentalness:
         parts["voice"] = melody.write_voice(brief, bars, lead)
-    if kind != "arpeggio" and brief.dice("arpeggio?").random() < 0.6:
+    if kind != "arpeggio" and brief.dice("arpeggio?").random() < 0.9 * brief.drive + 0.1:
         parts["arpeggio"] = comping.write_arpeggio(brief, bars)
     return parts
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 
 from albumgen_core.engines.sketch.drums import FASTEST_SIXTEENTHS
-from albumgen_core.engines.sketch.form import Bar, Brief, Span
+from albumgen_core.engines.sketch.form import CALM, WILD, Bar, Brief, Span
 from albumgen_core.engines.sketch.harmony import SCALES, nearest, scale_pitches
 from albumgen_core.engines.sketch.score import Note, velocity
 from albumgen_core.engines.sketch.styles import BassLine
@@ -17,10 +17,13 @@ _CENTRE = 37.0
 
 
 def choose_bass_line(brief: Brief) -> BassLine:
-    """How the bass moves in this piece; very calm music only holds its roots."""
-    if brief.attributes.energy < 0.2 and brief.style.bass[0] != "walking":
+    """How the bass moves in this piece; calm music only holds its roots, wild music drives on eighths."""
+    line = brief.dice("bass line").choice(brief.style.bass)
+    if brief.drive < CALM and line != "walking":
         return "long"
-    return brief.dice("bass line").choice(brief.style.bass)
+    if brief.drive > WILD and line in ("root", "long"):
+        return "eighths"
+    return line
 
 
 def write_bass(brief: Brief, bars: list[Bar], line: BassLine) -> list[Note]:

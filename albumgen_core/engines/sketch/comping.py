@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from albumgen_core.engines.sketch.drums import FASTEST_SIXTEENTHS
-from albumgen_core.engines.sketch.form import Bar, Brief, Span
+from albumgen_core.engines.sketch.form import CALM, WILD, Bar, Brief, Span
 from albumgen_core.engines.sketch.score import Note, velocity
 from albumgen_core.engines.sketch.styles import Comping
 
@@ -20,9 +20,11 @@ _STRUMS = (
 def choose_comping(brief: Brief) -> Comping:
     """How the chords are played in this piece; little energy smooths them."""
     choices = brief.style.comping
-    if brief.attributes.energy < 0.25:
+    if brief.drive < CALM:
         calm = [kind for kind in choices if kind in ("arpeggio", "block", "strum", "charleston")]
         return brief.dice("comping").choice(calm or ["arpeggio"])
+    if brief.drive > WILD:
+        choices = tuple(kind for kind in choices if kind != "block") or choices
     return brief.dice("comping").choice(choices)
 
 
@@ -76,8 +78,10 @@ def _strokes(
             if index % 2 == 0
         ] + [(beat + 0.5, 0.3, 0.7) for index, beat in enumerate(beats) if index % 4 == 1]
     if kind == "chug":
-        halves = (0.0, 0.5) if brief.tempo < FASTEST_SIXTEENTHS else (0.0,)
+        halves = (0.0, 0.5) if brief.tempo < FASTEST_SIXTEENTHS and brief.drive > CALM else (0.0,)
         return [(at + half, 0.8 / len(halves), 1.0 if half == 0 else 0.78) for at in beats for half in halves]
+    if brief.drive > WILD and brief.tempo < FASTEST_SIXTEENTHS:
+        return [(at + half, 0.4, 1.0 if half == 0 else 0.85) for at in beats for half in (0.0, 0.5)]
     return [(at, 0.8, 1.0 if at == span.start else 0.8) for at in beats]
 
 
@@ -98,8 +102,11 @@ _ORDERS = ((0, 1, 2, 3, 2, 1), (0, 2, 1, 3), (0, 1, 2, 1))
 
 
 def _broken(brief: Brief, span: Span, level: float, order: int) -> list[Note]:
-    # Every note of the arpeggio carries the pulse: eighths, or sixteenths where the beat is slow.
-    step = 0.25 if brief.tempo < 66 else 0.5 if brief.tempo < FASTEST_SIXTEENTHS else 1.0
+    # Every note of the arpeggio carries the pulse: eighths as a rule, quarters in calm or very fast music,
+    # and one level more where the beat is slow.
+    step = 1.0 if brief.drive < CALM or brief.tempo >= FASTEST_SIXTEENTHS else 0.5
+    if brief.tempo < 66 or (brief.drive > WILD and brief.tempo < 96):
+        step /= 2
     voices = (*span.voicing, span.voicing[0] + 12)
     turn = _ORDERS[order]
     notes = []
@@ -129,7 +136,7 @@ def write_pad(brief: Brief, bars: list[Bar]) -> list[Note]:
 
 def write_arpeggio(brief: Brief, bars: list[Bar]) -> list[Note]:
     """A light figure an octave above, in the sections that vary or contrast what was heard."""
-    step = 0.5 if brief.tempo > 110.0 or brief.attributes.energy < 0.5 else 0.25
+    step = 0.5 if brief.tempo > 110.0 or brief.drive < WILD else 0.25
     step = 1.0 if brief.tempo > FASTEST_SIXTEENTHS else step
     notes: list[Note] = []
     for bar in bars:

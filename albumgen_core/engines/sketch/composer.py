@@ -34,7 +34,7 @@ class SketchComposer:
     @property
     def name(self) -> str:
         """What is shown as the source of the music."""
-        return "sketch-arranger-v1"
+        return "sketch-arranger-v2"
 
     @property
     def sample_rate(self) -> int:

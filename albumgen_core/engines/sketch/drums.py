@@ -6,7 +6,7 @@ import random
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from albumgen_core.engines.sketch.form import Bar, Brief
+from albumgen_core.engines.sketch.form import CALM, WILD, Bar, Brief
 from albumgen_core.engines.sketch.score import Note, velocity
 from albumgen_core.engines.sketch.styles import Groove
 
@@ -17,6 +17,10 @@ TOMS = (50, 47, 45, 43)
 
 FASTEST_SIXTEENTHS = 138.0
 """Beats a minute beyond which nothing is played between the eighths."""
+
+
+_SLOW = 96.0
+"""Beats a minute below which there is room for sixteenths in the hands."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +142,10 @@ def _bar_of_drums(brief: Brief, bar: Bar, cells: _Cells) -> list[Note]:
     intro = section.label == "I"
     broken = section.label == "C"
     fill_from = _fill_start(brief, bar)
-    hats = cells.hats[0 if brief.attributes.energy < 0.3 else 1 if brief.attributes.energy < 0.7 else 2]
+    hats = "x..." if brief.drive < CALM else cells.hats[1 if brief.drive < WILD else 2]
+    if brief.drive > WILD and brief.tempo < _SLOW:
+        hats = "Xxxx"  # wild music fills what a slow beat leaves open
+    shine = 0.35 + 0.4 * brief.drive
     if brief.tempo > FASTEST_SIXTEENTHS:
         hats = hats[0] + "..."  # quarters ride fast music; eighths all alike would be counted in threes
     notes: list[Note] = []
@@ -146,14 +153,16 @@ def _bar_of_drums(brief: Brief, bar: Bar, cells: _Cells) -> list[Note]:
         at = bar.start + beat
         accent = 0.85 + 0.15 * brief.metre.strength(beat)
         # Syncopation at speed blurs the beat: fast music keeps to each groove's plainest cell.
-        plain = brief.tempo > FASTEST_SIXTEENTHS
+        plain = brief.tempo > FASTEST_SIXTEENTHS or brief.drive < CALM
         kick = cells.kick[role][0] if plain else rng.choice(cells.kick[role])
         snare = cells.snare[role][0] if plain else rng.choice(cells.snare[role])
         if beat >= fill_from:
             notes += _fill(brief, at, level, rng, beat - fill_from)
             notes.append(Note(at, 0.25, KICK, velocity(level * 0.9)))
             continue
-        notes += _cell(brief, hats, cells.hat_key, at, level * accent * (0.62 if not intro else 0.5), rng)
+        notes += _cell(
+            brief, hats, cells.hat_key, at, level * accent * (shine if not intro else 0.8 * shine), rng
+        )
         if intro and bar.place == 0 and brief.attributes.energy < 0.75:
             continue
         if cells.extra:

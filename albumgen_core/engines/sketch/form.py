@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,6 +16,9 @@ from albumgen_core.engines.sketch.styles import PROGRESSIONS, Style, style_of
 _FORMS = ("AABA", "ABAB", "AABB", "ABAC", "AABC", "ABCB")
 _INTENSITY = {"A": 0.8, "B": 1.0, "C": 0.6}
 _SLOWEST, _FASTEST = 30.0, 260.0
+
+CALM, WILD = 0.3, 0.7
+"""Below and above these drives, players leave notes out, or add some."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +68,15 @@ class Brief:
     def tempo(self) -> float:
         """Beats a minute, held to what can be played."""
         return min(_FASTEST, max(_SLOWEST, self.attributes.tempo))
+
+    @property
+    def drive(self) -> float:
+        """How hard the music is driven, in [0, 1]: what energy means for note density and brightness.
+
+        A logistic curve around the energy of the usual album, where most requests lie: 0.3 is nearly still,
+        0.45 calm, 0.6 in the middle, 0.75 pushing and 0.9 nearly all that the arranger can do.
+        """
+        return 1.0 / (1.0 + math.exp(-7.0 * (self.attributes.energy - 0.58)))
 
     @property
     def beat_seconds(self) -> float:

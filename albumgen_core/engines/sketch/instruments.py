@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from albumgen_core.engines.sketch.form import Brief
 from albumgen_core.engines.sketch.score import Role
+from albumgen_core.prompt_words import ACOUSTIC_ABOVE
 
 _VOICES = (52, 53, 54, 91)
 """Choir aahs, voice oohs, synth vox, space voice."""
@@ -53,8 +54,8 @@ def choose_ensemble(brief: Brief) -> Ensemble:
     acousticness, instrumental = brief.attributes.acousticness, brief.attributes.instrumentalness
 
     def band_of() -> bool:
-        # A steep slope: 0.3 is all but electric, 0.7 all but acoustic, between them the bands mix.
-        return acousticness + 0.25 * (rng.random() - 0.5) > 0.5
+        # A steep slope: 0.25 is all but electric, 0.55 all but acoustic, between them the bands mix.
+        return acousticness + 0.25 * (rng.random() - 0.5) > ACOUSTIC_ABOVE
 
     acoustic, electric = brief.style.acoustic, brief.style.electric
     lead = rng.choice((acoustic if band_of() else electric).lead)
@@ -62,11 +63,11 @@ def choose_ensemble(brief: Brief) -> Ensemble:
     bass = rng.choice((acoustic if band_of() else electric).bass)
     pad = rng.choice((acoustic if band_of() else electric).pad)
     kit = (acoustic if band_of() else electric).kit
-    voice = rng.choice(_VOICES[:2] if acousticness > 0.5 else _VOICES)
+    voice = rng.choice(_VOICES[:2] if acousticness > ACOUSTIC_ABOVE else _VOICES)
     # Music that is sung has a voice for its lead now and then; speech and instrumental music have not.
     if instrumental < 0.3 and brief.attributes.speechiness < 0.3 and rng.random() < 0.25:
         lead = voice
-    arpeggio = rng.choice((46, 24, 11) if acousticness > 0.5 else (98, 88, 11, 80))
+    arpeggio = rng.choice((46, 24, 11) if acousticness > ACOUSTIC_ABOVE else (98, 88, 11, 80))
     return Ensemble(
         {
             "lead": lead,

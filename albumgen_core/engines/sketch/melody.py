@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass
 
-from albumgen_core.engines.sketch.form import Bar, Brief, Span
+from albumgen_core.engines.sketch.form import CALM, Bar, Brief, Span
 from albumgen_core.engines.sketch.harmony import PENTATONIC, SCALES, nearest
 from albumgen_core.engines.sketch.score import Note, velocity
 
@@ -56,7 +56,15 @@ def _density(brief: Brief, label: str, rng: random.Random) -> str:
     a = brief.attributes
     if a.speechiness > 0.25 and brief.tempo < 125 and label != "B" and rng.random() < 0.3 + a.speechiness:
         return "spoken"
-    wish = 0.55 * a.energy + 0.25 * a.danceability + 0.25 * rng.random() - (0.2 if label == "B" else 0.0)
+    if brief.drive < CALM:
+        return "calm"
+    wish = (
+        0.15
+        + 0.4 * brief.drive
+        + 0.25 * a.danceability
+        + 0.25 * rng.random()
+        - (0.2 if label == "B" else 0.0)
+    )
     wish -= max(0.0, (brief.tempo - 120) / 120)
     return "calm" if wish < 0.4 else "steady" if wish < 0.68 or brief.tempo > 125 else "busy"
 

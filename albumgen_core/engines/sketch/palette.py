@@ -10,7 +10,13 @@ from typing import Any, TypeVar
 from albumgen_core.attributes import AUDIO_FEATURES, KEYS, Mode, MusicalAttributes
 from albumgen_core.cover import Cover
 from albumgen_core.engines.base import FractionCallback, Neighbour, ignore_progress
-from albumgen_core.engines.sketch.genre_means import GENRE_MEANS, SPREADS, TEMPO_SPREAD, GenreMean
+from albumgen_core.engines.sketch.genre_means import (
+    GENRE_MEANS,
+    SPREADS,
+    TEMPO_SPREAD,
+    USUAL_FEATURES,
+    GenreMean,
+)
 from albumgen_core.engines.sketch.picture import PictureStatistics, statistics_of
 from albumgen_core.engines.sketch.score import dice
 from albumgen_core.genres import GENRES
@@ -26,6 +32,36 @@ SLOWEST, FASTEST = 56.0, 190.0
 DOUBT = 4.0
 """How many perfect neighbours weigh as much as the picture's own reading."""
 
+SAME_COVER = 0.05
+"""L2 distance up to which two covers are the same picture, saved again perhaps at another size."""
+
+KNOWN = 36.0
+"""Votes of an album whose cover is the very picture: its measured values count nine parts in ten."""
+
+BELIEF: dict[str, tuple[float, float]] = {
+    "acousticness": (0.6, 0.3),
+    "danceability": (0.45, 0.3),
+    "energy": (0.6, 0.4),
+    "instrumentalness": (0.3, 0.2),
+    "liveness": (0.4, 0.3),
+    "loudness": (0.4, 0.3),
+    "speechiness": (0.35, 0.2),
+    "valence": (0.4, 0.4),
+}
+"""How far a reading follows its genre's difference from the usual album, and the picture's effect in standard
+deviations. Neither foretells how an album sounds (docs/evaluation.md), so that the least error would be to
+follow neither, and every cover would sound alike. These leave music its variety at a fifth of the error that
+full differences cost; skewed features, where leaving the usual value costs most, are held tightest."""
+
+_AVERAGE_GENRE = tuple(
+    sum(genre.share * genre.features[column] for genre in GENRE_MEANS.values())
+    / sum(genre.share for genre in GENRE_MEANS.values())
+    for column in range(len(AUDIO_FEATURES))
+)
+
+_CHANCE = 0.05
+"""What is left to the seed, in standard deviations: a cover is heard a little differently each time."""
+
 _Vote = TypeVar("_Vote", bound=Hashable)
 
 
@@ -35,8 +71,8 @@ class PaletteDescriber:
     Palmer, Schloss, Xu and Prado-Leon (PNAS 110(22), 2013) found that people match faster and major-mode
     music with more saturated, lighter, yellower colours, and slower and minor music with desaturated,
     darker, bluer ones, by way of the feelings that both share. Those signs are used here; the sizes of the
-    effects are this program's own, kept small beside the genre's mean, because colour alone predicts little
-    of real albums' features.
+    effects are this program's own (`BELIEF`), kept small around the usual album, because neither colour nor a
+    genre guessed from it predicts real albums' features.
 
     With neighbours, each weighs w = c², where c = max(0, 1 - d²/2) is the cosine of the embeddings at L2
     distance d. A number becomes
@@ -45,13 +81,14 @@ class PaletteDescriber:
 
     over the neighbours that know the value, so that five perfect ones outweigh the picture slightly and
     distant ones hardly touch it. Genre, key, mode and metre are put to the vote with the same weights,
-    where the picture's own reading counts as one perfect neighbour.
+    where the picture's own reading counts as one perfect neighbour. Nearer than `SAME_COVER`, the album is
+    the cover's own: it weighs `KNOWN`.
     """
 
     @property
     def name(self) -> str:
         """What is shown as the source of the attributes."""
-        return "sketch-palette-v1"
+        return "sketch-palette-v2"
 
     def describe(
         self,
@@ -121,9 +158,12 @@ def _features(picture: PictureStatistics, usual: GenreMean, mood: float, entropy
         "valence": 0.55 * mood,
     }
     found: dict[str, Any] = {}
-    for name, mean, spread in zip(AUDIO_FEATURES, usual.features, SPREADS, strict=True):
-        chance = dice(entropy, name).gauss(0.0, 0.25)
-        found[name] = round(min(0.99, max(0.01, mean + spread * (0.6 * pull[name] + chance))), 3)
+    for column, (name, spread) in enumerate(zip(AUDIO_FEATURES, SPREADS, strict=True)):
+        by_genre, by_picture = BELIEF[name]
+        special = usual.features[column] - _AVERAGE_GENRE[column]
+        effect = spread * (by_picture * pull[name] + dice(entropy, name).gauss(0.0, _CHANCE))
+        value = USUAL_FEATURES[column] + by_genre * special + effect
+        found[name] = round(min(0.99, max(0.01, value)), 3)
     return found
 
 
@@ -150,7 +190,7 @@ def _metre(usual: GenreMean, picture: PictureStatistics, entropy: str) -> int:
 
 def with_neighbours(reading: MusicalAttributes, neighbours: Sequence[Neighbour]) -> MusicalAttributes:
     """Bring the neighbours' measured attributes into a reading, by the formula of PaletteDescriber."""
-    weighed = [(max(0.0, 1 - n.distance**2 / 2) ** 2, n.attributes) for n in neighbours]
+    weighed = [(_weight(n.distance), n.attributes) for n in neighbours]
     numbers: dict[str, Any] = {}
     for field in (*AUDIO_FEATURES, "tempo"):
         known = [(w, float(v)) for w, a in weighed if (v := getattr(a, field)) is not None]
@@ -169,6 +209,10 @@ def with_neighbours(reading: MusicalAttributes, neighbours: Sequence[Neighbour])
         mode=poll(reading.mode, _playable("mode", ("major", "minor"))),
         **numbers,
     )
+
+
+def _weight(distance: float) -> float:
+    return KNOWN if distance <= SAME_COVER else max(0.0, 1 - distance**2 / 2) ** 2
 
 
 def _playable(field: str, allowed: Container[Any]) -> Callable[[object], Any]:

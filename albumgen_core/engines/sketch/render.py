@@ -99,9 +99,11 @@ def render(piece: Piece) -> NDArray[np.float32]:
     decay = 0.7 + 1.6 * attributes.liveness + 0.8 * (1 - attributes.energy)
     wet = reverberate(room, decay, SAMPLE_RATE)
     mixed = dry + wet * np.float32(0.1 + 0.35 * attributes.liveness)
+    # The SoundFont's samples are rather dark. Driven music shines, acoustic and calm music is mellow.
+    shine = -4.0 + 14.0 * piece.brief.drive - 4.0 * (attributes.acousticness - 0.3)
     # Loudness 0.5 to 1 spans 12 dB; beyond that the limiter is driven, as loud records are.
     drive = 10 ** ((-6.0 + 14.0 * max(0.0, attributes.loudness - 0.5) / 0.5 * 0.6) / 20)
-    return _faded(piece, limit(brighten(mixed, SAMPLE_RATE) * np.float32(drive)))
+    return _faded(piece, limit(brighten(mixed, shine, SAMPLE_RATE) * np.float32(drive)))
 
 
 def _timed(piece: Piece, part: Part) -> list[tuple[float, float, int, int]]:

@@ -42,11 +42,11 @@ def reverberate(sound: NDArray[np.float32], decay: float, sample_rate: int) -> N
     return np.asarray(wet[:, : sound.shape[1]], dtype=np.float32)
 
 
-def brighten(sound: NDArray[np.float32], sample_rate: int) -> NDArray[np.float32]:
-    """Raise (2, n) by up to 4 dB above 2.5 kHz, a gentle shelf: the SoundFont's samples are rather dark."""
+def brighten(sound: NDArray[np.float32], decibels: float, sample_rate: int) -> NDArray[np.float32]:
+    """Raise (2, n) by up to `decibels` above 2.5 kHz, or lower it: a gentle shelf."""
     pole = np.exp(-2 * np.pi * 2500.0 / sample_rate)
     low = lfilter([1 - pole], [1.0, -pole], sound, axis=1)
-    gain = 10 ** (4.0 / 20) - 1
+    gain = 10 ** (decibels / 20) - 1
     return np.asarray(sound + gain * (sound - low), dtype=np.float32)
 
 

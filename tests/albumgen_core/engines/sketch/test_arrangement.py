@@ -97,6 +97,17 @@ def test_energy_brings_notes_and_force() -> None:
     assert force(wild) > 1.4 * force(calm)
 
 
+@pytest.mark.parametrize("genre", GENRES)
+def test_more_energy_is_never_fewer_notes(genre: str) -> None:
+    # Counted by when they begin: a chord is one event to the ear.
+    events = [
+        len({round(note.start, 2) for part in arranged.parts for note in part.notes})
+        for arranged in (piece(album_genre=genre, energy=energy, tempo=92.0) for energy in (0.2, 0.6, 0.9))
+    ]
+    assert events[0] < events[2]
+    assert events == sorted(events)
+
+
 def test_turning_up_the_tempo_keeps_the_tune() -> None:
     def opening(tempo: float) -> list[tuple[float, int]]:
         return [(n.start, n.pitch) for n in notes_of(piece(tempo=tempo), "lead")][:6]

@@ -6,6 +6,7 @@ import pytest
 from albumgen_core.attributes import AUDIO_FEATURES, KEYS
 from albumgen_core.engines.base import Album, Neighbour
 from albumgen_core.engines.sketch.embedding import PaletteEmbedder
+from albumgen_core.engines.sketch.genre_means import SPREADS, USUAL_FEATURES
 from albumgen_core.engines.sketch.palette import PaletteDescriber, read_picture
 from albumgen_core.engines.sketch.picture import PictureStatistics, oklab, statistics_of
 from albumgen_core.measured import MeasuredAttributes
@@ -84,11 +85,30 @@ def test_readings_are_repeatable_valid_and_vary_from_cover_to_cover() -> None:
 def test_neighbours_weigh_by_the_published_formula() -> None:
     describer, cover = PaletteDescriber(), drawn(5)
     alone = describer.describe(cover, None)
-    near = describer.describe(cover, [neighbour(0.0, energy=1.0)] * 4)
-    assert near.energy == pytest.approx(alone.energy / 2 + 0.5, abs=1e-3)
+    near = describer.describe(cover, [neighbour(0.4, energy=1.0)] * 4)
+    trust = 4 * 0.92**2 / (4 * 0.92**2 + 4)
+    assert near.energy == pytest.approx((1 - trust) * alone.energy + trust, abs=1e-3)
     far = describer.describe(cover, [neighbour(1.3, energy=1.0)] * 4)
     assert alone.energy < far.energy < near.energy
     assert describer.describe(cover, [neighbour(1.5)] * 4) == alone  # beyond a right angle nothing is left
+
+
+def test_an_album_whose_cover_is_the_very_picture_is_believed() -> None:
+    others = [neighbour(0.4, album_genre="metal", energy=0.9)] * 4
+    own = neighbour(0.01, album_genre="ambient", energy=0.1, tempo=70.0)
+    answer = PaletteDescriber().describe(drawn(5), [own, *others])
+    assert answer.album_genre == "ambient"
+    assert answer.energy < 0.25
+    assert abs(answer.tempo - 70) < 8
+
+
+def test_readings_stay_around_the_usual_album_and_differ_by_genre_all_the_same() -> None:
+    readings = [PaletteDescriber().describe(drawn(n), None, seed=1) for n in range(60)]
+    table = np.array([a.features() for a in readings])
+    # Twice as narrow as albums are spread: what a picture tells of them is close to nothing.
+    assert (np.abs(np.median(table, axis=0) - USUAL_FEATURES) < 0.08).all()
+    assert (table.std(axis=0) < 0.6 * np.array(SPREADS)).all()
+    assert table[:, AUDIO_FEATURES.index("energy")].std() > 0.05
 
 
 def test_neighbours_that_do_not_know_a_field_leave_the_reading_alone() -> None:
