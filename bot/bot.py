@@ -39,6 +39,7 @@ COGS = (
     "cogs.albumgen",
     "cogs.regenerate",
     "cogs.gallery",
+    "cogs.privacy",
     "cogs.settings",
     "cogs.status",
 )

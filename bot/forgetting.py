@@ -45,6 +45,7 @@ _PAUSE = 0.6
 _LONGEST_PAUSE = 300.0
 _MOST_TRIES = 25
 _RETRY_SECONDS = 60.0
+_DAY = 86400.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +96,7 @@ class Forgetting:
         # Every worker of that time is dead: whatever they wrote last can go now.
         await self._remove_files(await self._doomed_files())
         await self.bot.database.execute("DELETE FROM bot_doomed_files WHERE until <= ?", (time.time(),))
+        await self._drop_old_messages()
         self.bot.delivery.on_delivered(self._too_late)
         self._task = asyncio.create_task(self._clear_up_forever(), name="forgetting")
 
@@ -171,6 +173,21 @@ class Forgetting:
             connection.execute(f"DELETE FROM bot_messages AS m WHERE {mine}", (user_id, guild_id))
 
         await self.bot.database.write(operation, patient=True)
+
+    async def _drop_old_messages(self) -> None:
+        """A message is remembered no longer than its job."""
+        old = "NOT EXISTS (SELECT 1 FROM jobs WHERE jobs.job_id = m.job_id) AND m.sent_at <= ?"
+
+        def operation(connection: sqlite3.Connection) -> None:
+            before = (time.time() - _DAY,)
+            connection.execute(
+                "DELETE FROM bot_stars WHERE message_id IN"
+                f" (SELECT m.message_id FROM bot_messages AS m WHERE {old})",
+                before,
+            )
+            connection.execute(f"DELETE FROM bot_messages AS m WHERE {old}", before)
+
+        await self.bot.database.write(operation)
 
     async def _too_late(self, records: Sequence[JobRecord], channel_id: int, message_id: int) -> None:
         """A reply was on its way while its member was being forgotten: it goes too."""

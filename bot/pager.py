@@ -58,9 +58,11 @@ class Turn(discord.ui.DynamicItem[discord.ui.Button[Any]], template=rf"{PREFIX}:
         mark: str = "",
         disabled: bool = False,
         row: int | None = None,
+        style: discord.ButtonStyle = discord.ButtonStyle.secondary,
     ) -> None:
         super().__init__(
             discord.ui.Button(
+                style=style,
                 emoji=emoji,
                 label=label,
                 custom_id=f"{PREFIX}:turn:{room}:{to}:{mark}",
