@@ -26,6 +26,8 @@ from albumgen_core.clip_tags import ClipTags
 from albumgen_core.errors import AlbumGenError
 from albumgen_core.inference.storage import write_durably
 from albumgen_core.mastering import master
+from albumgen_core.opus import RATE as OPUS_RATE
+from albumgen_core.opus import encode_opus
 
 with warnings.catch_warnings():
     # On import pydub looks for a system ffmpeg, and warns; it is given ours below.
@@ -52,12 +54,6 @@ MAX_CLIP_BYTES = 8 * 2**20
 _STEREO_KBPS = (192, 160, 128, 112, 96, 80, 64)
 _MONO_KBPS = (128, 112, 96, 80, 64, 56, 48)
 _MP3_RATES = (32000, 44100, 48000)
-_OPUS_RATE = 48000
-_OPUS_BLOCK = 48000
-_OPUS_PACKET = 960
-_OPUS_LOOKAHEAD = 312  # samples by which libopus delays, at 48 kHz
-# libsndfile turns a compression level c into (256 − 250 c) kbit/s a channel: 96 kbit/s in stereo.
-_OPUS_LEVEL = (256 - 48) / 250
 
 
 class ClipError(AlbumGenError):
@@ -224,34 +220,16 @@ def _ffmpeg() -> str:
 
 
 def _encode_opus(audio: Audio, tags: ClipTags) -> bytes:
-    """Ogg-Opus at 48 kHz in stereo; libsndfile's packets last 20 ms."""
+    """Ogg-Opus at 48 kHz in stereo."""
     sound = _at_opus_rate(audio)
     if audio.channels == 1:
         sound = np.repeat(sound, 2, axis=0)
-    # libsndfile makes the last packet shorter when less sound is left; silence fills it up.
-    missing = -(sound.shape[1] + _OPUS_LOOKAHEAD) % _OPUS_PACKET
-    frames = np.ascontiguousarray(np.pad(sound, ((0, 0), (0, missing))).T)
-    buffer = io.BytesIO()
-    with soundfile.SoundFile(
-        buffer,
-        "w",
-        samplerate=_OPUS_RATE,
-        channels=2,
-        format="OGG",
-        subtype="OPUS",
-        compression_level=_OPUS_LEVEL,
-    ) as file:
-        for name, text in tags.to_vorbis().items():
-            setattr(file, name, text)
-        # In blocks: libsndfile puts what it encodes at once on the stack.
-        for start in range(0, len(frames), _OPUS_BLOCK):
-            file.write(frames[start : start + _OPUS_BLOCK])
-    return buffer.getvalue()
+    return encode_opus(sound.T, tags.to_vorbis())
 
 
 def _at_opus_rate(audio: Audio) -> NDArray[np.float32]:
-    if audio.sample_rate == _OPUS_RATE:
+    if audio.sample_rate == OPUS_RATE:
         return audio.samples
-    common = math.gcd(_OPUS_RATE, audio.sample_rate)
-    sound = resample_poly(audio.samples, _OPUS_RATE // common, audio.sample_rate // common, axis=1)
+    common = math.gcd(OPUS_RATE, audio.sample_rate)
+    sound = resample_poly(audio.samples, OPUS_RATE // common, audio.sample_rate // common, axis=1)
     return np.asarray(sound.clip(-1.0, 1.0), np.float32)

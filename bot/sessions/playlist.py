@@ -7,7 +7,7 @@ the voice client's thread, and steered from the event loop.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -77,6 +77,15 @@ def packet_milliseconds(packet: bytes) -> float:
     return frame * (1 if code == 0 else 2)
 
 
+@dataclass(frozen=True, slots=True)
+class _Next:
+    """What follows: the track, and, where the two are to overlap, how it begins then, and for how long."""
+
+    track: Track
+    blended: Track
+    overlap: int = 0
+
+
 class PlaylistSource(discord.AudioSource):
     """Plays a track, then without a gap the one that was put behind it, and so on; ends when there is none.
 
@@ -89,7 +98,8 @@ class PlaylistSource(discord.AudioSource):
         self._lock = threading.Lock()
         self._on_start = on_start
         self._current: Track | None = None
-        self._following: Track | None = None
+        self._unblended: Track | None = None  # what plays, as it begins when nothing overlaps
+        self._next: _Next | None = None
         self._position = 0
         self._announced = False
 
@@ -100,12 +110,12 @@ class PlaylistSource(discord.AudioSource):
     @property
     def current(self) -> Track | None:
         """What plays; None when everything has been played."""
-        return self._current
+        return self._unblended
 
     @property
     def following(self) -> Track | None:
         """What comes next without a gap."""
-        return self._following
+        return self._next.track if self._next is not None else None
 
     @property
     def position(self) -> int:
@@ -115,30 +125,58 @@ class PlaylistSource(discord.AudioSource):
     def start(self, track: Track, at: int = 0) -> None:
         """Play `track` from frame `at` on, at once; what follows stays."""
         with self._lock:
-            self._current, self._announced = track, False
+            self._play(track, track)
             self._position = min(max(at, 0), len(track.packets))
 
-    def follow_with(self, track: Track | None) -> None:
-        """What comes behind the current track; it replaces what was to come."""
+    def follow_with(self, track: Track | None, joint: Sequence[bytes] = ()) -> None:
+        """What comes behind the current track; it replaces what was to come.
+
+        Args:
+            track: None for nothing.
+            joint: packets in which the end of the current track and the beginning of `track` overlap (see
+                `bot.sessions.volume`): they replace as many packets of both. Only where the one plays to its
+                end and the other follows; whoever skips or rewinds hears `track` as it is.
+        """
         with self._lock:
-            self._following = track
+            if track is None:
+                self._next = None
+            else:
+                blended = Track(track.key, (*joint, *track.packets[len(joint) :])) if joint else track
+                self._next = _Next(track, blended, len(joint))
+
+    def swap(self, track: Track) -> None:
+        """Go on in another rendering of what plays, at the same place; nothing is announced.
+
+        Ignored where something else plays by now, or the lengths differ.
+        """
+        with self._lock:
+            current = self._unblended
+            if (
+                current is not None
+                and current.key == track.key
+                and len(current.packets) == len(track.packets)
+            ):
+                self._current = self._unblended = track
 
     def skip(self) -> None:
         """Go on with what follows, or end."""
         with self._lock:
-            self._advance()
+            self._advance(blended=False)
 
     def rewind(self, frames: int | None = None) -> None:
         """Go back in the current track: to its beginning, or by `frames`."""
         with self._lock:
-            self._position = 0 if frames is None else max(0, self._position - frames)
+            if frames is None:
+                self._current, self._position = self._unblended, 0
+            else:
+                self._position = max(0, self._position - frames)
 
     def read(self) -> bytes:
         """The next packet; b"" at the end. Called every 20 ms by the voice client."""
         started = None
         with self._lock:
-            while self._current is not None and self._position >= len(self._current.packets):
-                self._advance()
+            while self._current is not None and self._position >= (end := self._end()):
+                self._advance(blended=end < len(self._current.packets))
             if self._current is None:
                 return b""
             if not self._announced:
@@ -149,6 +187,22 @@ class PlaylistSource(discord.AudioSource):
             self._on_start(started)
         return packet
 
-    def _advance(self) -> None:
-        self._current, self._following = self._following, None
+    def _end(self) -> int:
+        """Frames of the current track that are played: less where the next one overlaps it."""
+        assert self._current is not None
+        length = len(self._current.packets)
+        # A joint that came too late for its beginning is not used.
+        overlap = self._next.overlap if self._next is not None else 0
+        return length - overlap if self._position <= length - overlap else length
+
+    def _advance(self, *, blended: bool) -> None:
+        coming, self._next = self._next, None
+        if coming is None:
+            self._current = self._unblended = None
+            self._position, self._announced = 0, False
+        else:
+            self._play(coming.blended if blended else coming.track, coming.track)
+
+    def _play(self, track: Track, unblended: Track) -> None:
+        self._current, self._unblended = track, unblended
         self._position, self._announced = 0, False
