@@ -30,6 +30,7 @@ from bot.message_log import MessageLog
 from bot.progress import Board
 from bot.recovery import Recovery
 from bot.requests import Requests
+from bot.sessions.manager import SessionManager
 from bot.settings import BotSettings
 from bot.startup import ready
 
@@ -116,7 +117,8 @@ class AlbumGenBot(commands.AutoShardedBot):
 
     Attributes (after `setup_hook`, all but settings): inference, database, guild_settings, messages (which
     message shows which job), requests, delivery, board (queue messages), forgetting (of members
-    who ask for it), session (reads pictures from Discord's CDN), stopping (whether nothing new is taken).
+    who ask for it), sessions (listening sessions), session (reads pictures from Discord's CDN), stopping
+    (whether nothing new is taken).
     """
 
     inference: InferenceClient
@@ -127,6 +129,7 @@ class AlbumGenBot(commands.AutoShardedBot):
     delivery: Delivery
     board: Board
     forgetting: Forgetting
+    sessions: SessionManager
     session: aiohttp.ClientSession
 
     def __init__(
@@ -168,6 +171,8 @@ class AlbumGenBot(commands.AutoShardedBot):
         self.delivery = Delivery(self)
         self.board = Board(self)
         self.forgetting = Forgetting(self)
+        self.sessions = SessionManager(self)
+        self.forgetting.register("sessions", self.sessions.forget_member, self.sessions.tell_member)
         await self.tree.set_translator(CatalogueTranslator())
         for name in COGS:
             await self.load_extension(name)
@@ -187,6 +192,7 @@ class AlbumGenBot(commands.AutoShardedBot):
             self._greeted = True
             for line in ready(self, self._registration, self._address()):
                 log.info("%s", line)
+            await self.sessions.recover()
 
     def _address(self) -> str | None:
         """Where metrics are served."""
@@ -218,6 +224,8 @@ class AlbumGenBot(commands.AutoShardedBot):
         if hasattr(self, "_recovery"):
             await self._recovery.close()
         self.stopping = True
+        if hasattr(self, "sessions"):
+            await self.sessions.close()
         if hasattr(self, "delivery"):
             await self._finish(self.settings.core.inference.grace_seconds)
             await self.board.close()

@@ -263,6 +263,23 @@ class SessionStore:
 
         return await self._database.write(operation)
 
+    async def tell_member(self, user_id: int, guild_id: int | None = None) -> list[dict[str, Any]]:
+        """What is kept of a member (of one server only, where given), one JSON-ready object a thing."""
+        told: list[dict[str, Any]] = []
+        for kind, table, column in (
+            ("hosted", "bot_sessions", "host_id"),
+            ("took part", "bot_session_members", "user_id"),
+            ("brought", "bot_session_entries", "submitter_id"),
+            ("voted", "bot_session_votes", "user_id"),
+        ):
+            rows = await self._database.fetch(
+                f"SELECT * FROM {table} WHERE {column} = ?1 AND session_id IN"
+                " (SELECT session_id FROM bot_sessions WHERE ?2 IS NULL OR guild_id = ?2)",
+                (user_id, guild_id),
+            )
+            told += [{"kind": kind} | dict(row) for row in rows]
+        return told
+
     # the end
 
     async def record(self, session_id: str) -> SessionRecord:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from bot.sessions.model import Clip, Entry, Session, Vote
+from bot.sessions.deck import Slot
+from bot.sessions.listeners import Listener
+from bot.sessions.model import Clip, Entry, EntryState, Session, SessionState, Vote
+from bot.sessions.playlist import FRAME_SECONDS
+from bot.sessions.turns import to_come
 
 
 class Standing(StrEnum):
@@ -89,3 +94,53 @@ class SessionView:
     def votes_of(self, job_id: str) -> list[Vote]:
         """The votes for one clip."""
         return [vote for vote in self.votes if vote.job_id == job_id]
+
+
+def make_view(
+    session: Session,
+    entries: Mapping[int, Entry],
+    votes: Sequence[Vote],
+    *,
+    standing: Standing,
+    slot: Slot | None = None,
+    position: int = 0,
+    audience: Mapping[int, Listener] | None = None,
+    skips: Collection[int] = (),
+    needed: int = 1,
+    ends_at: float | None = None,
+    trouble: str | None = None,
+) -> SessionView:
+    """Put a view together; `position` in frames of 20 ms."""
+    audience = audience or {}
+    hearing = frozenset(user_id for user_id, listener in audience.items() if listener.hears)
+    current = entries.get(slot.entry_id) if slot is not None else None
+    coming = to_come(entries.values())
+    heard = position * FRAME_SECONDS
+    over = session.state is SessionState.ENDED
+    return SessionView(
+        session=session,
+        standing=standing,
+        entries=_in_order(entries.values(), coming),
+        current=current,
+        current_clip=slot.clip if slot is not None and current is not None else 0,
+        started_at=time.time() - heard if current is not None else None,
+        position=heard,
+        paused=standing in (Standing.PAUSED, Standing.EMPTY),
+        up_next=coming,
+        votes=votes,
+        listeners={user_id: listener.name for user_id, listener in audience.items()},
+        hearing=hearing,
+        skip_votes=len(hearing.intersection(skips)),
+        skips_needed=needed,
+        ends_at=ends_at,
+        revealed=frozenset(e.entry_id for e in entries.values() if over or e.closed_at is not None),
+        trouble=trouble,
+    )
+
+
+def _in_order(entries: Collection[Entry], coming: Sequence[Entry]) -> list[Entry]:
+    begun = [e for e in entries if e.played_at is not None and e.state is not EntryState.FAILED]
+    begun = [e for e in begun if e not in coming]
+    begun.sort(key=lambda e: (e.played_at or 0.0, e.entry_id))
+    rest = [e for e in entries if e not in begun and e not in coming]
+    return [*begun, *coming, *rest]

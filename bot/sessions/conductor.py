@@ -1,0 +1,597 @@
+"""One running session: looks at what there is, again and again, and does what follows from it.
+
+Every step starts from the stored state and from what the voice thread has reached, not from a memory of
+calls; so a step may be late, repeated, or the first of a new process, and the evening goes on the same.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from albumgen_core.inference.errors import ClosingError, InferenceError
+from bot.errors import Refusal
+from bot.sessions.backlog import Backlog
+from bot.sessions.clock import Clock
+from bot.sessions.deck import Deck, Reader, Slot
+from bot.sessions.listeners import Audience, Listener, VoiceRoom
+from bot.sessions.model import EndReason, Entry, EntryState, Session, SessionState, Vote
+from bot.sessions.order import Order
+from bot.sessions.playlist import TrackError
+from bot.sessions.rules import check_room, check_vote, to_close
+from bot.sessions.store import SessionStore
+from bot.sessions.turns import turn_for
+from bot.sessions.view import SessionView, Standing, make_view
+from bot.sessions.voice import Ending, VoiceLink
+from bot.sessions.votes import is_skipped, skips_needed
+
+if TYPE_CHECKING:
+    from bot.bot import AlbumGenBot
+
+log = logging.getLogger(__name__)
+
+_LOOK_SECONDS = 1.0
+_SAVE_SECONDS = 5.0
+_LEAVE_SECONDS = 10.0
+_VERDICT_SECONDS = 1.0  # news of a deleted channel may come after the news that we were put out of it
+
+_ENDINGS = {
+    Ending.REMOVED: EndReason.REMOVED,
+    Ending.ENCRYPTION: EndReason.ENCRYPTION,
+    Ending.REFUSED: EndReason.REFUSED,
+    Ending.UNREACHABLE: EndReason.UNREACHABLE,
+}
+
+
+class Conductor:
+    """Plays one session until it ends. Made by the manager; `open` first.
+
+    Args:
+        bot, store: as the manager has them.
+        session: as it is stored, in a running state.
+        on_change: called when the board must be drawn again.
+        on_over: awaited once the session has ended and voice was left.
+        read: reads a clip (see `Deck`).
+        link_options: further arguments of VoiceLink.
+
+    Attributes:
+        session, entries, votes, members: what is stored, kept up to date. members: those who listened.
+        audience: who is in the channel now.
+    """
+
+    def __init__(
+        self,
+        bot: AlbumGenBot,
+        store: SessionStore,
+        session: Session,
+        *,
+        on_change: Callable[[str], None],
+        on_over: Callable[[EndReason], Awaitable[None]],
+        read: Reader,
+        link_options: Mapping[str, Any],
+    ) -> None:
+        self._bot, self._store = bot, store
+        self._settings = bot.settings.discord.sessions
+        self.session = session
+        self.entries: dict[int, Entry] = {}
+        self.votes: dict[tuple[str, int], Vote] = {}
+        self.members: dict[int, str] = {}
+        self.audience: dict[int, Listener] = {}
+        self.skips: set[int] = set()
+        self._on_change, self._on_over = on_change, on_over
+        self._link_options = link_options
+        self._wake = asyncio.Event()
+        self._lock = asyncio.Lock()
+        self._deck = Deck(read, self._wake.set, session.volume)
+        self._order = Order()
+        self._backlog = Backlog(bot, session, self._settings.ahead, self._save)
+        self._clock = Clock(self._settings)
+        self._people = Audience()
+        self._link: VoiceLink
+        self._task: asyncio.Task[None] | None = None
+        self._ending: tuple[Ending, float] | None = None
+        self._skipped: set[str] = set()
+        self._saved_at = 0.0
+        self._shown: tuple[Any, ...] = ()
+        self._over: EndReason | None = None
+
+    # beginning and end
+
+    async def open(self, channel: VoiceRoom) -> Ending | None:
+        """Read what is stored, join, go on where the session was. Returns why voice is over, if it is."""
+        await self.load()
+        self._link = VoiceLink(
+            channel,
+            self._deck.source,
+            on_idle=self._wake.set,
+            on_end=self._voice_over,
+            **self._link_options,
+        )
+        if not await self._link.join():
+            return self._link.ending
+        async with self._lock:
+            await self._restore()
+        self._task = asyncio.create_task(self._run(), name=f"session {self.session.session_id}")
+        return None
+
+    async def load(self) -> None:
+        """Read entries, votes and members from the store."""
+        sid = self.session.session_id
+        self.entries = {entry.entry_id: entry for entry in await self._store.entries(sid)}
+        self.votes = {(vote.job_id, vote.user_id): vote for vote in await self._store.votes(sid)}
+        self.members = await self._store.members(sid, listened=True)
+
+    async def reload(self) -> None:
+        """Something was deleted from the store: follow it."""
+        async with self._lock:
+            session = await self._store.get(self.session.session_id)
+            self.session = replace(self.session, host_id=session.host_id if session else 0)
+            await self.load()
+            current = self._deck.current
+            if current is not None and current.entry_id not in self.entries:
+                self._deck.source.skip()
+            self._touch()
+
+    async def end(self, reason: EndReason) -> None:
+        """End the session; returns when voice was left and `on_over` has run."""
+        async with self._lock:
+            await self._finish(reason)
+        if self._task is not None:
+            await asyncio.shield(self._task)
+
+    async def close(self) -> None:
+        """The bot stops: note where it is, and leave voice. The session stays stored as running."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+        if self._over is None:
+            try:
+                await self._save_position()
+            except InferenceError as error:
+                log.warning("the position of session %s was not noted: %s", self.session.session_id, error)
+        await self._leave()
+
+    # what members do
+
+    async def add(self, entry: Entry) -> Entry:
+        """Take in an entry; returned with its number and turn. Raises Refusal where there is no room."""
+        async with self._lock:
+            self._check_running()
+            check_room(self.session, self.entries.values(), entry.submitter_id, self._settings)
+            turn = turn_for(self.entries.values(), entry.submitter_id)
+            entry = await self._store.add_entry(replace(entry, turn=turn))
+            self.entries[entry.entry_id] = entry
+            self._touch()
+            return entry
+
+    async def vote(
+        self, entry_id: int, job_id: str, user_id: int, name: str, score: int | None, starred: bool | None
+    ) -> Vote:
+        """Store a vote. Raises Refusal."""
+        async with self._lock:
+            self._check_running()
+            await self._settle_deck()
+            entry = self.entries.get(entry_id)
+            heard = self._deck.current
+            upto = heard.clip if heard is not None and heard.entry_id == entry_id else None
+            check_vote(entry, job_id, user_id, self.members, upto=upto, own_votes=self._settings.own_votes)
+            sid = self.session.session_id
+            vote = await self._store.vote(sid, entry_id, job_id, user_id, score=score, starred=starred)
+            await self._store.note_member(sid, user_id, name)
+            self.votes[job_id, user_id] = vote
+            self._touch()
+            return vote
+
+    async def skip(self, user_id: int, *, force: bool) -> tuple[bool, int, int]:
+        """(whether it was skipped, votes, votes needed). Raises Refusal."""
+        async with self._lock:
+            self._check_running()
+            await self._settle_deck()
+            current = self._deck.current
+            if current is None:
+                raise Refusal("session_core.nothing_plays")
+            await self._listen()
+            if not force:
+                if user_id not in self._hearing:
+                    raise Refusal("session_core.not_listening")
+                await self._store.add_skip(self.session.session_id, current.entry_id, user_id)
+                self.skips.add(user_id)
+            votes, needed = len(self.skips & self._hearing), self._needed
+            skipped = force or self._room_skips
+            if skipped:
+                await self._skip()
+            self._touch()
+            return skipped, votes, needed
+
+    async def set_paused(self, paused: bool) -> None:
+        """Hold playback, or go on."""
+        async with self._lock:
+            self._check_running()
+            state = SessionState.PAUSED if paused else SessionState.RUNNING
+            await self._update(state=state)
+            self._apply_hold()
+            await self._save_position()
+            self._touch()
+
+    async def replay(self) -> None:
+        """The current take, or the last entry, from its beginning. Raises Refusal."""
+        async with self._lock:
+            self._check_running()
+            await self._settle_deck()
+            if self._deck.current is not None:
+                self._deck.source.rewind()
+                await self._forget_skips(self._deck.current.entry_id)
+                await self._save_position()
+            elif (last := self._order.before(self.entries, None)) is None:
+                raise Refusal("session_core.nothing_plays")
+            else:
+                await self._begin(Slot.of(last))
+            self._touch()
+
+    async def back(self) -> None:
+        """The entry before the current one; that one plays after it. Raises Refusal."""
+        async with self._lock:
+            self._check_running()
+            await self._settle_deck()
+            slot = self._deck.current
+            current = self.entries.get(slot.entry_id) if slot is not None else None
+            previous = self._order.before(self.entries, current)
+            if previous is None:
+                raise Refusal("session_core.nothing_before")
+            if current is not None and current.state is EntryState.PLAYING:
+                await self._save(replace(current, state=EntryState.READY))
+            await self._begin(Slot.of(previous))
+            self._touch()
+
+    async def set_volume(self, volume: float) -> None:
+        """Loudness relative to the clips."""
+        async with self._lock:
+            self._check_running()
+            await self._update(volume=volume)
+        try:
+            await self._deck.set_volume(volume)  # may take a second, in which the evening goes on
+        except TrackError as error:
+            log.warning("session %s: %s", self.session.session_id, error)
+        async with self._lock:
+            with contextlib.suppress(TrackError):
+                await self._deck.prepare(self._deck.prepared)
+            self._touch()
+
+    async def note_board(self, message_id: int | None) -> None:
+        """Remember the panel's message."""
+        await self._update(board_message_id=message_id)
+
+    def wake(self, *, jobs: bool = False) -> None:
+        """Something has changed outside: who listens, or (`jobs`) what was composed."""
+        if jobs:
+            self._backlog.look_again()
+        self._wake.set()
+
+    def view(self) -> SessionView:
+        """Everything as it is now."""
+        return make_view(
+            self.session,
+            self.entries,
+            list(self.votes.values()),
+            standing=self._standing(),
+            slot=self._deck.current,
+            position=self._deck.position,
+            audience=self.audience,
+            skips=self.skips,
+            needed=self._needed,
+            ends_at=self._clock.ends_at,
+            trouble=self._backlog.trouble,
+        )
+
+    # the loop
+
+    async def _run(self) -> None:
+        while self._over is None:
+            self._wake.clear()
+            try:
+                async with self._lock:
+                    await self._step()
+            except ClosingError:
+                return
+            except Exception:
+                log.exception("a step of session %s failed; trying again", self.session.session_id)
+                await asyncio.sleep(_LOOK_SECONDS)
+                continue
+            if self._over is None:
+                try:
+                    await asyncio.wait_for(self._wake.wait(), _LOOK_SECONDS)
+                except TimeoutError:
+                    continue
+        await self._leave()
+        await self._on_over(self._over)
+
+    async def _step(self) -> None:
+        if await self._ended_by_voice():
+            return
+        await self._settle_deck()
+        await self._backlog.settle(self.entries)
+        await self._backlog.submit(self.entries)
+        await self._listen()
+        self._clock.tell(self.audience, idle=self._nothing_left(), last=self._everyone_brought_theirs())
+        if (reason := self._clock.over()) is not None:
+            await self._finish(reason)
+            return
+        await self._play()
+        self._apply_hold()
+        if self._room_skips:  # someone left, and the rest wants it skipped
+            await self._skip()
+        await self._close_votes()
+        if time.monotonic() - self._saved_at >= _SAVE_SECONDS:
+            await self._save_position()
+        self._show()
+
+    async def _play(self) -> None:
+        while self._deck.current is None:
+            slot = self._order.next(self.entries, None)
+            if slot is None:
+                return
+            await self._begin(slot)
+        self._link.play()
+        following = self._order.next(self.entries, self._deck.current)
+        if following != self._deck.prepared:
+            try:
+                await self._deck.prepare(following)
+            except TrackError as error:
+                await self._unplayable(following, error)
+                self._wake.set()
+
+    async def _begin(self, slot: Slot | None, at: int = 0, *, anew: bool = True) -> None:
+        """Play a take now. What cannot be played is marked as such, and the next step goes on."""
+        if slot is None:
+            raise Refusal("session_core.clip_gone")
+        try:
+            await self._deck.begin(slot, at)
+        except TrackError as error:
+            await self._unplayable(slot, error)
+            return
+        await self._enter(slot, anew=anew)
+        self._link.play()
+
+    async def _enter(self, slot: Slot, *, anew: bool = True) -> None:
+        """Note that a take plays."""
+        entry = self.entries.get(slot.entry_id)
+        if entry is None:
+            return
+        self._order.heard(slot)
+        if not slot.encore:
+            await self._save(
+                replace(entry, state=EntryState.PLAYING, played_at=entry.played_at or time.time())
+            )
+        if anew:
+            await self._forget_skips(slot.entry_id)
+        await self._save_position()
+        self._wake.set()  # to prepare what follows
+
+    async def _settle_deck(self) -> None:
+        """Note what is over since the last step, and what plays instead."""
+        over = self._deck.settle()
+        if not over:
+            return
+        current = self._deck.current
+        for slot, following in zip(over, [*over[1:], current], strict=True):
+            entry = self.entries.get(slot.entry_id)
+            same = following is not None and not following.encore and following.entry_id == slot.entry_id
+            if entry is not None and not slot.encore and not same and entry.state is EntryState.PLAYING:
+                state = EntryState.SKIPPED if slot.key in self._skipped else EntryState.PLAYED
+                await self._save(replace(entry, state=state))
+            if following is not None:
+                await self._enter(following)
+        self._skipped.intersection_update({current.key} if current is not None else ())
+        if current is None:
+            await self._save_position()
+        self._touch()
+
+    async def _skip(self) -> None:
+        current = self._deck.current
+        if current is None:
+            return
+        self._skipped.add(current.key)
+        following = self._deck.prepared
+        if following is not None and following.encore and following.entry_id == current.entry_id:
+            await self._deck.prepare(None)  # what the room skips, it does not want to hear again at once
+        await self._forget_skips(current.entry_id)
+        self._deck.source.skip()
+        await self._settle_deck()
+        self._wake.set()
+
+    async def _unplayable(self, slot: Slot | None, error: TrackError) -> None:
+        entry = self.entries.get(slot.entry_id) if slot is not None else None
+        if slot is None or entry is None:
+            return
+        log.warning("session %s cannot play %s: %s", self.session.session_id, slot.folder, error)
+        self._order.heard(slot)
+        if not slot.encore:
+            await self._save(self._backlog.unplayable(entry))
+
+    async def _restore(self) -> None:
+        """Where an earlier process was: the current take again from its position."""
+        playing = [entry for entry in self.entries.values() if entry.state is EntryState.PLAYING]
+        for entry in sorted(playing, key=lambda e: e.played_at or 0.0)[:-1]:
+            await self._save(replace(entry, state=EntryState.PLAYED))
+        self._order.remember(self.entries)
+        if not playing:
+            return
+        entry = max(playing, key=lambda e: e.played_at or 0.0)
+        known = self.session.current_entry_id == entry.entry_id
+        clip = min(self.session.current_clip, len(entry.clips) - 1) if known else 0
+        self.skips = (
+            await self._store.skip_voters(self.session.session_id, entry.entry_id) if known else set()
+        )
+        slot = Slot.of(entry, clip)
+        if slot is None:
+            await self._save(self._backlog.unplayable(entry))
+            return
+        self._apply_hold()
+        await self._begin(slot, self.session.position if known else 0, anew=not known)
+
+    # the room
+
+    async def _listen(self) -> None:
+        channel = self._link.channel
+        if channel.id != self.session.voice_channel_id:
+            await self._update(voice_channel_id=channel.id)
+        self.audience = await self._people.of(channel)
+        for user_id, listener in self.audience.items():
+            if user_id not in self.members:
+                await self._store.note_member(self.session.session_id, user_id, listener.name, listened=True)
+                self.members[user_id] = listener.name
+
+    @property
+    def _hearing(self) -> frozenset[int]:
+        return frozenset(user_id for user_id, listener in self.audience.items() if listener.hears)
+
+    @property
+    def _needed(self) -> int:
+        return skips_needed(len(self._hearing), self._settings.skip_share)
+
+    @property
+    def _room_skips(self) -> bool:
+        return bool(self.skips) and is_skipped(self.skips, self._hearing, self._settings.skip_share)
+
+    def _apply_hold(self) -> None:
+        hold = self.session.state is SessionState.PAUSED or self._clock.holds
+        if hold and not self._link.paused:
+            self._link.pause()
+        elif not hold and self._link.paused:
+            self._link.resume()
+
+    def _nothing_left(self) -> bool:
+        coming = (EntryState.COMPOSING, EntryState.READY)
+        return self._deck.current is None and all(e.state not in coming for e in self.entries.values())
+
+    def _everyone_brought_theirs(self) -> bool:
+        rounds = self.session.rounds
+        if not rounds or not self.entries:
+            return False
+        brought = [entry.submitter_id for entry in self.entries.values()]
+        return all(brought.count(user_id) >= rounds for user_id in self.audience)
+
+    async def _close_votes(self) -> None:
+        closing = to_close(
+            self.entries.values(),
+            list(self.votes.values()),
+            self._hearing,
+            secret=self.session.blind or self.session.versus,
+            vote_covers=self._settings.vote_covers,
+            own_votes=self._settings.own_votes,
+        )
+        for entry in closing:
+            await self._save(replace(entry, closed_at=time.time()))
+
+    # the end
+
+    def _voice_over(self, ending: Ending) -> None:
+        self._ending = (ending, time.monotonic())
+        self._wake.set()
+
+    async def _ended_by_voice(self) -> bool:
+        """Whether voice is over; the session ends with it as soon as the reason is sure."""
+        if self._ending is None:
+            return False
+        ending, at = self._ending
+        reason = _ENDINGS.get(ending, EndReason.REMOVED)
+        if reason is EndReason.REMOVED:
+            guild = self._bot.get_guild(self.session.guild_id)
+            if guild is None:
+                reason = EndReason.GUILD_GONE
+            elif guild.get_channel(self.session.voice_channel_id) is None:
+                reason = EndReason.CHANNEL_GONE
+            elif time.monotonic() - at < _VERDICT_SECONDS:
+                return True
+        await self._finish(reason)
+        return True
+
+    async def _finish(self, reason: EndReason) -> None:
+        """Store the end; the loop then leaves voice and tells the manager."""
+        if self._over is not None:
+            return
+        await self._settle_deck()
+        await self._save_position()
+        now = time.time()
+        for entry in list(self.entries.values()):
+            await self._save(await self._backlog.at_end(entry, reason, now))
+        await self._update(state=SessionState.ENDED, ended_at=now, end_reason=reason)
+        self._over = reason
+        self._wake.set()
+
+    async def _leave(self) -> None:
+        try:
+            async with asyncio.timeout(_LEAVE_SECONDS):
+                await self._link.leave()
+        except (TimeoutError, OSError) as error:
+            log.warning("voice was not left in order: %s", error or type(error).__name__)
+
+    # what is stored and shown
+
+    async def _save(self, entry: Entry) -> None:
+        """Store an entry that changed."""
+        if self.entries.get(entry.entry_id) == entry:
+            return
+        await self._store.set_entry(entry)
+        self.entries[entry.entry_id] = entry
+        self._touch()
+
+    async def _update(self, **changes: Any) -> None:
+        await self._store.update(self.session.session_id, **changes)
+        self.session = replace(self.session, **changes)
+
+    async def _save_position(self) -> None:
+        current = self._deck.current
+        place = (current.entry_id, current.clip) if current is not None and not current.encore else (None, 0)
+        position = self._deck.position if place[0] is not None else 0
+        self._saved_at = time.monotonic()
+        stored = self.session
+        if (stored.current_entry_id, stored.current_clip, stored.position) != (*place, position):
+            await self._update(current_entry_id=place[0], current_clip=place[1], position=position)
+
+    async def _forget_skips(self, entry_id: int) -> None:
+        if self.skips:
+            await self._store.clear_skips(self.session.session_id, entry_id)
+            self.skips = set()
+
+    def _check_running(self) -> None:
+        if self._over is not None:
+            raise Refusal("session_core.over")
+
+    def _standing(self) -> Standing:
+        if self._over is not None:
+            return Standing.OVER
+        if not self._link.connected:
+            return Standing.RECONNECTING
+        if self.session.state is SessionState.PAUSED:
+            return Standing.PAUSED
+        if self._clock.holds:
+            return Standing.EMPTY
+        if self._deck.current is not None:
+            return Standing.ENCORE if self._deck.current.encore else Standing.PLAYING
+        composing = any(e.state is EntryState.COMPOSING for e in self.entries.values())
+        return Standing.COMPOSING if composing else Standing.WAITING
+
+    def _touch(self) -> None:
+        """The board must be drawn again."""
+        self._shown = ()
+        self._wake.set()
+
+    def _show(self) -> None:
+        current = self._deck.current
+        now = (
+            self._standing(),
+            current.key if current is not None else None,
+            frozenset(self.audience.items()),
+            frozenset(self.skips),
+            self._clock.ends_at is not None,
+            self._backlog.trouble,
+        )
+        if now != self._shown:
+            self._shown = now
+            self._on_change(self.session.session_id)
