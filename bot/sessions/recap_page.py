@@ -23,11 +23,11 @@ from markupsafe import Markup
 from albumgen_core.attributes import AUDIO_FEATURES
 from albumgen_core.errors import AlbumGenError
 from albumgen_core.inference.storage import write_durably
+from albumgen_core.mixtape.tags import small_picture
 from albumgen_core.result import CLIP_MP3, COVER
 from bot.i18n import language_of, text
 from bot.sessions import charts, wording
 from bot.sessions.documents import read_documents
-from bot.sessions.mixtape_tags import small_picture
 from bot.sessions.model import Clip, Entry, SessionRecord
 from bot.sessions.page_sound import Take, fitted
 from bot.sessions.recap import ClipResult, Recap, summarise, was_heard

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,20 +12,12 @@ from PIL import Image
 
 from albumgen_core.card.lettering import clean
 from albumgen_core.clip_tags import ENCODER
+from albumgen_core.mixtape.values import Chapter
 
 # mutagen's frames carry annotations in part only, which a strict checker refuses.
 _id3: Any = mutagen.id3
 
 _PICTURE = 300
-
-
-@dataclass(frozen=True, slots=True)
-class Chapter:
-    """Where a take is on the tape, in milliseconds; chapters meet in the middle of a crossfade."""
-
-    title: str
-    start_ms: int
-    end_ms: int
 
 
 def tape_tag(title: str, chapters: Sequence[Chapter], pictures: Sequence[bytes | None]) -> bytes:

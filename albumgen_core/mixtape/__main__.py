@@ -1,0 +1,31 @@
+"""The process that makes a mixtape. See `albumgen_core.aside`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from albumgen_core.aside import serve
+from albumgen_core.mixtape.tape import make_mixtape
+from albumgen_core.mixtape.values import Track
+
+
+def _obey(order: Mapping[str, Any]) -> dict[str, Any]:
+    tracks = [
+        Track(Path(track["mp3"]), track["title"], Path(track["cover"]) if track["cover"] else None)
+        for track in order["tracks"]
+    ]
+    tape = make_mixtape(
+        tracks,
+        Path(order["out"]),
+        title=order["title"],
+        max_bytes=order["max_bytes"],
+        crossfade=order["crossfade"],
+    )
+    return asdict(tape)
+
+
+if __name__ == "__main__":
+    serve(_obey)
