@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 from albumgen_core.attributes import MusicalAttributes
@@ -53,6 +54,7 @@ class ClipRequest:
         overrides: fields set by hand. When they cover every field, the cover is not read again.
         continue_from: an earlier take to play on from.
         lineage: ids that tell where this take comes from; kept in result.json.
+        checkpoint: file where the composer keeps what it has; see `ComposeRequest.checkpoint`.
     """
 
     cover: Cover
@@ -64,6 +66,7 @@ class ClipRequest:
     overrides: Mapping[str, Any] = field(default_factory=dict)
     continue_from: Audio | None = None
     lineage: Mapping[str, str | None] = field(default_factory=dict)
+    checkpoint: Path | None = None
 
 
 @dataclass(slots=True)
@@ -353,6 +356,7 @@ def _compose_request(work: _Work) -> ComposeRequest:
         seconds=work.request.seconds,
         seed=work.request.seed,
         continue_from=work.request.continue_from,
+        checkpoint=work.request.checkpoint,
     )
 
 

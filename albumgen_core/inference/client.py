@@ -40,7 +40,12 @@ from albumgen_core.inference.queue import FairQueue
 from albumgen_core.inference.records import JobRecord
 from albumgen_core.inference.settings import ClientSettings
 from albumgen_core.inference.status import ClientStatus, WorkerStatus
-from albumgen_core.inference.storage import remove_paths, write_durably
+from albumgen_core.inference.storage import (
+    remove_checkpoint,
+    remove_paths,
+    remove_stray_checkpoints,
+    write_durably,
+)
 from albumgen_core.inference.supervisor import Supervisor
 
 log = logging.getLogger(__name__)
@@ -72,6 +77,11 @@ class InferenceClient:
         self._turns = KeyedLock()
         self._started = False
         self._accepting = False
+
+    @property
+    def _results(self) -> Path:
+        """Where the workers' runner puts results, and keeps clips that are still being composed."""
+        return self.settings.data_dir / "results"
 
     async def start(self) -> None:
         """Open the journal, put unfinished jobs back in line, start the workers (without waiting for them).
@@ -217,11 +227,14 @@ class InferenceClient:
         for job_id in forgotten.jobs:
             self._desk.forget(job_id)
         await asyncio.to_thread(remove_paths, forgotten.paths)
+        for job_id in forgotten.jobs:
+            await asyncio.to_thread(remove_checkpoint, self._results, job_id)
         return len(forgotten.jobs)
 
     async def purge(self) -> None:
-        """Remove what has expired: covers, results, and rows older than both."""
+        """Remove what has expired: covers, results, rows older than both, and tokens of jobs that ended."""
         await self._remove_covers()
+        await asyncio.to_thread(remove_stray_checkpoints, self._results, self._desk.job_ids())
         if self.settings.keep_results is not None:
             expired = await self.history.expired_results(self.settings.keep_results)
             # Files first: should we die in between, the rows still name them for the next time.
@@ -324,6 +337,7 @@ class InferenceClient:
         known = await self.history.known_covers()
         home = self.settings.data_dir / "covers"
         await asyncio.to_thread(lambda: remove_paths({str(path) for path in home.glob("*")} - known))
+        await asyncio.to_thread(remove_stray_checkpoints, self._results, self._desk.job_ids())
 
     async def _renew(self) -> None:
         while True:

@@ -63,6 +63,10 @@ class Desk:
         """A job that is queued or running, else None."""
         return self._live.get(job_id)
 
+    def job_ids(self) -> frozenset[str]:
+        """The jobs that are queued or running."""
+        return frozenset(self._live)
+
     def running(self) -> list[LiveJob]:
         """The jobs in workers' hands."""
         return [self._live[job_id] for job_id in self._running if job_id in self._live]
@@ -115,11 +119,11 @@ class Desk:
             for job in list(jobs.values())[:1]
             for stage, seconds in (timings or {}).items()
         ]
-        if all(outcome.status == "done" for outcome in outcomes):
+        if all(outcome.status == "done" and not outcome.resumed for outcome in outcomes):
             for timing in learned:
                 self.durations.observe(timing)
         else:
-            learned = []  # a batch that lost members on the way says little about the next one
+            learned = []  # a batch that lost members, or began half-way, says little about the next one
         await self._finish(final, learned, elapsed / max(1, len(outcomes)))
         if again:
             await self._requeue(again, broken=True, solo=len(outcomes) > 1)

@@ -79,6 +79,7 @@ class JobOutcome:
             work in tokens, tokens.npz), whole on disk before this is said; only with "done".
         error: one sentence for the member; only with "failed".
         retryable: whether another attempt could help (out of memory: yes; an unreadable cover: no).
+        resumed: an interrupted attempt had composed part of the clip, so this one's timing teaches nothing.
     """
 
     job_id: str
@@ -86,6 +87,7 @@ class JobOutcome:
     result_dir: str | None = None
     error: str | None = None
     retryable: bool = False
+    resumed: bool = False
 
 
 JobProgress = Callable[[str, Stage, float], None]

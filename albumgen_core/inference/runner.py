@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from albumgen_core.clip import decode_mp3
 from albumgen_core.cover import load_checked_cover
 from albumgen_core.errors import AlbumGenError, IndexUnavailableError
 from albumgen_core.inference.jobs import BatchRunner, JobCancelCheck, JobOutcome, JobProgress, JobSpec, Stage
+from albumgen_core.inference.storage import checkpoint_path, remove_checkpoint
 from albumgen_core.pipeline import ClipRequest, Pipeline
 from albumgen_core.result import CLIP_MP3, Take, is_whole, read_tokens, write_take
 from albumgen_core.settings import load_settings
@@ -47,7 +49,12 @@ class PipelineRunner:
     def run(
         self, jobs: Sequence[JobSpec], *, on_progress: JobProgress, is_cancelled: JobCancelCheck
     ) -> list[JobOutcome]:
-        """Run a batch. A job whose result is already whole on disk is not run a second time."""
+        """Run a batch. A job whose result is already whole on disk is not run a second time.
+
+        What is composed is kept beside the results while it grows, so that a worker that takes over from
+        one that was killed goes on where that one stopped.
+        """
+        self.results_dir.mkdir(parents=True, exist_ok=True)  # the first checkpoint comes before any result
         outcomes: dict[str, JobOutcome] = {}
         requests: list[ClipRequest] = []
         running: list[JobSpec] = []
@@ -55,13 +62,14 @@ class PipelineRunner:
             folder = self.results_dir / job.job_id
             if is_whole(folder):
                 # An earlier attempt finished and died before it could say so.
-                outcomes[job.job_id] = JobOutcome(job.job_id, "done", result_dir=str(folder))
+                outcomes[job.job_id] = self._kept(JobOutcome(job.job_id, "done", result_dir=str(folder)))
                 continue
             try:
-                requests.append(_request(job))
+                requests.append(self._request(job))
                 running.append(job)
             except AlbumGenError as error:
-                outcomes[job.job_id] = JobOutcome(job.job_id, "failed", error=str(error))
+                outcomes[job.job_id] = self._kept(JobOutcome(job.job_id, "failed", error=str(error)))
+        resumed = {job.job_id for job in running if checkpoint_path(self.results_dir, job.job_id).exists()}
 
         def tell(position: int, stage: Stage, fraction: float) -> None:
             on_progress(running[position].job_id, stage, fraction)
@@ -72,8 +80,18 @@ class PipelineRunner:
             is_cancelled=lambda position: is_cancelled(running[position].job_id),
         )
         for job, take in zip(running, takes, strict=True):
-            outcomes[job.job_id] = self._outcome(job, take)
+            outcome = replace(self._outcome(job, take), resumed=job.job_id in resumed)
+            outcomes[job.job_id] = self._kept(outcome)
         return [outcomes[job.job_id] for job in jobs]
+
+    def _request(self, job: JobSpec) -> ClipRequest:
+        return replace(_request(job), checkpoint=checkpoint_path(self.results_dir, job.job_id))
+
+    def _kept(self, outcome: JobOutcome) -> JobOutcome:
+        """The outcome, with the checkpoint gone unless another attempt may want it."""
+        if not outcome.retryable:
+            remove_checkpoint(self.results_dir, outcome.job_id)
+        return outcome
 
     def _outcome(self, job: JobSpec, take: Take | Exception | None) -> JobOutcome:
         if take is None:

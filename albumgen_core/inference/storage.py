@@ -7,10 +7,12 @@ import fcntl
 import os
 import shutil
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 from albumgen_core.inference.errors import AlreadyRunningError
+
+_CHECKPOINT = ".tokens.part.npz"
 
 
 class DirectoryLock:
@@ -81,6 +83,23 @@ def remove_paths(paths: Iterable[str]) -> None:
         else:
             with contextlib.suppress(FileNotFoundError):
                 path.unlink()
+
+
+def checkpoint_path(results_dir: Path, job_id: str) -> Path:
+    """Where a composer keeps what it has of a clip, until the result is whole."""
+    return results_dir / f"{job_id}{_CHECKPOINT}"
+
+
+def remove_checkpoint(results_dir: Path, job_id: str) -> None:
+    """Remove a job's checkpoint, and what a save that was cut off has left of one."""
+    remove_paths(str(path) for path in results_dir.glob(f"{job_id}{_CHECKPOINT}*"))
+
+
+def remove_stray_checkpoints(results_dir: Path, live: Collection[str]) -> None:
+    """Remove the checkpoints of jobs that are not among `live`: nobody will go on with those."""
+    for path in results_dir.glob(f"*{_CHECKPOINT}*"):
+        if path.name.partition(".")[0] not in live:
+            remove_paths([str(path)])
 
 
 def is_folder(path: str | None) -> bool:

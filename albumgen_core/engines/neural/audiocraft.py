@@ -25,6 +25,7 @@ from albumgen_core.engines.base import (
     ignore_progress,
     never_cancelled,
 )
+from albumgen_core.engines.neural.weights import display_name
 from albumgen_core.errors import EngineUnavailableError
 
 
@@ -65,7 +66,7 @@ def load_composer(
         "cfg_coef": guidance_scale,
         "extend_stride": extend_stride,
     }
-    return AudiocraftComposer(model, f"MusicGen by audiocraft ({Path(path).name})", parameters)
+    return AudiocraftComposer(model, f"MusicGen by audiocraft ({display_name(Path(path))})", parameters)
 
 
 class AudiocraftComposer:

@@ -31,6 +31,7 @@ from albumgen_core.engines.neural.musicgen.sampling import Sampler, uniforms
 from albumgen_core.engines.neural.musicgen.stream import SoundStream
 from albumgen_core.engines.neural.musicgen.take import SoundCallback, Take, ignore_sound
 from albumgen_core.engines.neural.musicgen.text import TextEncoder
+from albumgen_core.engines.neural.musicgen.windows import count_steps, plan_windows
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,10 @@ class Horizon:
 
 
 class MusicGenComposer:
-    """Text encoder, decoder and codec, joined."""
+    """Text encoder, decoder and codec, joined.
+
+    `name` is shown to people; `source` tells apart the checkpoints that share it (a folder's path).
+    """
 
     def __init__(
         self,
@@ -55,9 +59,11 @@ class MusicGenComposer:
         pad: int,
         sampler: Sampler,
         horizon: Horizon,
+        source: str = "",
     ) -> None:
         self.text, self.decoder, self.codec, self.sampler = text, decoder, codec, sampler
         self._name = name
+        self._source = source
         self._channels = channels
         self._pattern = DelayPattern(codec.codebooks * channels, channels, pad, decoder.device)
         self._window = round(horizon.window * codec.frame_rate)
@@ -84,11 +90,13 @@ class MusicGenComposer:
     ) -> list[Audio | None]:
         """Compose a batch; see `Composer.compose`.
 
-        Progress counts decoder steps, and cancellation is looked for before each of them. A clip depends
-        on its own request alone: neither its batch nor an interruption changes what is drawn for it.
+        Progress counts decoder steps, those that an interrupted attempt has taken included; cancellation is
+        looked for before each of them. A clip depends on its own request alone: neither its batch nor an
+        interruption changes what is drawn for it.
         `on_sound` hears each clip from its beginning while its end is still being composed.
         """
         rows = [self._row(request) for request in requests]
+        planned = self._steps(rows)
         with ThreadPoolExecutor(1, "musicgen-codec") as codec_thread:
             takes = [
                 Take(
@@ -100,8 +108,10 @@ class MusicGenComposer:
                 )
                 for position, (row, request) in enumerate(zip(rows, requests, strict=True))
             ]
+            # Steps that an interrupted attempt has taken count as done, so that a forecast stays true.
+            taken = planned - self._steps(rows)
             watch = Watch(
-                progress=lambda done, total: on_progress(done / total),
+                progress=lambda done, total: on_progress((taken + done) / (taken + total)),
                 cancelled=is_cancelled,
                 frames=lambda index: takes[index].grow(),
             )
@@ -135,6 +145,11 @@ class MusicGenComposer:
         noise = uniforms(request.seed, total, self._pattern.codebooks).to(device)
         return Row(self.text.encode(request.prompt), tokens, noise, known)
 
+    def _steps(self, rows: Sequence[Row]) -> int:
+        """Decoder steps until the last of `rows` is finished, from where they stand."""
+        plans = (plan_windows(row.total, row.known, self._window, self._stride) for row in rows)
+        return max((count_steps(plan, self._pattern.longest) for plan in plans), default=0)
+
     def _stream(self, row: Row) -> SoundStream:
         return SoundStream(self.codec, self._channels, row.total)
 
@@ -143,7 +158,7 @@ class MusicGenComposer:
         if request.checkpoint is None:
             return None
         identity = fingerprint(
-            model=self._name,
+            model=f"{self._name} {self._source}",
             decoder=self.decoder.name,
             guidance=self.decoder.guidance_scale,
             sampler=str(self.sampler),

@@ -20,6 +20,7 @@ from albumgen_core.engines.neural.musicgen.stock import StockDecoder, build_caus
 from albumgen_core.engines.neural.musicgen.text import TextEncoder
 from albumgen_core.engines.neural.musicgen.threads import set_threads
 from albumgen_core.engines.neural.musicgen.windows import WINDOW_SECONDS
+from albumgen_core.engines.neural.weights import display_name
 from albumgen_core.errors import EngineUnavailableError
 
 BACKENDS = ("auto", "own", "transformers", "audiocraft")
@@ -78,7 +79,7 @@ def load_composer(
     checkpoint = open_checkpoint(folder)
     config = checkpoint.config.decoder
     return MusicGenComposer(
-        f"MusicGen ({folder.name})",
+        f"MusicGen ({display_name(folder)})",
         TextEncoder(checkpoint, chosen),
         _decoder(checkpoint, chosen, dtype, backend, guidance_scale),
         Codec(checkpoint, chosen),
@@ -86,6 +87,7 @@ def load_composer(
         pad=config.pad_token_id,
         sampler=Sampler(temperature, top_k, top_p),
         horizon=Horizon(window_seconds, extend_stride),
+        source=str(folder.resolve()),
     )
 
 

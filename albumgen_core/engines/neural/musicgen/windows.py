@@ -8,6 +8,7 @@ MusicGen was trained on clips of 30 s. A longer clip is composed in windows: eac
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 WINDOW_SECONDS = 30.0
@@ -36,6 +37,11 @@ class Window:
     def context(self) -> int:
         """Frames of context."""
         return self.known - self.start
+
+
+def count_steps(windows: Iterable[Window], delay: int) -> int:
+    """Decoder steps that composing `windows` takes, where the last codebook lags `delay` columns."""
+    return sum(window.length - window.context + delay for window in windows)
 
 
 def plan_windows(total: int, known: int, window: int, stride: int) -> list[Window]:

@@ -147,3 +147,10 @@ def test_a_clip_of_no_length_is_refused(composer: Any, seconds: float) -> None:
 
 def test_an_empty_batch_is_no_work(composer: Any) -> None:
     assert composer.compose([]) == []
+
+
+def test_it_is_named_after_its_model_wherever_that_lies(mono: Path, tmp_path: Path) -> None:
+    cached = tmp_path / "models--facebook--musicgen-small" / "snapshots" / "4c8334b02c6e"
+    cached.parent.mkdir(parents=True)
+    cached.symlink_to(mono)
+    assert load_composer(cached, dtype="float32").name == "MusicGen (musicgen-small)"

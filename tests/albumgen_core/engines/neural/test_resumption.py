@@ -1,0 +1,239 @@
+"""A clip that was half composed when its worker was killed, through the whole product."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from albumgen_core.assembly import open_pipeline
+from albumgen_core.errors import AlbumGenError
+from albumgen_core.inference.client import InferenceClient
+from albumgen_core.inference.errors import JobCancelledError
+from albumgen_core.inference.events import JobEvent
+from albumgen_core.inference.handle import JobHandle
+from albumgen_core.inference.jobs import JobSpec, Stage, new_job_id
+from albumgen_core.inference.runner import PipelineRunner
+from albumgen_core.inference.settings import ClientSettings
+from albumgen_core.inference.storage import checkpoint_path
+from albumgen_core.result import read_tokens
+from albumgen_core.settings import Settings, load_settings
+from tests.albumgen_core.engines.neural.conftest import picture
+from tests.checkpoints import musicgen
+
+SECONDS = 20.0
+
+
+@pytest.fixture(scope="module")
+def config(clip_folder: Path, internvl_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    home = tmp_path_factory.mktemp("product")
+    music = musicgen.build(home / "tiny-musicgen")
+    path = home / "config.toml"
+    path.write_text(
+        f"""
+        data_dir = "{home / "data"}"
+        [engine]
+        family = "neural"
+        device = "cpu"
+        dtype = "float32"
+        threads = 1
+        clip.model = "{clip_folder}"
+        internvl.model = "{internvl_folder}"
+        musicgen.model = "{music}"
+        """
+    )
+    return path
+
+
+@pytest.fixture
+def settings(config: Path) -> Settings:
+    return load_settings(config)
+
+
+@pytest.fixture(scope="module")
+def runner(config: Path, tmp_path_factory: pytest.TempPathFactory) -> PipelineRunner:
+    """The same engine in this process, with result folders of its own: what nobody interrupts."""
+    return PipelineRunner(open_pipeline(load_settings(config)), tmp_path_factory.mktemp("uninterrupted"))
+
+
+@pytest.fixture(scope="module")
+def cover(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("cover") / "cover.jpg"
+    path.write_bytes(picture(1).to_jpeg())
+    return path
+
+
+def spec(cover: Path, seed: int, seconds: float = SECONDS) -> JobSpec:
+    return JobSpec(new_job_id(), str(cover), rag=False, seconds=seconds, seed=seed)
+
+
+class Killed(BaseException):
+    """As sudden as a signal: nothing on the way catches it."""
+
+
+class Watcher:
+    """Fractions of composing, as they are told; may put an end to it."""
+
+    def __init__(self, kill_at: float = 2.0) -> None:
+        self.kill_at = kill_at
+        self.fractions: list[float] = []
+
+    def __call__(self, _job_id: str, stage: Stage, fraction: float) -> None:
+        if stage == "compose":
+            self.fractions.append(fraction)
+            if fraction >= self.kill_at:
+                raise Killed
+
+
+def tokens_of(folder: str | Path | None) -> NDArray[np.int16]:
+    assert folder is not None
+    tokens = read_tokens(Path(folder))
+    assert tokens is not None
+    return tokens
+
+
+def compose(runner: PipelineRunner, *jobs: JobSpec, kill_at: float = 2.0) -> tuple[list[float], list[str]]:
+    watcher = Watcher(kill_at)
+    outcomes = runner.run(jobs, on_progress=watcher, is_cancelled=lambda _: False)
+    assert [outcome.status for outcome in outcomes] == ["done"] * len(jobs)
+    return watcher.fractions, [str(outcome.result_dir) for outcome in outcomes]
+
+
+async def until(condition: Callable[[], bool], limit: float = 60.0) -> None:
+    deadline = time.monotonic() + limit
+    while not condition():
+        assert time.monotonic() < deadline, "it never came to be"
+        await asyncio.sleep(0.005)
+
+
+def left_over(results: Path) -> list[str]:
+    return sorted(path.name for path in results.glob("*.part*"))
+
+
+async def test_a_worker_killed_while_composing_is_followed_by_one_that_goes_on(
+    config: Path, settings: Settings, runner: PipelineRunner, cover: Path
+) -> None:
+    settings.results_dir.mkdir(parents=True)
+    checkpoint_path(settings.results_dir, "nobody").touch()
+    client = InferenceClient(ClientSettings(settings.data_dir, config=config, min_free_bytes=0))
+    await client.start()
+    try:
+        jobs = [spec(cover, seed) for seed in (1, 2)]
+        bundle = [replace(job, bundle_id="both") for job in jobs]
+        handles = await client.submit_bundle(bundle)
+        told: dict[str, list[JobEvent]] = {handle.job_id: [] for handle in handles}
+        watchers = [asyncio.create_task(_watch(handle, told[handle.job_id])) for handle in handles]
+        paths = [checkpoint_path(settings.results_dir, job.job_id) for job in jobs]
+        await until(lambda: all(path.exists() for path in paths) and handles[0].now.fraction > 0.4)
+        [worker] = (await client.status()).workers
+        assert worker.pid is not None
+        os.kill(worker.pid, signal.SIGKILL)
+        killed_at = {job_id: len(events) for job_id, events in told.items()}
+        results = [await handle.result() for handle in handles]
+        await asyncio.gather(*watchers)
+
+        _, expected = compose(runner, *jobs)
+        for job, result, folder in zip(jobs, results, expected, strict=True):
+            assert np.array_equal(tokens_of(result.result_dir), tokens_of(folder))
+            later = told[job.job_id][killed_at[job.job_id] :]
+            again = [event.fraction for event in later if event.stage == "compose"]
+            # Composing anew would be told from the first steps on: 0.05 s of them are a few in a hundred.
+            assert min(again) > 0.3
+            assert again == sorted(again)
+        assert left_over(settings.results_dir) == []
+
+        gone = await client.submit(spec(cover, 3))
+        path = checkpoint_path(settings.results_dir, gone.job_id)
+        await until(path.exists)
+        await client.cancel(gone.job_id)
+        with pytest.raises(JobCancelledError):
+            await gone.result()
+        await until(lambda: not path.exists(), 5.0)
+        assert left_over(settings.results_dir) == []
+    finally:
+        await client.close(grace=0.0)
+
+
+async def _watch(handle: JobHandle, events: list[JobEvent]) -> None:
+    async for event in handle.progress():
+        events.append(event)
+
+
+def test_an_interrupted_batch_goes_on_whoever_is_in_the_next_one(
+    runner: PipelineRunner, cover: Path, tmp_path: Path
+) -> None:
+    interrupted = PipelineRunner(runner.pipeline, tmp_path / "results")
+    first, second, third = (spec(cover, seed, seconds) for seed, seconds in ((4, 9.0), (5, 9.0), (6, 3.0)))
+    with pytest.raises(Killed):
+        compose(interrupted, first, second, kill_at=0.7)
+    fractions, folders = compose(interrupted, first, third)
+    assert fractions[0] > 0.5
+    _, expected = compose(runner, first, second, third)
+    assert np.array_equal(tokens_of(folders[0]), tokens_of(expected[0]))
+    assert np.array_equal(tokens_of(folders[1]), tokens_of(expected[2]))
+    [kept] = left_over(tmp_path / "results")
+    assert kept == checkpoint_path(Path(), second.job_id).name
+    [outcome] = interrupted.run([second], on_progress=Watcher(), is_cancelled=lambda _: False)
+    assert outcome.resumed
+    assert np.array_equal(tokens_of(outcome.result_dir), tokens_of(expected[1]))
+    assert left_over(tmp_path / "results") == []
+
+
+@pytest.mark.parametrize("damage", ["cut", "noise", "other"])
+def test_a_damaged_checkpoint_begins_anew(
+    runner: PipelineRunner, cover: Path, tmp_path: Path, damage: str
+) -> None:
+    interrupted = PipelineRunner(runner.pipeline, tmp_path)
+    job = spec(cover, 7, 6.0)
+    with pytest.raises(Killed):
+        compose(interrupted, job, kill_at=0.8)
+    path = checkpoint_path(tmp_path, job.job_id)
+    whole = path.read_bytes()
+    if damage == "other":  # whole, but of another job
+        buffer = BytesIO()
+        np.savez(buffer, identity=np.array("another"), tokens=np.zeros((4, 300), np.int16))
+        path.write_bytes(buffer.getvalue())
+    else:
+        path.write_bytes(whole[: len(whole) // 2] if damage == "cut" else b"\x00" * len(whole))
+    fractions, [folder] = compose(interrupted, job)
+    assert fractions[0] < 0.01
+    assert np.array_equal(tokens_of(folder), tokens_of(compose(runner, job)[1][0]))
+    assert left_over(tmp_path) == []
+
+
+def test_what_failed_for_good_leaves_nothing(
+    runner: PipelineRunner, cover: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    interrupted = PipelineRunner(runner.pipeline, tmp_path)
+    job = spec(cover, 8, 6.0)
+    with pytest.raises(Killed):
+        compose(interrupted, job, kill_at=0.8)
+
+    def full(*_: object, **__: object) -> None:
+        raise RuntimeError("the encoder is away")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("albumgen_core.pipeline.encode_clip", full)
+        [again] = interrupted.run([job], on_progress=Watcher(), is_cancelled=lambda _: False)
+    assert (again.status, again.retryable) == ("failed", True)
+    assert left_over(tmp_path) == [checkpoint_path(tmp_path, job.job_id).name]
+
+    def refuse(*_: object, **__: object) -> None:
+        raise AlbumGenError("No.")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("albumgen_core.pipeline.encode_clip", refuse)
+        watcher = Watcher()
+        [ended] = interrupted.run([job], on_progress=watcher, is_cancelled=lambda _: False)
+    assert (ended.status, ended.retryable) == ("failed", False)
+    assert watcher.fractions == []  # every token was there
+    assert left_over(tmp_path) == []
