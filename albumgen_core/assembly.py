@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
+from pathlib import Path
 
+from albumgen_core.engines.base import Engine
 from albumgen_core.engines.load import load_engine
-from albumgen_core.errors import IndexUnavailableError
+from albumgen_core.errors import ConfigError, IndexUnavailableError
 from albumgen_core.pipeline import Pipeline
 from albumgen_core.retrieval import AlbumIndex
+from albumgen_core.retrieval.calibrated import CalibratedDescriber
+from albumgen_core.retrieval.predictor import NO_SIGNAL, CalibrationError, NeighbourPredictor
 from albumgen_core.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -16,8 +21,8 @@ log = logging.getLogger(__name__)
 def open_pipeline(settings: Settings) -> Pipeline:
     """Load the engine and open the album index.
 
-    Raises EngineUnavailableError when the engine cannot start, and IndexUnavailableError when the index
-    cannot be opened and `index.on_failure = "refuse"`.
+    Raises EngineUnavailableError when the engine cannot start, IndexUnavailableError when the index cannot
+    be opened and `index.on_failure = "refuse"`, and ConfigError when `index.calibration` cannot be used.
     """
     loaded = load_engine(settings.engine)
     index: AlbumIndex | None = None
@@ -29,12 +34,26 @@ def open_pipeline(settings: Settings) -> Pipeline:
             raise
         log.warning("Working without retrieval: %s", error)
         problem = str(error)
+    engine, notices = loaded.engine, [loaded.notice] if loaded.notice else []
+    if settings.index.calibration and index is not None:
+        engine, notice = _calibrated(engine, index, Path(settings.index.calibration))
+        notices += [notice] if notice else []
     return Pipeline(
-        loaded.engine,
+        engine,
         index,
         clip=settings.clip,
         k=settings.index.k,
-        notices=[loaded.notice] if loaded.notice else [],
+        notices=notices,
         index_problem=problem,
         require_index=settings.index.on_failure == "refuse",
     )
+
+
+def _calibrated(engine: Engine, index: AlbumIndex, path: Path) -> tuple[Engine, str]:
+    """The engine with a calibrated describer, and the sentence that belongs on its results, or ""."""
+    try:
+        predictor = NeighbourPredictor.load(path, embedder=engine.embedder.name)
+    except CalibrationError as error:
+        raise ConfigError("index.calibration", str(error)) from error
+    describer = CalibratedDescriber(engine.describer, predictor, engine.embedder, index)
+    return replace(engine, describer=describer), "" if predictor.has_signal else NO_SIGNAL

@@ -84,6 +84,7 @@ class IndexSettings(Section):
     path: Path | None = None
     k: int = Field(5, ge=1, le=50)
     on_failure: Literal["without", "refuse"] = "without"
+    calibration: str = ""
 
 
 class PromptSettings(Section):

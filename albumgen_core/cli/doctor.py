@@ -7,6 +7,7 @@ import platform
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 import typer
@@ -144,6 +145,22 @@ def _index(settings: Settings) -> Iterator[Check]:
             yield Check(
                 "ok", "album index", f"{len(index):,} albums at {settings.index_dir}, embedded by {name}"
             )
+        yield from _calibration(settings, name)
     except AlbumGenError as error:
         verdict: Verdict = "problem" if settings.index.on_failure == "refuse" else "note"
         yield Check(verdict, "album index", f"{error} Without it, covers are read alone.")
+
+
+def _calibration(settings: Settings, embedder: str) -> Iterator[Check]:
+    from albumgen_core.retrieval.predictor import NO_SIGNAL, CalibrationError, NeighbourPredictor
+
+    if not settings.index.calibration:
+        return
+    try:
+        predictor = NeighbourPredictor.load(Path(settings.index.calibration), embedder=embedder)
+    except CalibrationError as error:
+        yield Check("problem", "calibration", str(error))
+        return
+    believed = [name for name, blend in predictor.blends.items() if blend.signal]
+    words = f"covers are believed on {', '.join(believed)}" if believed else NO_SIGNAL
+    yield Check("ok" if believed else "note", "calibration", words)

@@ -74,5 +74,5 @@ def fit_predictor(
     blends = calibrate(
         distances, features[train][rows], features[held], priors, [artists[row] for row in held]
     )
-    softmax = None if zero_shot is None else (zero_shot.scale, zero_shot.trust)
+    softmax = None if zero_shot is None else zero_shot.to_dict()
     return NeighbourPredictor(blends, median, embedder, prior, softmax)

@@ -18,7 +18,9 @@ from albumgen_core.errors import AlbumGenError
 from albumgen_core.retrieval.calibration import GENRE, Blend, blend
 from albumgen_core.retrieval.genre_prior import GenrePrior
 
-NO_SIGNAL = "Covers like this one did not tell how albums sound on validation, so these are the usual values."
+NO_SIGNAL = (
+    "On validation, covers did not tell how albums sound: with retrieval, attributes are the usual values."
+)
 
 
 class CalibrationError(AlbumGenError):
@@ -50,7 +52,7 @@ class NeighbourPredictor:
         medians: float64 (8,), the training albums' medians: the usual values.
         embedder: name of the embedder whose neighbours it was calibrated on.
         genres: typical attributes by genre, or None when it was calibrated without genres.
-        zero_shot: scale and trust of the `ZeroShotGenres` it was calibrated with, or None.
+        zero_shot: the `ZeroShotGenres` it was calibrated with, as `to_dict` gives it, or None.
     """
 
     def __init__(
@@ -59,7 +61,7 @@ class NeighbourPredictor:
         medians: NDArray[np.float64],
         embedder: str,
         genres: GenrePrior | None = None,
-        zero_shot: tuple[float, float] | None = None,
+        zero_shot: Mapping[str, Any] | None = None,
     ) -> None:
         missing = [name for name in AUDIO_FEATURES if name not in blends]
         if missing:
@@ -124,7 +126,7 @@ class NeighbourPredictor:
             "medians": dict(zip(AUDIO_FEATURES, map(float, self.medians), strict=True)),
             "blends": {name: rule.to_dict() for name, rule in self.blends.items()},
             "genres": None if self.genres is None else json.loads(self.genres.to_json()),
-            "zero_shot": None if self.zero_shot is None else list(self.zero_shot),
+            "zero_shot": self.zero_shot,
         }
         partial = path.with_name(path.name + ".partial")
         with partial.open("w", encoding="utf-8") as file:
@@ -139,12 +141,14 @@ class NeighbourPredictor:
         try:
             data = json.loads(path.read_text(encoding="utf-8"))
             genres, softmax = data["genres"], data["zero_shot"]
+            if softmax is not None and not {"scale", "trust", "base_rates"} <= set(softmax):
+                raise ValueError("no scale, trust or base rates")
             found = cls(
                 {name: Blend.from_dict(rule) for name, rule in data["blends"].items()},
                 np.array([data["medians"][name] for name in AUDIO_FEATURES]),
                 str(data["embedder"]),
                 None if genres is None else GenrePrior.from_json(json.dumps(genres)),
-                None if softmax is None else (float(softmax[0]), float(softmax[1])),
+                softmax,
             )
         except OSError as error:
             raise CalibrationError(f"{path} cannot be read ({error.strerror}).") from error

@@ -6,7 +6,8 @@ genre, averaged, do better than one.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,6 +61,7 @@ class ZeroShotGenres:
         self._texts = texts.mean(axis=1)
         self._texts /= np.linalg.norm(self._texts, axis=1, keepdims=True)
         rates = np.ones(len(self.genres)) if base_rates is None else np.asarray(base_rates, np.float64)
+        self._rates = rates
         self._log_rates = np.log(np.maximum(rates / rates.sum(), _FLOOR))
         self.scale, self.trust = scale, trust
 
@@ -95,6 +97,20 @@ class ZeroShotGenres:
         )
         likelihood, self.scale, self.trust = best
         return likelihood
+
+    def to_dict(self) -> dict[str, Any]:
+        """What the probabilities rest on beside the model, JSON-ready; `from_dict` inverts it."""
+        rates = dict(zip(self.genres, map(float, self._rates), strict=True))
+        return {"scale": self.scale, "trust": self.trust, "base_rates": rates}
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any], embed_texts: TextEmbedder) -> ZeroShotGenres:
+        """Inverse of `to_dict`, over the same model's text half. Raises ValueError, KeyError or TypeError."""
+        rates = {str(genre): float(rate) for genre, rate in data["base_rates"].items()}
+        scale, trust = float(data["scale"]), float(data["trust"])
+        return cls(
+            embed_texts, tuple(rates), scale=scale, base_rates=np.array(list(rates.values())), trust=trust
+        )
 
     def _softmax(self, vectors: NDArray[np.float32], scale: float, trust: float) -> NDArray[np.float64]:
         logits = scale * (vectors.astype(np.float64) @ self._texts.T) + trust * self._log_rates

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from albumgen_core.attributes import AUDIO_FEATURES, KEYS, Mode, MusicalAttributes
 from albumgen_core.cover import Cover
-from albumgen_core.engines.base import FractionCallback, Neighbour, ignore_progress
+from albumgen_core.engines.base import SAME_COVER, FractionCallback, Neighbour, ignore_progress
 from albumgen_core.engines.sketch.genre_means import (
     GENRE_MEANS,
     SPREADS,
@@ -31,9 +31,6 @@ SLOWEST, FASTEST = 56.0, 190.0
 
 DOUBT = 4.0
 """How many perfect neighbours weigh as much as the picture's own reading."""
-
-SAME_COVER = 0.05
-"""L2 distance up to which two covers are the same picture, saved again perhaps at another size."""
 
 KNOWN = 36.0
 """Votes of an album whose cover is the very picture: its measured values count nine parts in ten."""

@@ -156,7 +156,7 @@ def test_the_predictor_uses_a_genre_that_covers_reveal() -> None:
     assert prior.genres == THREE
     zero_shot = ZeroShotGenres(embed_texts, prior.genres)
     predictor = fit_predictor(records, vectors, embedder="e", zero_shot=zero_shot, genre_prior=prior)
-    assert predictor.zero_shot == (zero_shot.scale, zero_shot.trust)
+    assert predictor.zero_shot == zero_shot.to_dict()
     tied = {"acousticness", "instrumentalness", "speechiness"}  # the attributes `collection` ties to genre
     assert {name for name, rule in predictor.blends.items() if rule.signal} == tied
     assert {rule.prior for name, rule in predictor.blends.items() if name in tied} == {"genre"}
