@@ -19,6 +19,7 @@ from albumgen_core.prompt import key_words
 
 WIDTH, HEIGHT = 600, 636
 COMPARISON_HEIGHT = 758
+_BLIND_HEIGHT = 622
 SCALE = 2.0
 SHOWN_NEIGHBOURS = 5
 
@@ -51,11 +52,17 @@ def render_card(card: CardContent, *, scale: float = SCALE) -> bytes:
     return _png("".join(body), HEIGHT, palette, scale)
 
 
-def render_comparison(left: CardContent, right: CardContent, *, scale: float = SCALE) -> bytes:
+def render_comparison(
+    left: CardContent, right: CardContent, *, scale: float = SCALE, names: tuple[str, str] | None = None
+) -> bytes:
     """Draw two takes of one cover side by side: with RAG (usually left) and without.
 
     One chart holds both shapes; the cover is the left take's. Arguments and result as `render_card`, at
     600 × 758 units.
+
+    Args:
+        names: headings of the two, such as ("Take A", "Take B"), for listeners who are not to know which is
+            which: nothing that only one of them retrieved is drawn then, and the picture is 600 × 622 units.
     """
     _check(scale)
     palette = palette_of(left.cover.image)
@@ -69,13 +76,16 @@ def render_comparison(left: CardContent, right: CardContent, *, scale: float = S
         text_tag(f"{left.family} engine", title_x, 114, 14.5, palette.muted),
         _rule(160, palette),
     ]
+    told = names or (_source(left), _source(right))
     for number, (card, colour) in enumerate(((left, palette.accent), (right, palette.second))):
         x = _EDGE + number * (half + 24)
-        body.append(_column(card, x, half, colour, palette))
+        body.append(_column(card, told[number], x, half, colour, palette))
     body.append(_rule(334, palette))
-    low, high = _range(left.neighbours or right.neighbours)
+    low, high = _range(() if names else left.neighbours or right.neighbours)
     shapes = [(left.attributes.features(), palette.accent), (right.attributes.features(), palette.second)]
     body.append(parts.radar(shapes, (WIDTH / 2, 478, 96), palette, low=low, high=high))
+    if names:
+        return _png("".join(body), _BLIND_HEIGHT, palette, scale)
     retrieved = [card for card in (left, right) if card.neighbours]
     for number, card in enumerate(retrieved):
         # One row of albums takes the whole width, and so has room for titles.
@@ -85,6 +95,10 @@ def render_comparison(left: CardContent, right: CardContent, *, scale: float = S
     if not retrieved:
         body.append(text_tag("Both were read from the cover alone", _EDGE, 638, 13.5, palette.muted))
     return _png("".join(body), COMPARISON_HEIGHT, palette, scale)
+
+
+def _source(card: CardContent) -> str:
+    return "With retrieval" if card.rag else "Cover alone"
 
 
 def _headline(card: CardContent, palette: Palette) -> str:
@@ -163,14 +177,14 @@ def _prompt(prompt: str, y: float, palette: Palette) -> str:
     return "".join(text_tag(line, _EDGE, y + 19 * i, 13.5, palette.muted) for i, line in enumerate(lines))
 
 
-def _column(card: CardContent, x: float, room: float, colour: str, palette: Palette) -> str:
+def _column(card: CardContent, name: str, x: float, room: float, colour: str, palette: Palette) -> str:
     attributes = card.attributes
     genre = attributes.album_genre
     heading = "R&B" if genre == "r&b" else genre[:1].upper() + genre[1:]
     facts = f"{key_words(attributes)} · {attributes.time_signature}/4 · {attributes.tempo:.0f} BPM"
     return "".join(
         (
-            text_tag("With retrieval" if card.rag else "Cover alone", x, 188, 14, colour, bold=True),
+            text_tag(name, x, 188, 14, colour, bold=True),
             text_tag(fit(heading, 24, room, bold=True), x, 218, 24, palette.text, bold=True),
             text_tag(facts, x, 242, 14.5, palette.text),
             parts.waveform(card.audio, x, 256, room, 42, colour, 46),
