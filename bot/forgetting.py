@@ -76,6 +76,7 @@ class Forgetting:
         self.parts: list[Part] = []
         self.pause = _PAUSE
         self._locks: dict[int, asyncio.Lock] = {}
+        self._scrubbing = asyncio.Lock()
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
@@ -143,7 +144,11 @@ class Forgetting:
             await self.bot.inference.delete_member(str(user_id), group=group)
             await self._remove_files(await self._doomed_files())
             await self.bot.database.execute("DELETE FROM bot_forgetting WHERE request_id = ?", (request_id,))
-            await self.bot.database.scrub()
+        try:
+            async with self._scrubbing:
+                await self.bot.database.scrub()
+        except InferenceError as error:  # no room to rebuild the file, say: the rows are gone all the same
+            log.warning("the database could not be rebuilt without a forgotten member: %s", error)
         self._locks.pop(user_id, None)
         self._wake.set()
 

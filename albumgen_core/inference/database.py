@@ -49,7 +49,7 @@ _WHOLE_COMMIT = {
 
 _RETRY_PAUSE = 0.25
 _LARGEST_COMMIT = 64
-_SCRUB_TRIES = 20
+_SCRUB_TRIES = 3
 
 
 @dataclass(slots=True)
@@ -144,13 +144,16 @@ class Database:
         return await self.write(operation)
 
     async def scrub(self) -> bool:
-        """Leave nothing of deleted rows on disk: they are zeroed in the file, and the log is emptied.
+        """Leave nothing of deleted rows on disk: the file is rebuilt without them, and the log is emptied.
 
-        False where that could not be done now because somebody was reading; the next checkpoint does it.
+        Writes wait meanwhile (a second for some hundred megabytes), reads do not. False where the log is
+        still needed by a reader; the next checkpoint empties it. Raises JournalBusyError, DiskFullError.
         """
         loop = asyncio.get_running_loop()
         if self._closing or self._writer is None:
             raise InferenceError("The journal is closed.")
+        with _translated(self.path):
+            await loop.run_in_executor(self._thread, _rebuild, self._writer)
         for _ in range(_SCRUB_TRIES):
             with _translated(self.path):
                 # The writer's thread does one thing at a time, so no transaction is open here.
@@ -219,9 +222,17 @@ def _open_writer(path: Path, busy_timeout: float) -> sqlite3.Connection:
     connection.row_factory = sqlite3.Row
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA foreign_keys = ON")
-    # What is deleted is overwritten with zeros, so that a member who is forgotten is not found in free pages.
+    # What is deleted is overwritten with zeros; `scrub` sees to the copies that SQLite leaves in its pages.
     connection.execute("PRAGMA secure_delete = ON")
     return connection
+
+
+def _rebuild(connection: sqlite3.Connection) -> None:
+    """Write every page anew: rows that moved between pages leave copies of themselves in unused space.
+
+    The order of rowids, which is the order of arrival, stays.
+    """
+    connection.execute("VACUUM")
 
 
 def _fold_in(connection: sqlite3.Connection) -> bool:
