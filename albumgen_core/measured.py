@@ -13,14 +13,6 @@ from typing import Any
 
 from albumgen_core.attributes import AUDIO_FEATURES, KEYS, Mode
 
-QUIETEST_DB = -60.0
-"""Loudness that maps to 0 on the unit scale; Spotify's values run from here to about 0 dB."""
-
-
-def loudness_from_db(decibels: float) -> float:
-    """Spotify's loudness in dB on the unit scale: clip((dB + 60) / 60, 0, 1)."""
-    return min(1.0, max(0.0, (decibels - QUIETEST_DB) / -QUIETEST_DB))
-
 
 @dataclass(frozen=True, slots=True)
 class MeasuredAttributes:

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
 import typer
-from numpy.typing import NDArray
-from rich.progress import MofNCompleteColumn, Progress
+from rich.progress import MofNCompleteColumn
 
 from albumgen_core.cli.console import (
     ConfigOption,
@@ -25,14 +22,13 @@ from albumgen_core.cli.console import (
 )
 from albumgen_core.cli.dataset import CoversOption, KindOption, LimitOption
 from albumgen_core.cli.index import counting, print_problems
-from albumgen_core.cover import Cover, CoverError
-from albumgen_core.dataset.pictures import load_cover
-from albumgen_core.dataset.records import AlbumRecord, DatasetError, Problem
+from albumgen_core.dataset.records import DatasetError
 from albumgen_core.dataset.sources import SourceKind, read_source
 from albumgen_core.engines.base import Embedder
 from albumgen_core.engines.load import load_engine
 from albumgen_core.evaluation.retrieval import evaluate_retrieval
 from albumgen_core.evaluation.retrieval_report import verdict, write_report
+from albumgen_core.retrieval.embedding import embed_records
 from albumgen_core.retrieval.fitting import fit_predictor
 from albumgen_core.retrieval.genre_prior import GenrePrior
 from albumgen_core.retrieval.zero_shot import ZeroShotGenres
@@ -41,7 +37,6 @@ app = typer.Typer(
     help="Measure what the engines are worth, beside baselines that need none.", no_args_is_help=True
 )
 
-_BATCH = 32
 _LEAST = 30
 
 
@@ -86,14 +81,18 @@ def retrieval(
             err.print(f"[yellow]{loaded.notice}[/]", soft_wrap=True)
         embedder = loaded.engine.embedder
         with progress_bar(MofNCompleteColumn()) as progress:
-            records, vectors, problems = _embed(data.records, embedder, progress)
-            if len(records) < _LEAST:
-                raise DatasetError(f"{data.name} has {len(records)} readable covers; {_LEAST} are the least.")
+            embedded = embed_records(
+                data.records, embedder, on_progress=counting(progress, "embedding covers")
+            )
+            if len(embedded.records) < _LEAST:
+                raise DatasetError(
+                    f"{data.name} has {len(embedded.records)} readable covers; {_LEAST} are the least."
+                )
             prior = GenrePrior.shipped()
             zero_shot = _zero_shot(embedder, prior)
             evaluation = evaluate_retrieval(
-                records,
-                vectors,
+                embedded.records,
+                embedded.vectors,
                 embedder=embedder.name,
                 splits=splits,
                 seed=seed,
@@ -108,8 +107,8 @@ def retrieval(
         out.print(f"[dim]Report: {paths[-1]}[/]", soft_wrap=True)
         if save is not None:
             predictor = fit_predictor(
-                records,
-                vectors,
+                embedded.records,
+                embedded.vectors,
                 embedder=embedder.name,
                 seed=seed,
                 zero_shot=zero_shot,
@@ -117,40 +116,7 @@ def retrieval(
             )
             predictor.save(save)
             out.print(f"[dim]Calibration: {save}[/]", soft_wrap=True)
-        print_problems([*data.problems, *problems])
-
-
-def _embed(
-    records: Sequence[AlbumRecord], embedder: Embedder, progress: Progress
-) -> tuple[list[AlbumRecord], NDArray[np.float32], list[Problem]]:
-    """Embeddings of the covers that can be read, the albums they belong to, and the rest as problems."""
-    kept: list[AlbumRecord] = []
-    parts: list[NDArray[np.float32]] = []
-    problems: list[Problem] = []
-    task = progress.add_task("embedding covers", total=len(records))
-    with ThreadPoolExecutor() as pool:
-        for start in range(0, len(records), _BATCH):
-            batch = records[start : start + _BATCH]
-            pictures = list(pool.map(_load, batch))
-            good = [(r, p) for r, p in zip(batch, pictures, strict=True) if isinstance(p, Cover)]
-            problems += [
-                Problem(str(r.cover), str(p))
-                for r, p in zip(batch, pictures, strict=True)
-                if isinstance(p, CoverError)
-            ]
-            if good:
-                kept += [record for record, _ in good]
-                parts.append(embedder.embed([picture for _, picture in good]))
-            progress.update(task, completed=start + len(batch))
-    return kept, np.concatenate(parts) if parts else np.zeros((0, 512), np.float32), problems
-
-
-def _load(record: AlbumRecord) -> Cover | CoverError:
-    assert record.cover is not None
-    try:
-        return load_cover(record.cover)
-    except CoverError as error:
-        return error
+        print_problems([*data.problems, *embedded.problems])
 
 
 def _zero_shot(embedder: Embedder, prior: GenrePrior) -> ZeroShotGenres | None:

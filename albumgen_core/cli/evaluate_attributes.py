@@ -137,25 +137,13 @@ def readers(settings: Settings, adapter: str | None) -> Sequence[tuple[str, Call
         from albumgen_core.engines.sketch.palette import PaletteDescriber
 
         return [("sketch", PaletteDescriber)]
-    from albumgen_core.engines.neural.internvl.describer import load_describer
+    from albumgen_core.engines.neural.load import load_describer
 
-    read, engine = settings.engine.internvl, settings.engine
-    chosen = read.adapter if adapter is None else adapter
-
-    def load(which: str) -> Describer:
-        return load_describer(
-            read.model,
-            read.revision,
-            device=engine.device,
-            dtype=engine.dtype,
-            adapter=which,
-            merge_adapter=read.merge_adapter,
-            max_tiles=read.max_tiles,
-            temperature=read.temperature,
-        )
-
-    found = [("pretrained", lambda: load(""))]
-    return [*found, ("fine-tuned", lambda: load(chosen))] if chosen else found
+    chosen = settings.engine.internvl.adapter if adapter is None else adapter
+    found = [("pretrained", lambda: load_describer(settings.engine, ""))]
+    if chosen:
+        found.append(("fine-tuned", lambda: load_describer(settings.engine, chosen)))
+    return found
 
 
 def _embedder(settings: Settings) -> Embedder:
@@ -163,8 +151,6 @@ def _embedder(settings: Settings) -> Embedder:
         from albumgen_core.engines.sketch.embedding import PaletteEmbedder
 
         return PaletteEmbedder()
-    from albumgen_core.engines.neural.clip import load_embedder
-    from albumgen_core.engines.neural.weights import SPECS, locate
+    from albumgen_core.engines.neural.load import load_embedder
 
-    clip = settings.engine.clip
-    return load_embedder(str(locate(SPECS["clip"], clip.model, clip.revision)), device=settings.engine.device)
+    return load_embedder(settings.engine)

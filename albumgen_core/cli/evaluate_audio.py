@@ -126,27 +126,13 @@ def _read(
 
 
 def _composer(settings: Settings) -> Composer:
-    engine = settings.engine
-    if engine.family == "sketch":
+    if settings.engine.family == "sketch":
         from albumgen_core.engines.sketch.composer import SketchComposer
 
         return SketchComposer()
-    from albumgen_core.engines.neural.musicgen import load_composer
-    from albumgen_core.engines.neural.weights import SPECS, locate
+    from albumgen_core.engines.neural.load import load_composer
 
-    chosen = engine.musicgen
-    return load_composer(
-        locate(SPECS["musicgen"], chosen.model, chosen.revision),
-        device=engine.device,
-        dtype=engine.dtype,
-        backend=chosen.backend,
-        guidance_scale=chosen.guidance_scale,
-        top_k=chosen.top_k,
-        top_p=chosen.top_p,
-        temperature=chosen.temperature,
-        threads=engine.threads or None,
-        extend_stride=chosen.extend_stride,
-    )
+    return load_composer(settings.engine)
 
 
 def _distance(results: Sequence[ClipResult], rows: NDArray[np.float64], sounds: int) -> Distance:

@@ -17,12 +17,10 @@ from albumgen_core.cli.index import counting, print_problems
 from albumgen_core.dataset.sources import SourceKind, read_source
 from albumgen_core.engines.neural.weights import SPECS, locate
 from albumgen_core.errors import AlbumGenError
-from albumgen_core.settings import Settings
 from albumgen_core.training.prepare import part_of, prepare_examples
 from albumgen_core.training.recipe import Contexts, Recipe
 
 if TYPE_CHECKING:
-    from albumgen_core.engines.base import Embedder
     from albumgen_core.training.finetune import FineTuned, Plan
 
 DEFAULTS = Recipe()
@@ -81,7 +79,9 @@ def finetune(
         settings = settings_for(config)
         model = locate(SPECS["internvl"], settings.engine.internvl.model, settings.engine.internvl.revision)
         dataset = read_source(source, kind, covers=covers).with_covers().limited(limit, seed)
-        embedder = None if contexts == "plain" else _embedder(settings)
+        from albumgen_core.engines.neural.load import load_embedder
+
+        embedder = None if contexts == "plain" else load_embedder(settings.engine)
         from albumgen_core.training.finetune import fine_tune
 
         with progress_bar(MofNCompleteColumn(), TimeRemainingColumn()) as progress:
@@ -129,13 +129,6 @@ def _check_packages() -> None:
     for package in ("accelerate", "tensorboard", "matplotlib"):
         if find_spec(package) is None:
             raise AlbumGenError(f"Fine-tuning needs the package {package}; run `pip install {package}`.")
-
-
-def _embedder(settings: Settings) -> Embedder:
-    from albumgen_core.engines.neural.clip import load_embedder
-
-    clip = settings.engine.clip
-    return load_embedder(str(locate(SPECS["clip"], clip.model, clip.revision)), device=settings.engine.device)
 
 
 def _announce(dry_run: bool) -> Callable[[Plan], None]:

@@ -24,11 +24,11 @@ import io
 from collections.abc import Mapping
 from pathlib import Path
 
-from albumgen_core.attributes import AUDIO_FEATURES, KEYS, Mode
+from albumgen_core.attributes import AUDIO_FEATURES, KEYS, Mode, normalise_loudness
 from albumgen_core.dataset.fields import genre_or_none, number_or_none, text_or_none, year_or_none
 from albumgen_core.dataset.records import AlbumRecord, Collector, Dataset, DatasetError
 from albumgen_core.engines.base import Album
-from albumgen_core.measured import MeasuredAttributes, loudness_from_db
+from albumgen_core.measured import MeasuredAttributes
 
 REQUIRED = ("file", "artist", "album", *AUDIO_FEATURES)
 MANIFEST_NAMES = ("manifest.csv", "albums.csv", "metadata.csv")
@@ -155,7 +155,7 @@ def _attributes(row: Mapping[str, str], artist: str, *, decibels: bool) -> Measu
         value = _number(row, name)
         if value is None:
             raise ValueError(f"{name} is missing")
-        features[name] = loudness_from_db(value) if name == "loudness" and decibels else value
+        features[name] = normalise_loudness(value) if name == "loudness" and decibels else value
     tempo = _number(row, "tempo")
     tracks = _number(row, "tracks")
     return MeasuredAttributes(

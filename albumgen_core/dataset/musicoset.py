@@ -17,11 +17,11 @@ from pathlib import Path
 from statistics import fmean
 from typing import TypeVar, cast
 
-from albumgen_core.attributes import AUDIO_FEATURES, KEYS, Mode
+from albumgen_core.attributes import AUDIO_FEATURES, KEYS, Mode, normalise_loudness
 from albumgen_core.dataset.fields import genre_or_none, text_or_none, year_or_none
 from albumgen_core.dataset.records import AlbumRecord, Collector, Dataset, DatasetError, Problem
 from albumgen_core.engines.base import Album
-from albumgen_core.measured import MeasuredAttributes, loudness_from_db
+from albumgen_core.measured import MeasuredAttributes
 
 ALBUMS, ARTISTS, RELEASES = "albums.csv", "artists.csv", "releases.csv"
 SONGS, TRACKS, FEATURES = "songs.csv", "tracks.csv", "acoustic_features.csv"
@@ -178,7 +178,7 @@ def _track(row: Mapping[str, str]) -> Track:
     """One row. Where Spotify finds no beat it writes 0 for the tempo and for all that rests on it."""
     numbers = {name: float(row[name]) for name in ("key", "mode", "time_signature", "tempo", *AUDIO_FEATURES)}
     features: dict[str, float | None] = {name: numbers[name] for name in AUDIO_FEATURES}
-    features["loudness"] = loudness_from_db(numbers["loudness"])
+    features["loudness"] = normalise_loudness(numbers["loudness"])
     if numbers["tempo"] <= 0:
         features |= dict.fromkeys(("danceability", "speechiness", "valence"))
     for name, value in features.items():

@@ -11,11 +11,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from albumgen_core.attributes import AUDIO_FEATURES
+from albumgen_core.attributes import AUDIO_FEATURES, normalise_loudness
 from albumgen_core.dataset.fields import genre_or_none, number_or_none, text_or_none, year_or_none
 from albumgen_core.dataset.records import AlbumRecord, Collector, Dataset, DatasetError, artist_key
 from albumgen_core.engines.base import Album
-from albumgen_core.measured import MeasuredAttributes, loudness_from_db
+from albumgen_core.measured import MeasuredAttributes
 
 COLUMNS = ("artist", "album", "releaseyear", "genre", "tempo", *AUDIO_FEATURES)
 COVER_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp"})
@@ -62,7 +62,7 @@ def _album(row: Mapping[str, str | None]) -> Album:
         if numbers[name] is None or (numbers[name] == -1 and name != "loudness"):
             raise ValueError(f"{name} is missing")
     features: dict[str, Any] = {name: numbers[name] for name in AUDIO_FEATURES}
-    features["loudness"] = loudness_from_db(features["loudness"])
+    features["loudness"] = normalise_loudness(features["loudness"])
     tempo = numbers["tempo"]
     attributes = MeasuredAttributes(
         artist_name=artist,

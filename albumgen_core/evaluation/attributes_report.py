@@ -21,7 +21,7 @@ from albumgen_core.evaluation.attribute_scores import (
 from albumgen_core.evaluation.attributes import BASELINES, MEDIAN, AttributeEvaluation
 from albumgen_core.evaluation.attributes_plots import plot_against_median, plot_spread
 from albumgen_core.evaluation.intervals import Interval
-from albumgen_core.evaluation.page import heading, note, page, picture, table
+from albumgen_core.evaluation.page import heading, json_ready, note, page, picture, table
 
 HTML_NAME, JSON_NAME = "index.html", "attributes.json"
 MEDIAN_PNG, SPREAD_PNG = "against-median.png", "spread.png"
@@ -86,7 +86,7 @@ def as_json(
         "baselines": {name: _baseline(evaluation, name) for name in BASELINES},
         "conditions": {name: asdict(values) for name, values in scores.items()},
     }
-    return dict(_plain(found))
+    return dict(json_ready(found, decimals=6))
 
 
 def write_report(evaluation: AttributeEvaluation, folder: Path, command: str = "") -> list[str]:
@@ -223,12 +223,3 @@ def _time(seconds: float) -> str:
 
 def _capitalised(words: str) -> str:
     return words[:1].upper() + words[1:]
-
-
-def _plain(value: Any) -> Any:
-    """Figures at six decimals, and None for what is no number: JSON knows no NaN."""
-    if isinstance(value, Mapping):
-        return {str(key): _plain(inner) for key, inner in value.items()}
-    if isinstance(value, float):
-        return round(value, 6) if math.isfinite(value) else None
-    return value

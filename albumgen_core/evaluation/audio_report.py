@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +11,7 @@ from albumgen_core import __version__
 from albumgen_core.evaluation.audio import AudioEvaluation, Relation
 from albumgen_core.evaluation.audio_plots import plot_relations, plot_tempo_and_keys
 from albumgen_core.evaluation.intervals import Interval
-from albumgen_core.evaluation.page import heading, note, page, picture, table
+from albumgen_core.evaluation.page import heading, json_ready, note, page, picture, table
 
 HTML_NAME, JSON_NAME = "index.html", "audio.json"
 TEMPO_PNG, RELATIONS_PNG = "tempo-and-keys.png", "relations.png"
@@ -94,7 +92,7 @@ def as_json(
             for clip in evaluation.clips
         ],
     }
-    return dict(_plain(found))
+    return dict(json_ready(found, decimals=4))
 
 
 def write_report(
@@ -152,14 +150,3 @@ def _words(relation: Relation, *, short: bool = False) -> str:
 
 def _span(span: Interval) -> str:
     return f"{span.low:+.2f} to {span.high:+.2f}" if span.low < 0 else f"{span.low:.2f} to {span.high:.2f}"
-
-
-def _plain(value: Any) -> Any:
-    """Figures at four decimals, and None for what is no number: JSON knows no NaN."""
-    if isinstance(value, Mapping):
-        return {str(key): _plain(inner) for key, inner in value.items()}
-    if isinstance(value, list):
-        return [_plain(inner) for inner in value]
-    if isinstance(value, float):
-        return round(value, 4) if math.isfinite(value) else None
-    return value

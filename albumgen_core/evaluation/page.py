@@ -4,17 +4,30 @@ from __future__ import annotations
 
 import base64
 import html
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 _STYLE = """body{font:16px/1.55 system-ui,sans-serif;color:#222;max-width:62rem;margin:2.5rem auto;
 padding:0 1.2rem}
 h1{font-size:1.7rem;margin-bottom:.2rem} h2{font-size:1.15rem;margin-top:2.2rem}
 .how{color:#666;font-size:.92rem}
 .verdict{border-left:4px solid #0072B2;padding:.1rem 1.1rem;background:#f4f8fb}
-img{width:100%;height:auto} .wide{overflow-x:auto}
+img{width:100%;height:auto} .narrow{max-width:44rem} .wide{overflow-x:auto}
 table{border-collapse:collapse;font-size:.92rem} th,td{padding:.28rem .8rem .28rem 0;text-align:right}
 th:first-child,td:first-child{text-align:left} thead th{border-bottom:1px solid #bbb;font-weight:600}
 tbody tr+tr td{border-top:1px solid #eee}"""
+
+
+def json_ready(value: Any, decimals: int) -> Any:
+    """Figures rounded, and None for what is no number, in mappings and lists too: JSON knows no NaN."""
+    if isinstance(value, Mapping):
+        return {str(key): json_ready(inner, decimals) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [json_ready(inner, decimals) for inner in value]
+    if isinstance(value, float):
+        return round(value, decimals) if math.isfinite(value) else None
+    return value
 
 
 def page(title: str, subtitle: str, verdict: Sequence[str], body: Sequence[str], command: str = "") -> str:
@@ -52,7 +65,8 @@ def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return f"<div class='wide'><table><thead><tr>{head}</tr></thead><tbody>\n{body}</tbody></table></div>"
 
 
-def picture(png: bytes, description: str) -> str:
+def picture(png: bytes, description: str, *, narrow: bool = False) -> str:
     """A PNG within the page."""
     data = base64.b64encode(png).decode()
-    return f'<img alt="{html.escape(description)}" src="data:image/png;base64,{data}">'
+    image = f'<img alt="{html.escape(description)}" src="data:image/png;base64,{data}">'
+    return f"<div class='narrow'>{image}</div>" if narrow else image

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +9,7 @@ import numpy as np
 
 from albumgen_core.attributes import AUDIO_FEATURES
 from albumgen_core.evaluation.intervals import Interval, over_splits
+from albumgen_core.evaluation.plotting import INK, PALETTE, as_png, new_figure
 from albumgen_core.evaluation.retrieval import RetrievalEvaluation
 from albumgen_core.evaluation.retrieval_split import (
     CHOSEN,
@@ -24,12 +24,8 @@ from albumgen_core.evaluation.retrieval_split import (
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
-# Okabe and Ito's palette, told apart by colour-blind readers too (jfly.uni-koeln.de/color).
-_PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#8C6D1F")
 _NEAR, _CHANCE, _PRIOR, _GENRE, _OURS = "#0072B2", "#999999", "#444444", "#009E73", "#D55E00"
-_INK, _GRID = "#222222", "#E4E4E4"
 _SHOWN_K = 19
 _COMPARED = (
     (0.27, CHOSEN, _NEAR),
@@ -42,28 +38,28 @@ _COMPARED = (
 
 def plot_squared_error(evaluation: RetrievalEvaluation) -> bytes:
     """Mean squared error of each attribute against k = 1 … 19, as PNG bytes: the customary plot."""
-    figure, axes = _figure(1, (8.2, 5.2))
-    ax = axes[0]
+    figure, axes = new_figure(1, 1, (8.2, 5.2))
+    ax = axes[0, 0]
     shown = [k for k in evaluation.ks if k <= _SHOWN_K]
     curves = evaluation.curves[KNN].squared.mean(axis=0)[: len(shown)]
     for column in range(len(AUDIO_FEATURES)):
-        ax.plot(shown, curves[:, column], marker="o", markersize=3.5, color=_PALETTE[column], lw=1.6)
-    _label_ends(ax, shown[-1], curves[-1], AUDIO_FEATURES, _PALETTE)
+        ax.plot(shown, curves[:, column], marker="o", markersize=3.5, color=PALETTE[column], lw=1.6)
+    _label_ends(ax, shown[-1], curves[-1], AUDIO_FEATURES, PALETTE)
     ax.set(xlabel="k nearest albums", ylabel="mean squared error", xlim=(0.5, shown[-1] + 4.8))
     ax.set_ylim(bottom=0)
     ax.set_xticks(range(1, shown[-1] + 1, 2))
-    ax.set_title("Squared error against k, without a baseline", loc="left", fontsize=12, color=_INK)
-    return _png(figure)
+    ax.set_title("Squared error against k, without a baseline", loc="left", fontsize=12, color=INK)
+    return as_png(figure)
 
 
 def plot_against_baselines(evaluation: RetrievalEvaluation) -> bytes:
     """Absolute error against k beside what needs no cover, and each attribute against the median; PNG."""
-    figure, axes = _figure(2, (12.6, 5.4), widths=(1.15, 1))
-    _draw_curves(axes[0], evaluation)
-    _draw_differences(axes[1], evaluation)
-    handles, labels = axes[1].get_legend_handles_labels()
+    figure, axes = new_figure(1, 2, (12.6, 5.4), width_ratios=(1.15, 1))
+    _draw_curves(axes[0, 0], evaluation)
+    _draw_differences(axes[0, 1], evaluation)
+    handles, labels = axes[0, 1].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower right", ncols=4, frameon=False, fontsize=9)
-    return _png(figure)
+    return as_png(figure)
 
 
 def _draw_curves(ax: Axes, evaluation: RetrievalEvaluation) -> None:
@@ -100,7 +96,7 @@ def _draw_curves(ax: Axes, evaluation: RetrievalEvaluation) -> None:
     ax.set_xticks(ticks, [str(k) for k in ticks])
     ax.minorticks_off()
     ax.set(xlabel="k (log scale)", ylabel="mean absolute error, mean of 8 attributes")
-    ax.set_title("Does looking at the cover help?", loc="left", fontsize=12, color=_INK)
+    ax.set_title("Does looking at the cover help?", loc="left", fontsize=12, color=INK)
     ax.legend(frameon=False, fontsize=9, loc="upper right")
 
 
@@ -127,7 +123,7 @@ def _draw_differences(ax: Axes, evaluation: RetrievalEvaluation) -> None:
     ax.set_yticks(rows, AUDIO_FEATURES)
     ax.set_ylim(-0.6, len(rows) - 0.4)
     ax.set_xlabel("mean absolute error against the median, %   (left of 0 is better)")
-    ax.set_title("Attribute by attribute, 95 % intervals", loc="left", fontsize=12, color=_INK)
+    ax.set_title("Attribute by attribute, 95 % intervals", loc="left", fontsize=12, color=INK)
 
 
 def _reach(spans: Sequence[Interval]) -> list[list[float]]:
@@ -151,25 +147,3 @@ def _label_ends(ax: Axes, x: int, levels: Any, names: Sequence[str], colours: Se
             color=colours[column],
             arrowprops={"arrowstyle": "-", "color": colours[column], "lw": 0.5, "alpha": 0.5},
         )
-
-
-def _figure(
-    columns: int, size: tuple[float, float], widths: Sequence[float] | None = None
-) -> tuple[Figure, Any]:
-    # The object interface, not pyplot: no global state, and no display is looked for.
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=size, dpi=130, layout="constrained", facecolor="white")
-    axes = figure.subplots(1, columns, squeeze=False, width_ratios=widths)[0]
-    for ax in axes:
-        ax.grid(color=_GRID, lw=0.8)
-        ax.set_axisbelow(True)
-        ax.spines[["top", "right"]].set_visible(False)
-        ax.tick_params(colors=_INK, length=3)
-    return figure, axes
-
-
-def _png(figure: Figure) -> bytes:
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", metadata={"Software": None})
-    return buffer.getvalue()

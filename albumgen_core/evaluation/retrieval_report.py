@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import html
 import json
 import math
 from pathlib import Path
@@ -12,6 +10,7 @@ from typing import Any
 from albumgen_core import __version__
 from albumgen_core.attributes import AUDIO_FEATURES
 from albumgen_core.evaluation.intervals import Interval
+from albumgen_core.evaluation.page import heading, note, page, picture, table
 from albumgen_core.evaluation.retrieval import RetrievalEvaluation
 from albumgen_core.evaluation.retrieval_plots import plot_against_baselines, plot_squared_error
 from albumgen_core.evaluation.retrieval_split import (
@@ -151,40 +150,37 @@ def write_report(evaluation: RetrievalEvaluation, folder: Path, command: str = "
 
 
 def _page(evaluation: RetrievalEvaluation, squared: bytes, baselines: bytes, command: str) -> str:
-    sentences = "".join(f"<p>{html.escape(sentence)}</p>" for sentence in verdict(evaluation))
-    shown = f"<p class='how'>Made by <code>{html.escape(command)}</code>.</p>" if command else ""
-    return f"""<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
-<title>AlbumGen: does a cover tell how the album sounds?</title><style>
-body{{font:16px/1.55 system-ui,sans-serif;color:#222;max-width:62rem;margin:2.5rem auto;padding:0 1.2rem}}
-h1{{font-size:1.7rem;margin-bottom:.2rem}} h2{{font-size:1.15rem;margin-top:2.2rem}}
-.how{{color:#666;font-size:.92rem}}
-.verdict{{border-left:4px solid #0072B2;padding:.1rem 1.1rem;background:#f4f8fb}}
-img{{width:100%;height:auto}} .narrow{{max-width:44rem}} .wide{{overflow-x:auto}}
-table{{border-collapse:collapse;font-size:.92rem}} th,td{{padding:.28rem .8rem .28rem 0;text-align:right}}
-th:first-child,td:first-child{{text-align:left}} thead th{{border-bottom:1px solid #bbb;font-weight:600}}
-tbody tr+tr td{{border-top:1px solid #eee}}</style></head><body>
-<h1>Does a cover tell how the album sounds?</h1>
-<p class="how">{evaluation.albums:,} albums by {evaluation.artists:,} artists · embedder
-{html.escape(evaluation.embedder)} · {evaluation.splits} random splits, about {evaluation.train:,} to know and
-{evaluation.test:,} to test, no artist on two sides</p>
-<div class="verdict">{sentences}</div>
-<h2>Beside the baselines</h2>
-<img alt="Mean absolute error against k beside the baselines, and by attribute" src="{_inline(baselines)}">
-<h2>Methods</h2><div class="wide">{_method_table(evaluation)}</div>
-<p class="how">Intervals: 95 %, over splits, corrected for the splits' overlap (Nadeau and Bengio 2003). The
-methods that are given the true genre are no rivals: they show what knowing the genre would be worth.</p>
-<h2>By attribute</h2><div class="wide">{_attribute_table(evaluation)}</div>
-<h2>The customary curve</h2>
-<div class="narrow"><img alt="Mean squared error of each attribute against k" src="{_inline(squared)}"></div>
-<p class="how">It falls with k whether or not covers say anything: averaging k unrelated albums has an
-expected squared error of variance · (1 + 1/k). Only the comparison with albums at random tells.</p>
-<h2>The choice of k, and its price</h2>
-<p>Validation chooses k = {evaluation.chosen_k} by absolute error and
-k = {evaluation.chosen_k_squared} by squared error{_edge(evaluation)}.
-One exact query over {evaluation.albums:,} albums takes, at the median:</p>
-<div class="wide">{_time_table(evaluation)}</div>{shown}</body></html>
-"""
+    subtitle = (
+        f"{evaluation.albums:,} albums by {evaluation.artists:,} artists; embedder {evaluation.embedder}; "
+        f"{evaluation.splits} random splits, about {evaluation.train:,} to know and {evaluation.test:,} to "
+        "test, no artist on two sides"
+    )
+    body = [
+        heading("Beside the baselines"),
+        picture(baselines, "Mean absolute error against k beside the baselines, and by attribute"),
+        heading("Methods"),
+        _method_table(evaluation),
+        note(
+            "Intervals: 95 %, over splits, corrected for the splits' overlap (Nadeau and Bengio 2003). The "
+            "methods that are given the true genre are no rivals: they show what knowing it would be worth."
+        ),
+        heading("By attribute"),
+        _attribute_table(evaluation),
+        heading("The customary curve"),
+        picture(squared, "Mean squared error of each attribute against k", narrow=True),
+        note(
+            "It falls with k whether or not covers say anything: averaging k unrelated albums has an "
+            "expected squared error of variance · (1 + 1/k). Only the comparison with albums at random tells."
+        ),
+        heading("The choice of k, and its price"),
+        note(
+            f"Validation chooses k = {evaluation.chosen_k} by absolute error and "
+            f"k = {evaluation.chosen_k_squared} by squared error{_edge(evaluation)}. One exact query over "
+            f"{evaluation.albums:,} albums takes, at the median:"
+        ),
+        _time_table(evaluation),
+    ]
+    return page("Does a cover tell how the album sounds?", subtitle, verdict(evaluation), body, command)
 
 
 def _method_table(evaluation: RetrievalEvaluation) -> str:
@@ -196,14 +192,14 @@ def _method_table(evaluation: RetrievalEvaluation) -> str:
         less = "" if name == MEDIAN_BASELINE else _percent(difference, base)
         rows.append(
             [
-                html.escape(name),
+                name,
                 f"{error.mean:.4f}",
                 f"{error.low:.4f} to {error.high:.4f}",
                 less,
                 f"{squared:.4f}",
             ]
         )
-    return _table(["method", "MAE", "95 % interval", "against the median", "MSE"], rows)
+    return table(["method", "MAE", "95 % interval", "against the median", "MSE"], rows)
 
 
 def _attribute_table(evaluation: RetrievalEvaluation) -> str:
@@ -225,18 +221,12 @@ def _attribute_table(evaluation: RetrievalEvaluation) -> str:
         )
     heads = ["MAE of", MEAN, MEDIAN_BASELINE, "mean of nearest", "median of nearest", "predictor"]
     heads += ["nearest 5", "random 5", "MSE: nearest 5", "random 5", "believed in"]
-    return _table(heads, rows)
+    return table(heads, rows)
 
 
 def _time_table(evaluation: RetrievalEvaluation) -> str:
     ks = list(evaluation.milliseconds)
-    return _table(["k", *map(str, ks)], [["ms", *(f"{evaluation.milliseconds[k]:.2f}" for k in ks)]])
-
-
-def _table(heads: list[str], rows: list[list[str]]) -> str:
-    head = "".join(f"<th>{cell}</th>" for cell in heads)
-    body = "".join(f"<tr>{''.join(f'<td>{cell}</td>' for cell in row)}</tr>" for row in rows)
-    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+    return table(["k", *map(str, ks)], [["ms", *(f"{evaluation.milliseconds[k]:.2f}" for k in ks)]])
 
 
 def _edge(evaluation: RetrievalEvaluation) -> str:
@@ -277,7 +267,3 @@ def _curve(errors: Any) -> dict[str, list[float]]:
         name: [round(float(value), 5) for value in means[:, column]]
         for column, name in enumerate(AUDIO_FEATURES)
     }
-
-
-def _inline(png: bytes) -> str:
-    return f"data:image/png;base64,{base64.b64encode(png).decode()}"

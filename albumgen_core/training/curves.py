@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import io
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+from albumgen_core.evaluation.plotting import INK, PALETTE, as_png, new_figure
 
 CURVES: tuple[tuple[str, str], ...] = (
     ("loss", "train/loss"),
@@ -17,8 +18,6 @@ CURVES: tuple[tuple[str, str], ...] = (
 """The Trainer's name for a figure, and its tag in TensorBoard."""
 
 Curve = Mapping[str, Sequence[tuple[int, float]]]
-
-_INK, _LINE, _CHECK = "#222222", "#0072B2", "#D55E00"
 
 
 def curves_of(history: Sequence[Mapping[str, Any]]) -> dict[str, list[tuple[int, float]]]:
@@ -39,27 +38,24 @@ def write_curves(curves: Curve, data: Path, picture: Path) -> None:
 
 def draw_curves(curves: Curve) -> bytes:
     """Loss (with validation), gradient norm and learning rate side by side, as PNG bytes."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(12, 3.6), dpi=130, layout="constrained", facecolor="white")
-    panels = figure.subplots(1, 3)
+    figure, axes = new_figure(1, 3, (12, 3.6))
+    panels = axes[0]
     for ax, tag in zip(panels, ("train/loss", "train/grad_norm", "train/learning_rate"), strict=True):
         steps, values = _columns(curves.get(tag, ()))
         # Few steps would be an empty panel without their points.
-        ax.plot(steps, values, color=_LINE, lw=1.7, marker="o" if len(steps) < 40 else None, markersize=3)
-        ax.set_title(tag, loc="left", fontsize=11, color=_INK)
+        ax.plot(
+            steps, values, color=PALETTE[0], lw=1.7, marker="o" if len(steps) < 40 else None, markersize=3
+        )
+        ax.set_title(tag, loc="left", fontsize=11, color=INK)
         ax.set_xlabel("step")
-        ax.grid(color="#E4E4E4", lw=0.8)
-        ax.set_axisbelow(True)
-        ax.spines[["top", "right"]].set_visible(False)
     panels[2].ticklabel_format(axis="y", style="sci", scilimits=(0, 0))
     checks = curves.get("eval/loss", ())
     if checks:
-        panels[0].plot(*_columns(checks), color=_CHECK, lw=1.4, marker="s", markersize=4, label="validation")
+        panels[0].plot(
+            *_columns(checks), color=PALETTE[1], lw=1.4, marker="s", markersize=4, label="validation"
+        )
         panels[0].legend(frameon=False, fontsize=9)
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", metadata={"Software": None})
-    return buffer.getvalue()
+    return as_png(figure)
 
 
 def _columns(pairs: Sequence[tuple[int, float]]) -> tuple[list[int], list[float]]:
