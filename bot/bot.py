@@ -39,6 +39,7 @@ log = logging.getLogger(__name__)
 COGS = (
     "cogs.albumgen",
     "cogs.regenerate",
+    "cogs.compare",
     "cogs.gallery",
     "cogs.privacy",
     "cogs.settings",

@@ -142,7 +142,7 @@ def take_embed(
     embed.add_field(name=text(locale, "field.length"), value=f"{document['seconds']:.0f} s")
     if document["rag"] and document["neighbours"]:
         embed.add_field(
-            name=text(locale, "take.kindred"), value=_kindred(document["neighbours"]), inline=False
+            name=text(locale, "take.kindred"), value=kindred_lines(document["neighbours"]), inline=False
         )
     if overridden := document.get("overridden"):
         names = ", ".join(text(locale, f"field.{name}") for name in overridden if name in FIELD)
@@ -184,7 +184,8 @@ def _bars(document: Mapping[str, Any], locale: str) -> str:
     return "```\n" + "\n".join(lines) + "\n```"
 
 
-def _kindred(neighbours: Sequence[Mapping[str, Any]]) -> str:
+def kindred_lines(neighbours: Sequence[Mapping[str, Any]]) -> str:
+    """The retrieved albums with their distances, a line each, at most 1024 characters."""
     lines = []
     for place, album in enumerate(neighbours, 1):
         year = f" ({album['year']})" if album.get("year") else ""
@@ -198,10 +199,15 @@ def _kindred(neighbours: Sequence[Mapping[str, Any]]) -> str:
     return words.rstrip() or "–"
 
 
-def _footer(document: Mapping[str, Any], record: JobRecord, locale: str) -> str:
+def engine_label(document: Mapping[str, Any], locale: str) -> str:
+    """Which engine made a take; the sketch engine is named as what it is."""
     engine = document["engine"]
+    return text(locale, f"engine.{engine['family']}", composer=str(engine.get("composer", ""))[:60])
+
+
+def _footer(document: Mapping[str, Any], record: JobRecord, locale: str) -> str:
     parts = [
-        text(locale, f"engine.{engine['family']}", composer=str(engine.get("composer", ""))[:60]),
+        engine_label(document, locale),
         text(locale, "take.with_rag" if document["rag"] else "take.without_rag"),
         text(locale, "take.seed", seed=document["seed"]),
     ]

@@ -287,7 +287,7 @@ class Requests:
             "locale": asker.locale,
             "via": "channel",
             "ephemeral": asker.private,
-            "wishes": wishes(specs[0], asker.locale),
+            "wishes": wishes(specs, asker.locale),
             "rag": any(spec.rag for spec in specs),
             "thumbnail": picture.url if isinstance(picture, Picture) else _thumbnail(picture),
             **asker.extra,
@@ -305,15 +305,11 @@ class Requests:
         return {name: value for name, value in origin.items() if value is not None}
 
 
-def wishes(spec: JobSpec, locale: str) -> str:
-    """What was asked for, in a line: "with kindred albums · 10 s · seed 7"."""
-    return " · ".join(
-        [
-            text(locale, "take.with_rag" if spec.rag else "take.without_rag"),
-            f"{spec.seconds:g} s",
-            text(locale, "take.seed", seed=spec.seed),
-        ]
-    )
+def wishes(specs: Sequence[JobSpec], locale: str) -> str:
+    """What was asked for, in a line: "with RAG · 10 s · seed 7"."""
+    spec, ways = specs[0], {spec.rag for spec in specs}
+    way = "take.both_ways" if len(ways) > 1 else "take.with_rag" if spec.rag else "take.without_rag"
+    return " · ".join([text(locale, way), f"{spec.seconds:g} s", text(locale, "take.seed", seed=spec.seed)])
 
 
 def _delivery_id(specs: Sequence[JobSpec]) -> str:

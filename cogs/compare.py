@@ -1,0 +1,198 @@
+"""`/compare`: one cover with RAG and without, heard blind, and a vote."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import discord
+from discord import app_commands
+from discord.app_commands import locale_str
+from discord.ext import commands
+
+from albumgen_core.inference.jobs import new_job_id
+from albumgen_core.inference.records import JobRecord
+from bot.buttons import JobButton
+from bot.comparison_reply import CHART, NAMES, comparison_reply, lone_reply, read_pair, votes_line
+from bot.comparisons import Choice, Comparisons, rag_comes_first
+from bot.controls import DeleteButton, jobs_of
+from bot.embeds import kindred_lines
+from bot.errors import Refusal
+from bot.i18n import text
+from bot.reply import Reply
+from bot.requests import SEEDS
+from cogs.albumgen import STYLES, option
+
+if TYPE_CHECKING:
+    from bot.bot import AlbumGenBot
+
+KIND = "comparison"
+
+
+class CompareCog(commands.Cog):
+    """The command; its votes live as long as the message."""
+
+    def __init__(self, bot: AlbumGenBot) -> None:
+        self.bot = bot
+
+    async def cog_load(self) -> None:
+        """Hear the buttons, write the replies, and take part in forgetting."""
+        self.bot.add_dynamic_items(VoteA, VoteB, VoteSame, Which)
+        self.bot.delivery.register(KIND, ComparisonRenderer())
+        votes = Comparisons(self.bot.database)
+        self.bot.forgetting.register("votes", votes.forget, votes.of_member)
+
+    @app_commands.command(
+        name="compare",
+        description=locale_str("Hear a cover twice, with and without RAG, and vote", key="command.compare"),
+    )
+    @app_commands.describe(
+        image=option("image", "The cover: PNG, JPEG, WebP or GIF"),
+        seconds=option("seconds", "Length of the clip in seconds"),
+        seed=option("seed", "The same seed gives the same music again"),
+        style=option("style", "How the prompt is written"),
+        private=option("private", "Only you see the result"),
+    )
+    @app_commands.choices(style=STYLES)
+    @app_commands.allowed_installs(guilds=True, users=True)
+    @app_commands.allowed_contexts(guilds=True, dms=True, private_channels=True)
+    async def compare(
+        self,
+        interaction: discord.Interaction[Any],
+        image: discord.Attachment,
+        seconds: app_commands.Range[int, 1, 300] | None = None,
+        seed: app_commands.Range[int, 0, SEEDS - 1] | None = None,
+        style: str | None = None,
+        private: bool = False,
+    ) -> None:
+        """Queue two clips that differ in nothing but RAG, answered together."""
+        requests = self.bot.requests
+        await requests.check(interaction, jobs=2, private=private)
+        asker = await requests.asker(interaction, private=private)
+        length = None if seconds is None else float(seconds)
+        spec = await requests.base_spec(asker, rag=True, seconds=length, seed=seed, prompt_style=style)
+        spec = replace(spec, bundle_id=new_job_id())
+        await requests.submit(asker, [spec, replace(spec, job_id=new_job_id(), rag=False)], image, kind=KIND)
+
+
+class ComparisonRenderer:
+    """Writes the reply of a comparison."""
+
+    async def render(self, bot: AlbumGenBot, records: Sequence[JobRecord], locale: str) -> Reply:
+        """Both takes, or the one that there is, or why there is none."""
+        pair = await read_pair(records)
+        if pair.comparable:
+            view = comparison_view(pair.bundle_id, locale)
+            return await comparison_reply(pair, locale, Comparisons(bot.database), view)
+        view = discord.ui.View(timeout=None)
+        view.add_item(DeleteButton(pair.bundle_id, locale))
+        return lone_reply(pair, records, locale, view)
+
+
+def comparison_view(bundle_id: str, locale: str) -> discord.ui.View:
+    """The buttons under a comparison."""
+    view = discord.ui.View(timeout=None)
+    for button in (VoteA, VoteB, VoteSame, Which):
+        view.add_item(button(bundle_id, locale))
+    view.add_item(DeleteButton(bundle_id, locale, row=1))
+    return view
+
+
+class _Vote(JobButton, action="vote"):
+    """A vote: stored at once, counted on the message, confirmed to who gave it."""
+
+    place: int | None = None
+    """0 for take A, 1 for take B, None for no difference."""
+
+    def choice(self) -> Choice:
+        """What this button stands for in its comparison."""
+        if self.place is None:
+            return Choice.SAME
+        return Choice.RAG if (self.place == 0) == rag_comes_first(self.job_id) else Choice.WITHOUT
+
+    async def act(self, bot: AlbumGenBot, interaction: discord.Interaction[Any]) -> None:
+        """Store it, then tell."""
+        jobs = await jobs_of(bot, self.job_id)
+        votes = Comparisons(bot.database)
+        await votes.vote(self.job_id, interaction.user.id, interaction.guild_id, self.choice())
+        locale = await bot.locale_of(interaction)
+        await _count_again(interaction, votes, self.job_id, str(jobs[0].spec.origin.get("locale", "en")))
+        if self.place is None:
+            words = text(locale, "compare.voted.same")
+        else:
+            words = text(locale, "compare.voted", name=NAMES[self.place])
+        await interaction.followup.send(words, ephemeral=True)
+
+
+class VoteA(_Vote, action="vote-a"):
+    """Take A is better."""
+
+    label_key, place = "button.take_a", 0
+
+
+class VoteB(_Vote, action="vote-b"):
+    """Take B is better."""
+
+    label_key, place = "button.take_b", 1
+
+
+class VoteSame(_Vote, action="vote-same"):
+    """Neither is."""
+
+    label_key, place = "button.no_difference", None
+
+
+class Which(JobButton, action="which"):
+    """Tells which take is which, to who asks, and closes their vote."""
+
+    emoji, label_key = "👁️", "button.which"
+
+    async def act(self, bot: AlbumGenBot, interaction: discord.Interaction[Any]) -> None:
+        """Close, then tell."""
+        pair = await read_pair(await jobs_of(bot, self.job_id))
+        votes = Comparisons(bot.database)
+        choice = await votes.tell(self.job_id, interaction.user.id, interaction.guild_id)
+        locale = await bot.locale_of(interaction)
+        names = NAMES if rag_comes_first(self.job_id) else NAMES[::-1]
+        so_far = await votes.of_bundle(self.job_id)
+        embed = discord.Embed(
+            description="\n".join(
+                [
+                    text(locale, "compare.told", rag=names[0], without=names[1]),
+                    text(locale, "compare.told.your_vote" if choice else "compare.told.no_vote"),
+                    text(
+                        locale,
+                        "compare.told.so_far",
+                        rag=so_far.rag,
+                        without=so_far.without,
+                        same=so_far.same,
+                    ),
+                ]
+            )
+        )
+        kindred = next((take.document["neighbours"] for take in pair.takes if take.document["rag"]), None)
+        if kindred:
+            embed.add_field(name=text(locale, "compare.told.kindred"), value=kindred_lines(kindred))
+        await interaction.response.send_message(embed=embed, ephemeral=True)
+
+
+async def _count_again(
+    interaction: discord.Interaction[Any], votes: Comparisons, bundle_id: str, locale: str
+) -> None:
+    """Answer by the same message with the new number of votes in its last field."""
+    message = interaction.message
+    if message is None or not message.embeds or not message.embeds[0].fields:
+        raise Refusal("refusal.not_both")
+    embed = message.embeds[0].copy()
+    field = embed.fields[-1]
+    line = await votes_line(votes, bundle_id, locale)
+    embed.set_field_at(len(embed.fields) - 1, name=field.name or "\u200b", value=line, inline=False)
+    if embed.image.url:
+        embed.set_image(url=f"attachment://{CHART}")
+    await interaction.response.edit_message(embed=embed)
+
+
+async def setup(bot: AlbumGenBot) -> None:
+    """Called by discord.py."""
+    await bot.add_cog(CompareCog(bot))

@@ -1,0 +1,140 @@
+"""`/compare`: two takes in one message, heard blind, and votes that outlive the bot."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from albumgen_core.clip import decode_mp3
+from bot.comparisons import Comparisons, Tally, rag_comes_first
+from tests.bot.house import RUNNER, House, house, picture
+from tests.bot.operated import bot_settings, new_bot, operated, started
+from tests.discord.interactions import Interaction
+from tests.discord.state import Message
+
+SHELF = Path(__file__).parents[2] / "examples" / "shelf"
+COVER = Path(__file__).parents[2] / "examples" / "covers" / "solar-arcade.png"
+
+
+@pytest.fixture
+async def home(tmp_path: Path) -> AsyncIterator[House]:
+    async with house(tmp_path, progress_interval=60.0) as made:
+        yield made
+
+
+def has_both(message: Message) -> bool:
+    return sum(attachment.filename.endswith(".mp3") for attachment in message.attachments) == 2
+
+
+async def compared(home: House, **options: Any) -> Message:
+    used = await home.owner.slash(home.channel, "compare", image=("c.png", picture()), **options)
+    await used.wait_acknowledged()
+    message = await used.message.wait_until(has_both, 20)
+    await home.settled()
+    return message
+
+
+async def tally(home: House) -> Tally:
+    return await Comparisons(home.bot.database).of_guild(home.guild.id)
+
+
+async def told(used: Interaction) -> Message:
+    return await used.wait_followup()
+
+
+async def test_both_takes_come_in_one_message_that_does_not_say_which_is_which(home: House) -> None:
+    message = await compared(home, seed=5, seconds=6)
+    first, second = (job.spec for job in await home.jobs())
+    assert {first.rag, second.rag} == {True, False}
+    assert (first.seed, first.seconds, first.bundle_id) == (second.seed, second.seconds, second.bundle_id)
+    assert [a.filename for a in message.attachments][:2] == ["take-a.mp3", "take-b.mp3"]
+    assert "with and without RAG" in str(message.revisions[0].payload)
+    assert "Night" not in message.text, "the kindred albums would tell"
+    assert "Nobody has voted" in message.text
+    assert len(home.loopback.messages(home.channel)) == 1
+
+
+async def test_a_vote_is_stored_counted_and_can_be_changed(home: House) -> None:
+    message = await compared(home)
+    first_is_rag = rag_comes_first((await home.jobs())[0].spec.bundle_id or "")
+    confirmed = await told(await home.owner.click(message, "Take A"))
+    assert confirmed.ephemeral
+    assert "take A" in confirmed.text
+    assert await tally(home) == Tally(rag=int(first_is_rag), without=int(not first_is_rag))
+    await told(await home.owner.click(message, "Take B"))
+    await told(await home.ann.click(message, "No difference"))
+    assert await tally(home) == Tally(rag=int(not first_is_rag), without=int(first_is_rag), same=1)
+    assert "2 listeners have voted" in message.text
+    assert has_both(message), "the clips stay where they are"
+
+
+async def test_the_answer_is_told_in_private_and_closes_the_vote(home: House) -> None:
+    message = await compared(home)
+    await told(await home.ann.click(message, "Take A"))
+    used = await home.ann.click(message, "Which is which?")
+    answer = await used.wait_message()
+    assert answer.ephemeral
+    letter = "A" if rag_comes_first((await home.jobs())[0].spec.bundle_id or "") else "B"
+    assert f"Fassung {letter} entstand **mit RAG**" in answer.text
+    assert "Night" in answer.text, "the kindred albums are named now"
+    refused = await (await home.ann.click(message, "Take B")).wait_message()
+    assert "steht deine Stimme hier fest" in refused.text
+    assert (await tally(home)).votes == 1
+
+
+async def test_votes_go_on_after_a_restart(tmp_path: Path) -> None:
+    async with house(tmp_path) as home:
+        message = await compared(home)
+        await home.bot.close()
+        again = new_bot(home.loopback, bot_settings(tmp_path), RUNNER)
+        async with started(home.loopback, again):
+            await told(await home.owner.click(message, "Take B"))
+            assert (await Comparisons(again.database).of_guild(home.guild.id)).votes == 1
+
+
+async def test_a_comparison_without_an_album_index_takes_no_votes(tmp_path: Path) -> None:
+    async with operated(tmp_path, runner="albumgen_core.inference.runner:build_runner") as place:
+        used = await place.owner.slash(
+            place.channel, "compare", image=("c.png", COVER.read_bytes()), seconds=2
+        )
+        await used.wait_acknowledged()
+        message = await used.message.wait_until(lambda m: bool(m.attachments), 60)
+        assert "nothing to vote on" in message.text
+        assert [a.filename for a in message.attachments] == ["take.mp3", "card.png"]
+
+
+async def test_where_both_takes_fail_the_reason_is_said_once(home: House) -> None:
+    (home.home / "fail").touch()
+    used = await home.owner.slash(home.channel, "compare", image=("c.png", picture()))
+    await used.wait_acknowledged()
+    message = await used.message.wait_until(lambda m: "went wrong" in m.text, 20)
+    assert not message.attachments
+
+
+async def test_a_real_comparison_has_two_clips_that_play_and_one_chart(tmp_path: Path) -> None:
+    build = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "albumgen_core.cli.main", "index", "build", str(SHELF)),
+        env={"ALBUMGEN_DATA_DIR": str(tmp_path / "data"), "PATH": "", "OMP_NUM_THREADS": "1"},
+        stdout=asyncio.subprocess.DEVNULL,
+    )
+    assert await build.wait() == 0
+    async with operated(tmp_path, runner="albumgen_core.inference.runner:build_runner") as place:
+        used = await place.owner.slash(
+            place.channel, "compare", image=("c.png", COVER.read_bytes()), seconds=3
+        )
+        await used.wait_acknowledged()
+        message = await used.message.wait_until(has_both, 60)
+        clips = [message.attachment(f"take-{name}.mp3").data for name in "ab"]
+        for clip in clips:
+            assert decode_mp3(clip).seconds == pytest.approx(3.0, abs=0.2)
+        assert clips[0] != clips[1]
+        chart = Image.open(io.BytesIO(message.attachment("comparison.png").data))
+        assert min(chart.size) >= 1000
+        await told(await place.ann.click(message, "Take A"))
