@@ -25,12 +25,19 @@ Kind = Literal["text", "choice", "integer", "number"]
 
 
 class AttributeRangeError(AlbumGenError, ValueError):
-    """A value that a field cannot take. `field` is the field's name, `problem` the rest of the sentence."""
+    """A value that a field cannot take.
 
-    def __init__(self, field: str, problem: str) -> None:
+    Attributes:
+        field: the field's name. problem: the rest of the sentence.
+        code, params: which problem, and its particulars, for saying it in other languages; "" has no other.
+    """
+
+    def __init__(self, field: str, problem: str, code: str = "", **params: str | float) -> None:
         super().__init__(f"{field}: {problem}")
         self.field = field
         self.problem = problem
+        self.code = code
+        self.params = params
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +176,9 @@ def field_named(name: str) -> FieldSpec:
     for spec in FIELDS:
         if wanted in {_folded(spec.name), _folded(spec.json_name), _folded(spec.display_name)}:
             return spec
-    raise AttributeRangeError(name[:40], "there is no such field; the fields are " + ", ".join(FIELD))
+    raise AttributeRangeError(
+        name[:40], "there is no such field; the fields are " + ", ".join(FIELD), "unknown_field"
+    )
 
 
 def _folded(name: str) -> str:

@@ -94,10 +94,10 @@ class MusicalAttributes:
         """Inverse of `to_dict`. Raises AttributeRangeError for missing, unknown or wrong fields."""
         for name in data:
             if name not in FIELD and name != "raw_genre":
-                raise AttributeRangeError(str(name)[:40], "there is no such field")
+                raise AttributeRangeError(str(name)[:40], "there is no such field", "unknown_field")
         for name in cls.required_fields():
             if name not in data:
-                raise AttributeRangeError(name, "is missing")
+                raise AttributeRangeError(name, "is missing", "missing")
         return cls(**data)
 
     @staticmethod
@@ -129,7 +129,7 @@ class MusicalAttributes:
             values.setdefault(spec.name, value)
         for name in cls.required_fields():
             if name not in values:
-                raise AttributeRangeError(name, "is missing")
+                raise AttributeRangeError(name, "is missing", "missing")
         parsed: dict[str, Any] = {}
         raw_genre = _one_line(raw.get("raw_genre"), MAX_RAW_GENRE) or _one_line(
             values["album_genre"], MAX_RAW_GENRE
@@ -154,9 +154,9 @@ class MusicalAttributes:
         try:
             raw = json.loads(body)
         except (ValueError, RecursionError) as error:
-            raise AttributeRangeError("answer", "is not valid JSON") from error
+            raise AttributeRangeError("answer", "is not valid JSON", "not_json") from error
         if not isinstance(raw, dict):
-            raise AttributeRangeError("answer", "is not a JSON object")
+            raise AttributeRangeError("answer", "is not a JSON object", "not_json")
         return cls.parse(raw, fallback_genre=fallback_genre)
 
     def to_model_dict(self) -> dict[str, Any]:
@@ -224,7 +224,10 @@ def parse_key(text: str) -> tuple[str, Mode | None]:
     match = _KEY.fullmatch(text[:40])
     if match is None:
         raise AttributeRangeError(
-            "key", f"{_shown(text)} is not a key; it must be {FIELD['key'].range_text()}"
+            "key",
+            f"{_shown(text)} is not a key; it must be {FIELD['key'].range_text()}",
+            "not_a_choice",
+            value=_shown(text),
         )
     letter, accidental, mode = match.groups()
     shift = {"sharp": 1, "flat": -1}.get(accidental or "", _FLATS.get(accidental or "", 0))
@@ -247,11 +250,18 @@ def parse_field(name: str, value: Any) -> dict[str, Any]:
     if spec.name == "album_genre":
         genre = normalise_genre(value) if isinstance(value, str) else None
         if genre is None:
-            raise AttributeRangeError(spec.name, f"{_shown(value)} is not a genre that is known here")
+            raise AttributeRangeError(
+                spec.name,
+                f"{_shown(value)} is not a genre that is known here",
+                "not_a_genre",
+                value=_shown(value),
+            )
         return {spec.name: genre}
     if spec.name == "key":
         if not isinstance(value, str):
-            raise AttributeRangeError(spec.name, f"{_shown(value)} is not a key")
+            raise AttributeRangeError(
+                spec.name, f"{_shown(value)} is not a key", "not_a_choice", value=_shown(value)
+            )
         key, mode = parse_key(value)
         return {"key": key} if mode is None else {"key": key, "mode": mode}
     if spec.name == "mode":
@@ -272,38 +282,57 @@ def _checked(spec: FieldSpec, value: Any) -> Any:
     if spec.kind == "choice":
         if not isinstance(value, str) or value not in spec.choices:
             allowed = "a known genre" if spec.name == "album_genre" else spec.range_text()
-            raise AttributeRangeError(spec.name, f"{_shown(value)} is not {allowed}")
+            code = "not_a_genre" if spec.name == "album_genre" else "not_a_choice"
+            raise AttributeRangeError(
+                spec.name, f"{_shown(value)} is not {allowed}", code, value=_shown(value)
+            )
         return value
     number = _number(spec, value)
     if not spec.minimum <= number <= spec.maximum:
         hint = "; decibels are not accepted" if spec.name == "loudness" and number < 0 else ""
-        raise AttributeRangeError(spec.name, f"{number:g} is outside {spec.range_text()}{hint}")
+        raise AttributeRangeError(
+            spec.name,
+            f"{number:g} is outside {spec.range_text()}{hint}",
+            "decibels" if hint else "out_of_range",
+            value=number,
+        )
     if spec.kind == "integer":
         if number != int(number):
-            raise AttributeRangeError(spec.name, f"{number:g} is not a whole number")
+            raise AttributeRangeError(
+                spec.name, f"{number:g} is not a whole number", "not_whole", value=number
+            )
         return int(number)
     return number
 
 
 def _number(spec: FieldSpec, value: Any) -> float:
     if isinstance(value, bool) or value is None:
-        raise AttributeRangeError(spec.name, f"{_shown(value)} is not a number")
+        raise _not_a_number(spec, value)
     try:
         number = float(value)
     except (TypeError, ValueError, OverflowError):
-        raise AttributeRangeError(spec.name, f"{_shown(value)} is not a number") from None
+        raise _not_a_number(spec, value) from None
     if not math.isfinite(number):
-        raise AttributeRangeError(spec.name, f"{_shown(value)} is not a finite number")
+        raise AttributeRangeError(
+            spec.name, f"{_shown(value)} is not a finite number", "not_a_number", value=_shown(value)
+        )
     return number
+
+
+def _not_a_number(spec: FieldSpec, value: Any) -> AttributeRangeError:
+    shown = _shown(value)
+    return AttributeRangeError(spec.name, f"{shown} is not a number", "not_a_number", value=shown)
 
 
 def _check_text(name: str, value: Any, longest: int) -> str:
     if not isinstance(value, str):
-        raise AttributeRangeError(name, f"{_shown(value)} is not text")
+        raise AttributeRangeError(name, f"{_shown(value)} is not text", "not_text", value=_shown(value))
     if len(value) > longest:
-        raise AttributeRangeError(name, f"has {len(value)} characters, more than {longest}")
+        raise AttributeRangeError(
+            name, f"has {len(value)} characters, more than {longest}", "too_long", limit=longest
+        )
     if _CONTROL.search(value):
-        raise AttributeRangeError(name, "contains control characters")
+        raise AttributeRangeError(name, "contains control characters", "control_characters")
     return value
 
 

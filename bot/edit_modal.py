@@ -92,7 +92,7 @@ class EditModal(SafeModal):
                 raise Refusal("refusal.edit_line", line=discord.utils.escape_markdown(line.strip()[:60]))
             name = shown.get(word.strip().casefold()) or field_named(word.strip()).name
             if name not in AUDIO_FEATURES:
-                raise AttributeRangeError(name, "is not one of the eight attributes")
+                raise AttributeRangeError(name, "is not one of the eight attributes", "not_a_level")
             values[name] = value.strip().replace(",", ".")
         return values
 

@@ -11,6 +11,7 @@ from albumgen_core.attributes import AUDIO_FEATURES, FIELD
 from albumgen_core.inference.events import JobEvent
 from albumgen_core.inference.jobs import STAGES
 from albumgen_core.inference.records import JobRecord
+from bot.core_sentences import retold
 from bot.i18n import text
 
 WAITING = discord.Colour(0x8A8F98)
@@ -98,19 +99,7 @@ def ending_embed(records: Sequence[JobRecord], locale: str) -> discord.Embed:
 def failure_sentence(record: JobRecord, locale: str) -> str:
     """Why a job failed, in the member's language where the sentence is a known one."""
     error = record.error or ""
-    key = _CORE_SENTENCES.get(error)
-    if key is not None:
-        return text(locale, key)
-    return error[:1000] or text(locale, "ending.failed")
-
-
-_CORE_SENTENCES = {
-    "AlbumGen was restarted before it had read this cover; please send it again.": "ending.restarted",
-    "This clip could not be made: AlbumGen was interrupted by it again and again.": "ending.given_up",
-    "Something went wrong while making this clip.": "ending.failed",
-    "The earlier clip is no longer kept, so it cannot be continued.": "refusal.clip_expired",
-}
-"""Sentences that the core writes into the journal, and where their translations are."""
+    return retold(error, locale)[:1000] or text(locale, "ending.failed")
 
 
 def take_embed(
@@ -150,7 +139,9 @@ def take_embed(
     if lineage:
         embed.add_field(name=text(locale, "take.lineage"), value=lineage[:1024], inline=False)
     if notices := list(document.get("notices", ())):
-        words = "\n".join(f"• {_notice(str(notice), locale)}" for notice in notices[:_MOST_NOTICES])
+        words = "\n".join(
+            f"• {plain(retold(str(notice), locale), 240)}" for notice in notices[:_MOST_NOTICES]
+        )
         embed.add_field(name=text(locale, "take.notices"), value=words[:1024], inline=False)
     embed.set_footer(text=_footer(document, record, locale))
     if image:
@@ -165,13 +156,6 @@ def take_title(document: Mapping[str, Any], locale: str) -> str:
     key = f"{attributes['key']} {text(locale, f'mode.{mode}')}" if mode else str(attributes["key"])
     genre = str(attributes["album_genre"])
     return text(locale, "take.title", genre=genre[:1].upper() + genre[1:], key=key)[:256]
-
-
-def _notice(notice: str, locale: str) -> str:
-    """A notice for members; where the index lies on the operator's disk is none of their business."""
-    if notice.startswith("No retrieval:"):
-        return text(locale, "take.no_retrieval")
-    return plain(notice, 240)
 
 
 def _bars(document: Mapping[str, Any], locale: str) -> str:

@@ -21,6 +21,7 @@ from albumgen_core.inference.errors import (
     QueueFullError,
     UnknownJobError,
 )
+from bot.attribute_words import refusal_of
 from bot.i18n import SOURCE, catalogue, text
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ def sentence_for(error: BaseException, locale: str) -> str | None:
     if isinstance(error, QueueFullError):
         return text(locale, f"refusal.queue_{error.scope}", limit=error.limit)
     if isinstance(error, AttributeRangeError):
-        return text(locale, "refusal.attribute", field=error.field, problem=error.problem)
+        return refusal_of(error, locale)
     if isinstance(error, AlbumGenError):
         key = _KNOWN.get(type(error), "")
         return text(locale, key) if key else str(error)

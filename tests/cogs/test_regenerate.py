@@ -110,11 +110,11 @@ async def test_edit_changes_what_was_changed_and_nothing_else(home: House) -> No
 @pytest.mark.parametrize(
     ("field", "value", "words"),
     [
-        ("tempo", "500", "tempo"),
-        ("key", "H major", "key"),
-        ("album_genre", "zzz", "genre"),
+        ("tempo", "500", "40 bis 220 Schläge"),
+        ("key", "H major", "Tonart"),
+        ("album_genre", "zzz", "kein Genre"),
         ("levels", "Energie 0.7", "eigene Zeile"),
-        ("levels", "Energie: 7", "energy"),
+        ("levels", "Energie: 7", "Energie: 7 geht nicht"),
         ("seconds", "soon", "Sekunden"),
     ],
 )
