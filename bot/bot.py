@@ -43,6 +43,7 @@ COGS = (
     "cogs.gallery",
     "cogs.privacy",
     "cogs.settings",
+    "cogs.stats",
     "cogs.status",
 )
 
