@@ -8,6 +8,7 @@ ends too.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import sys
@@ -55,21 +56,19 @@ async def run_aside(
         env=os.environ | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
     )
     assert child.stdin is not None
-    assert child.stdout is not None
     try:
         async with asyncio.timeout(timeout):
             child.stdin.write(json.dumps(order, default=str).encode("ascii") + b"\n")
-            await child.stdin.drain()
-            answer = await child.stdout.read()
+            with contextlib.suppress(ConnectionError):  # it died at once: what it wrote tells
+                await child.stdin.drain()
+            answer = await _read_to_the_end(child)
     except TimeoutError:
         raise AsideError("It took too long.", "timeout") from None
-    except ConnectionError:
-        answer = b""
     finally:
+        child.stdin.close()
         if child.returncode is None:
             child.kill()
-        child.stdin.close()
-        await child.wait()
+            await child.wait()
     try:
         told: dict[str, Any] = json.loads(answer)
     except ValueError:
@@ -77,6 +76,17 @@ async def run_aside(
     if "error" in told:
         raise AsideError(str(told.get("message", "")), str(told["error"]))
     return told
+
+
+async def _read_to_the_end(child: asyncio.subprocess.Process) -> bytes:
+    """All that it writes, once it has ended."""
+    assert child.stdout is not None
+    try:
+        answer = await child.stdout.read()
+    except ConnectionError:
+        answer = b""
+    await child.wait()
+    return answer
 
 
 def serve(obey: Callable[[Mapping[str, Any]], Mapping[str, Any]]) -> None:

@@ -1,4 +1,7 @@
-"""The operator's door: Prometheus metrics and health, over HTTP, on loopback unless told otherwise."""
+"""The operator's door: Prometheus metrics and health, over HTTP, on loopback unless told otherwise.
+
+With `discord.sessions.public_url` it serves the recaps of ended sessions too.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ from prometheus_client import CONTENT_TYPE_LATEST
 
 from albumgen_core.inference.errors import InferenceError
 from bot.metrics import Metrics
+from bot.sessions.served import serve_recaps
 
 if TYPE_CHECKING:
     from bot.bot import AlbumGenBot
@@ -18,7 +22,7 @@ log = logging.getLogger(__name__)
 
 
 class HttpServer:
-    """Serves `/metrics`, `/healthz` and `/readyz` until closed.
+    """Serves `/metrics`, `/healthz` and `/readyz` until closed, and `/recaps/` where that is wanted.
 
     `/healthz` says whether this process does its work: connected to Discord, journal answering. `/readyz`
     asks for the engine too; one that lacks its weights is not mended by restarting the bot, so only
@@ -43,6 +47,9 @@ class HttpServer:
         app.router.add_get("/metrics", self._show_metrics)
         app.router.add_get("/healthz", self._show_health)
         app.router.add_get("/readyz", self._show_readiness)
+        settings = self._bot.settings
+        if settings.discord.sessions.public_url:
+            serve_recaps(app, settings.core.data_dir)
         runner = web.AppRunner(app, access_log=None)
         await runner.setup()
         try:

@@ -38,6 +38,8 @@ class SessionSettings(Section):
         skip_share: share of those who hear that skips what plays.
         vote_covers: a cover can be voted on until so many further ones have begun.
         own_votes: whether members may vote for the covers they brought.
+        public_url: address under which the bot's HTTP port is reached from outside, to serve recap pages and
+            mixtapes instead of attaching them; "" to attach them.
     """
 
     max_total: int = Field(20, ge=1, le=1000)
@@ -51,6 +53,7 @@ class SessionSettings(Section):
     skip_share: float = Field(0.5, gt=0.0, le=1.0)
     vote_covers: int = Field(2, ge=1, le=100)
     own_votes: bool = True
+    public_url: str = Field("", pattern=r"^(https?://[^\s/?#@]+(/[^\s?#]*)?)?$", max_length=200)
 
 
 class DiscordSettings(SettingsSource):

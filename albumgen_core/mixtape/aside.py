@@ -41,8 +41,9 @@ async def make_mixtape_aside(
     Raises MixtapeError as `make_mixtape` does; OSError where the folder of `out` cannot be written.
     """
     await asyncio.to_thread(_sweep, out.parent)
-    # The scratch folder is ours, so that nothing stays behind when the process has to be ended.
-    scratch = Path(await asyncio.to_thread(tempfile.mkdtemp, prefix=".mixtape-", dir=out.parent))
+    # The scratch folder is ours, so that nothing stays behind when the process has to be ended. Made without
+    # a thread: a task that is cancelled would not hear of its name.
+    scratch = Path(tempfile.mkdtemp(prefix=".mixtape-", dir=out.parent))
     order = {
         "tracks": [asdict(track) for track in tracks],
         "out": scratch / out.name,
