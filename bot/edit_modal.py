@@ -1,9 +1,13 @@
-"""✏️: change what was heard in a cover, and hear it again."""
+"""✏️: change what was heard in a cover, and hear it again.
+
+Its custom_id names the job, so what was typed into a modal that an earlier process had opened is not lost:
+`left_open` reads it out of the interaction itself.
+"""
 
 from __future__ import annotations
 
 import secrets
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
 import discord
@@ -18,10 +22,15 @@ from albumgen_core.attributes import (
 )
 from bot.buttons import PREFIX, SafeModal
 from bot.errors import Refusal
-from bot.i18n import text
+from bot.i18n import LANGUAGES, text
 
-Submit = Callable[[discord.Interaction[Any], dict[str, Any], float], Awaitable[None]]
-"""(the modal's interaction, attributes that were changed, seconds)."""
+Typed = Mapping[str, str]
+"""Box → what is in it."""
+
+Submit = Callable[[discord.Interaction[Any], str, Typed], Awaitable[None]]
+"""(the modal's interaction, the job that is changed, what was typed)."""
+
+_BOXES = ("album_genre", "key", "tempo", "levels", "seconds")
 
 
 class EditModal(SafeModal):
@@ -33,21 +42,26 @@ class EditModal(SafeModal):
 
     alive: ClassVar[set[str]] = set()
 
-    def __init__(self, document: Mapping[str, Any], seconds: float, locale: str, submit: Submit) -> None:
-        custom_id = f"{PREFIX}:edit-modal:{secrets.token_hex(8)}"
+    def __init__(
+        self, document: Mapping[str, Any], job_id: str, seconds: float, locale: str, submit: Submit
+    ) -> None:
+        custom_id = f"{PREFIX}:edit-modal:{job_id}:{secrets.token_hex(8)}"
         super().__init__(title=text(locale, "edit.title"), timeout=1800, custom_id=custom_id)
         self.alive.add(custom_id)
-        self._attributes: dict[str, Any] = dict(document["attributes"])
-        self._submit = submit
-        self._names = {name: text(locale, f"field.{name}") for name in AUDIO_FEATURES}
-        mode = self._attributes.get("mode")
-        key = f"{self._attributes['key']} {mode}" if mode else str(self._attributes["key"])
-        self.genre = self._box(locale, "album_genre", str(self._attributes["album_genre"]), 60)
-        self.key = self._box(locale, "key", key, 20)
-        self.tempo = self._box(locale, "tempo", f"{self._attributes['tempo']:g}", 10)
-        lines = "\n".join(f"{self._names[name]}: {self._attributes[name]:.2f}" for name in AUDIO_FEATURES)
-        self.levels = self._box(locale, "levels", lines, 600, long=True)
-        self.seconds = self._box(locale, "seconds", f"{seconds:g}", 6)
+        self._job_id, self._submit = job_id, submit
+        attributes = document["attributes"]
+        mode = attributes.get("mode")
+        key = f"{attributes['key']} {mode}" if mode else str(attributes["key"])
+        lines = "\n".join(
+            f"{text(locale, f'field.{name}')}: {attributes[name]:.2f}" for name in AUDIO_FEATURES
+        )
+        self._boxes = {
+            "album_genre": self._box(locale, "album_genre", str(attributes["album_genre"]), 60),
+            "key": self._box(locale, "key", key, 20),
+            "tempo": self._box(locale, "tempo", f"{attributes['tempo']:g}", 10),
+            "levels": self._box(locale, "levels", lines, 600, long=True),
+            "seconds": self._box(locale, "seconds", f"{seconds:g}", 6),
+        }
 
     def _box(
         self, locale: str, name: str, value: str, longest: int, *, long: bool = False
@@ -68,53 +82,81 @@ class EditModal(SafeModal):
         return box
 
     async def on_submit(self, interaction: discord.Interaction[Any]) -> None:
-        """Read the boxes; what is wrong is refused by name."""
-        typed: dict[str, Any] = {
-            "album_genre": self.genre.value,
-            "key": self.key.value,
-            "tempo": self.tempo.value.lower().removesuffix("bpm").strip().replace(",", "."),
-            **self._levels(),
-        }
-        await self._submit(interaction, changed(self._attributes, typed), self._seconds())
+        """Hand over what was typed; what is wrong is refused by name."""
+        typed = {name: box.value for name, box in self._boxes.items()}
+        await self._submit(interaction, self._job_id, typed)
 
     async def on_timeout(self) -> None:
-        """Half an hour is over: what comes now is answered by `is_lost`."""
+        """Half an hour is over: what comes now is found by `left_open`."""
         self.alive.discard(self.custom_id)
 
-    def _levels(self) -> dict[str, str]:
-        values: dict[str, str] = {}
-        shown = {words.casefold(): name for name, words in self._names.items()}
-        for line in self.levels.value.splitlines():
-            if not line.strip():
-                continue
-            word, found, value = line.replace("=", ":").rpartition(":")
-            if not found:
-                raise Refusal("refusal.edit_line", line=discord.utils.escape_markdown(line.strip()[:60]))
-            name = shown.get(word.strip().casefold()) or field_named(word.strip()).name
-            if name not in AUDIO_FEATURES:
-                raise AttributeRangeError(name, "is not one of the eight attributes", "not_a_level")
-            values[name] = value.strip().replace(",", ".")
-        return values
 
-    def _seconds(self) -> float:
-        try:
-            seconds = float(self.seconds.value.strip().removesuffix("s").strip().replace(",", "."))
-        except ValueError:
-            seconds = 0.0
-        if not 1.0 <= seconds <= 300.0:
-            raise Refusal("refusal.edit_seconds")
-        return seconds
+def left_open(interaction: discord.Interaction[Any]) -> tuple[str, Typed] | None:
+    """(job, what was typed) of an edit whose modal nobody here listens for any more; None for all else.
 
-
-def is_lost(interaction: discord.Interaction[Any]) -> bool:
-    """Whether this is an edit whose modal an earlier process opened, so that nobody listens for it."""
+    An earlier process opened it, or it stood open for longer than half an hour.
+    """
     data: Mapping[str, Any] = interaction.data or {}
     custom_id = str(data.get("custom_id", ""))
-    return (
-        interaction.type is discord.InteractionType.modal_submit
-        and custom_id.startswith(f"{PREFIX}:edit-modal:")
-        and custom_id not in EditModal.alive
-    )
+    start = f"{PREFIX}:edit-modal:"
+    if (
+        interaction.type is not discord.InteractionType.modal_submit
+        or not custom_id.startswith(start)
+        or custom_id in EditModal.alive
+    ):
+        return None
+    return custom_id.removeprefix(start).partition(":")[0], _values(data.get("components", ()))
+
+
+def _values(components: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    """Box → what is in it, out of a modal's raw components (labels hold one component, rows a list)."""
+    found: dict[str, str] = {}
+    for part in components:
+        inner = [part["component"]] if "component" in part else part.get("components", [])
+        found |= _values(inner)
+        if part.get("custom_id") in _BOXES:
+            found[part["custom_id"]] = str(part.get("value") or "")
+    return found
+
+
+def read_edit(document: Mapping[str, Any], typed: Typed) -> tuple[dict[str, Any], float]:
+    """(attributes that were changed, length in seconds). Raises AttributeRangeError, Refusal."""
+    values: dict[str, Any] = {
+        "album_genre": typed["album_genre"],
+        "key": typed["key"],
+        "tempo": typed["tempo"].lower().removesuffix("bpm").strip().replace(",", "."),
+        **_levels(typed["levels"]),
+    }
+    return changed(document["attributes"], values), _seconds(typed["seconds"])
+
+
+def _levels(lines: str) -> dict[str, str]:
+    values: dict[str, str] = {}
+    # In any language: the server's may have changed since the modal was shown.
+    shown = {
+        text(language, f"field.{name}").casefold(): name for language in LANGUAGES for name in AUDIO_FEATURES
+    }
+    for line in lines.splitlines():
+        if not line.strip():
+            continue
+        word, found, value = line.replace("=", ":").rpartition(":")
+        if not found:
+            raise Refusal("refusal.edit_line", line=discord.utils.escape_markdown(line.strip()[:60]))
+        name = shown.get(word.strip().casefold()) or field_named(word.strip()).name
+        if name not in AUDIO_FEATURES:
+            raise AttributeRangeError(name, "is not one of the eight attributes", "not_a_level")
+        values[name] = value.strip().replace(",", ".")
+    return values
+
+
+def _seconds(typed: str) -> float:
+    try:
+        seconds = float(typed.strip().removesuffix("s").strip().replace(",", "."))
+    except ValueError:
+        seconds = 0.0
+    if not 1.0 <= seconds <= 300.0:
+        raise Refusal("refusal.edit_seconds")
+    return seconds
 
 
 def changed(attributes: Mapping[str, Any], typed: Mapping[str, Any]) -> dict[str, Any]:

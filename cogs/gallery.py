@@ -10,6 +10,7 @@ from discord.app_commands import locale_str
 from discord.ext import commands
 
 from bot import gallery, history_pages
+from bot.offers import Offers
 from bot.pager import Pick, Turn
 from bot.star_watch import StarWatch
 from bot.stars import STAR, Stars
@@ -23,22 +24,26 @@ class GalleryCog(commands.Cog):
 
     Attributes:
         stars: who starred what. watch: asks Discord what was missed.
+        offers: puts 🔁 and ⭐ under results.
     """
 
     def __init__(self, bot: AlbumGenBot) -> None:
         self.bot = bot
         self.stars = Stars(bot.database)
         self.watch = StarWatch(bot, self.stars)
+        self.offers = Offers(bot)
 
     async def cog_load(self) -> None:
         """Hear the arrows and menus of every earlier message."""
         gallery.register_pages()
         history_pages.register_pages()
         self.bot.add_dynamic_items(Turn, Pick, history_pages.HistoryAgain)
+        self.offers.start()
         self.bot.forgetting.register("stars", self.stars.forget, self.stars.of_member)
 
     async def cog_unload(self) -> None:
-        """Stop asking."""
+        """Stop asking and offering."""
+        await self.offers.close()
         await self.watch.close()
 
     @app_commands.command(

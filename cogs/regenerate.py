@@ -15,7 +15,7 @@ from albumgen_core.result import read_document
 from bot.another import another, finished
 from bot.buttons import JobButton
 from bot.controls import DeleteButton, asker_of, cancel
-from bot.edit_modal import EditModal, is_lost
+from bot.edit_modal import EditModal, Typed, left_open, read_edit
 from bot.errors import Refusal, answer_error, sentence_for
 from bot.policy import Setting
 from bot.requests import Asker
@@ -84,20 +84,27 @@ class Edit(JobButton, action="edit"):
         document = await asyncio.to_thread(read_document, folder)
         locale = await bot.locale_of(interaction)
 
-        async def submit(sent: discord.Interaction[Any], overrides: dict[str, Any], seconds: float) -> None:
-            asker = await _from_button(bot, sent, record)
-            await another(
-                bot,
-                asker,
-                record,
-                folder,
-                overrides={**record.spec.overrides, **overrides},
-                seconds=seconds,
-                seed=record.spec.seed,
-                continue_from=None,
-            )
+        async def submit(sent: discord.Interaction[Any], job_id: str, typed: Typed) -> None:
+            await edited(bot, sent, job_id, typed)
 
-        await interaction.response.send_modal(EditModal(document, record.spec.seconds, locale, submit))
+        modal = EditModal(document, record.job_id, record.spec.seconds, locale, submit)
+        await interaction.response.send_modal(modal)
+
+
+async def edited(bot: AlbumGenBot, interaction: discord.Interaction[Any], job_id: str, typed: Typed) -> None:
+    """A modal was sent: submit a take with what was changed. Raises AttributeRangeError, Refusal."""
+    record, folder = await finished(bot, job_id)
+    overrides, seconds = read_edit(await asyncio.to_thread(read_document, folder), typed)
+    await another(
+        bot,
+        await _from_button(bot, interaction, record),
+        record,
+        folder,
+        overrides={**record.spec.overrides, **overrides},
+        seconds=seconds,
+        seed=record.spec.seed,
+        continue_from=None,
+    )
 
 
 class Longer(JobButton, action="longer"):
@@ -171,9 +178,14 @@ class RegenerateCog(commands.Cog):
 
     @commands.Cog.listener()
     async def on_interaction(self, interaction: discord.Interaction[Any]) -> None:
-        """An edit that was opened before a restart: nobody else would answer it."""
-        if is_lost(interaction):
-            await answer_error(self.bot, interaction, Refusal("refusal.edit_lost"))
+        """An edit that was opened before a restart: nobody else would take it."""
+        found = left_open(interaction)
+        if found is None:
+            return
+        try:
+            await edited(self.bot, interaction, *found)
+        except Exception as error:
+            await answer_error(self.bot, interaction, error)
 
     @commands.Cog.listener()
     async def on_raw_message_delete(self, event: discord.RawMessageDeleteEvent) -> None:

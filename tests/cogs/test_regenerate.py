@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -218,14 +219,24 @@ async def test_a_reaction_in_direct_messages_makes_another_take(home: House) -> 
     assert [job.spec.group for job in await home.jobs()] == [f"dm:{home.ann.id}"] * 2
 
 
-async def test_an_edit_opened_before_a_restart_is_answered(home: House) -> None:
-    message = await home.clip()
-    opened = await home.ann.click(message, "Ändern")
-    modal = await opened.wait_modal()
-    EditModal.alive.discard(modal["custom_id"])  # what a new process knows of it
-    home.bot._connection._view_store._modals.clear()
-    sent = await home.ann.submit_modal(opened, {"tempo": "90"})
-    assert "neu gestartet" in (await sent.wait_message()).text
+async def test_what_was_typed_before_a_restart_is_not_lost(tmp_path: Path) -> None:
+    async with house(tmp_path) as home:
+        message = await home.clip(seed=5)
+        opened = await home.ann.click(message, "Ändern")
+        second = await home.ann.click(message, "Ändern")
+        await second.wait_modal()
+        await opened.wait_modal()
+        await home.bot.close()
+        EditModal.alive.clear()  # a new process knows of none
+        bot = new_bot(home.loopback, bot_settings(tmp_path, guild_defaults={"cooldown_seconds": 0}), RUNNER)
+        async with started(home.loopback, bot):
+            sent = await home.ann.submit_modal(opened, {"tempo": "90", "levels": "Energie: 0,25"})
+            made = await (await sent.wait_acknowledged()).message.wait_until(has_clip)
+            assert "90 BPM" in made.text
+            rows = await bot.database.fetch("SELECT spec FROM jobs ORDER BY rowid")
+            assert json.loads(rows[1][0])["overrides"] == {"tempo": 90.0, "energy": 0.25}
+            sent = await home.ann.submit_modal(second, {"tempo": "900"})
+            assert "40 bis 220" in (await sent.wait_message()).text
 
 
 async def test_the_servers_language_wins_over_the_members(home: House) -> None:
