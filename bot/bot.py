@@ -42,6 +42,7 @@ COGS = (
     "cogs.compare",
     "cogs.gallery",
     "cogs.privacy",
+    "cogs.session_end",
     "cogs.settings",
     "cogs.stats",
     "cogs.status",
