@@ -16,9 +16,10 @@ from time import perf_counter
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
+from albumgen_core.engines.neural.inspection import DamagedFileError
+from albumgen_core.engines.neural.mapped import MappedFile
 from albumgen_core.engines.neural.weights import (
     PICKLED,
     SAFETENSORS,
@@ -41,6 +42,7 @@ class TensorFolder:
         self.spec = spec
         self.folder = folder
         self._readers: dict[str, tuple[Path, Callable[[], Tensor]]] = {}
+        self._files: list[MappedFile] = []
         if (folder / SAFETENSORS).is_file():
             self._open(folder / SAFETENSORS)
         elif (folder / SAFETENSORS_INDEX).is_file():
@@ -62,17 +64,23 @@ class TensorFolder:
         path, read = self._readers[name]
         try:
             return read()
-        except (SafetensorError, OSError, RuntimeError) as error:
+        except (OSError, RuntimeError) as error:
             raise damaged(self.spec, path, error) from error
+
+    def release(self, tensor: Tensor) -> None:
+        """A copy of `tensor` has been made: give its mapped pages back."""
+        for file in self._files:
+            file.release(tensor)
 
     def _open(self, path: Path) -> None:
         try:
-            handle: Any = safe_open(path, framework="pt")
-            for name in handle.keys():  # noqa: SIM118 (not a dict)
-                self._readers[name] = (path, partial(handle.get_tensor, name))
+            file = MappedFile(path)
+            self._files.append(file)
+            for name in file:
+                self._readers[name] = (path, partial(file.get, name))
         except FileNotFoundError:
             raise unusable(self.spec, path, "is missing") from None
-        except (SafetensorError, OSError) as error:
+        except (DamagedFileError, OSError) as error:
             raise damaged(self.spec, path, error) from error
 
     def _open_pickled(self, path: Path) -> None:
@@ -110,6 +118,8 @@ def fill(
                 f"holds {name} with the shape {tuple(tensor.shape)} instead of {places[name]}",
             )
         state[name] = tensor.to(device=device, dtype=dtype)
+        if state[name] is not tensor:
+            source.release(tensor)
     lacking = sorted(places.keys() - state.keys() - _tied(model))
     if lacking:
         raise unusable(source.spec, source.folder, f"lacks {len(lacking)} tensors ({lacking[0]}, …)")

@@ -7,15 +7,16 @@ Tensors are memory-mapped and come one at a time, under transformers' names, so 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from safetensors import SafetensorError, safe_open
 from torch import Tensor
 from transformers import MusicgenConfig
 
+from albumgen_core.engines.neural.inspection import DamagedFileError
+from albumgen_core.engines.neural.mapped import MappedFile
 from albumgen_core.engines.neural.musicgen.errors import damaged, missing
 from albumgen_core.errors import EngineUnavailableError
 
@@ -44,11 +45,13 @@ class Checkpoint:
         readers: dict[str, TensorReader],
         *,
         tokenizer_folder: Path | None = None,
+        files: Sequence[MappedFile] = (),
     ) -> None:
         self.folder = folder
         self.config = config
         self.tokenizer_folder = tokenizer_folder or folder
         self._readers = readers
+        self._files = files
 
     def __contains__(self, name: str) -> bool:
         return name in self._readers
@@ -60,8 +63,13 @@ class Checkpoint:
             raise missing(self.folder, f"lacks the tensor {name}")
         try:
             return reader()
-        except (SafetensorError, OSError, RuntimeError) as error:
+        except (OSError, RuntimeError) as error:
             raise damaged(self.folder, error) from error
+
+    def release(self) -> None:
+        """Give the files' pages back; for when what was read has been packed. Tensors stay valid."""
+        for file in self._files:
+            file.release()
 
     def section(self, prefix: str) -> Iterator[tuple[str, Tensor]]:
         """Tensors whose name begins with `prefix`, without it."""
@@ -84,7 +92,8 @@ def open_checkpoint(folder: Path) -> Checkpoint:
 
         return open_audiocraft(folder)
     config = _read_config(folder / CONFIG)
-    return Checkpoint(folder, config, _safetensors(_weight_files(folder)))
+    files = _open_files(_weight_files(folder))
+    return Checkpoint(folder, config, _readers(files), files=files)
 
 
 def _read_config(path: Path) -> Any:
@@ -128,22 +137,23 @@ def _weight_files(folder: Path) -> list[Path]:
     return [folder / Path(name).name for name in sorted(set(index.values()))]
 
 
-def _safetensors(files: list[Path]) -> dict[str, TensorReader]:
-    readers: dict[str, TensorReader] = {}
-    for file in files:
+def _open_files(paths: list[Path]) -> list[MappedFile]:
+    files = []
+    for path in paths:
         try:
-            handle: Any = safe_open(file, framework="pt")
-            names = list(handle.keys())
+            files.append(MappedFile(path))
         except FileNotFoundError:
-            raise missing(file) from None
-        except (SafetensorError, OSError) as error:
-            raise damaged(file, error) from error
-        for name in names:
-            readers[name] = partial(handle.get_tensor, name)
-    return readers
+            raise missing(path) from None
+        except (DamagedFileError, OSError) as error:
+            raise damaged(path, error) from error
+    return files
+
+
+def _readers(files: list[MappedFile]) -> dict[str, TensorReader]:
+    return {name: partial(file.get, name) for file in files for name in file}
 
 
 def open_text_encoder(folder: Path) -> dict[str, TensorReader]:
     """Tensors of a separate T5 folder, under the names they have inside a MusicGen checkpoint."""
-    readers = _safetensors(_weight_files(folder))
+    readers = _readers(_open_files(_weight_files(folder)))
     return {f"text_encoder.{name}": reader for name, reader in readers.items()}

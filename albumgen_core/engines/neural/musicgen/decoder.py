@@ -82,6 +82,7 @@ class OwnDecoder:
         # Errors of the heads go straight into the logits, and they are 2 % of the weights.
         self.lm_heads = pack(heads, "float16" if number == "int8" else number, device)
         self.nbytes = sum(layer.nbytes for layer in self.layers) + self.lm_heads.nbytes
+        checkpoint.release()
         del self._checkpoint, tables, heads
         memory.release()
 
@@ -140,7 +141,8 @@ class OwnDecoder:
 
     def _norm(self, name: str) -> tuple[Tensor, Tensor]:
         gain, bias = (
-            self._get(f"{name}.{part}").to(self._device, self.compute) for part in ("weight", "bias")
+            self._get(f"{name}.{part}").to(self._device, self.compute, copy=True)
+            for part in ("weight", "bias")
         )
         return gain, bias
 
@@ -152,7 +154,8 @@ class OwnDecoder:
         def norm(name: str) -> tuple[Tensor, Tensor]:
             return self._norm(f"layers.{index}.{name}_layer_norm")
 
-        memory.release()  # what packing the layer before left behind
+        self._checkpoint.release()  # what packing the layer before has read,
+        memory.release()  # and what it left behind
         return Layer(
             self_norm=norm("self_attn"),
             qkv=linear("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"),
