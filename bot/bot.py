@@ -41,6 +41,7 @@ COGS = (
     "cogs.regenerate",
     "cogs.compare",
     "cogs.gallery",
+    "cogs.help",
     "cogs.privacy",
     "cogs.session_end",
     "cogs.settings",
