@@ -98,7 +98,7 @@ def write_report(evaluation: AttributeEvaluation, folder: Path, command: str = "
     body = [
         heading("Beside answers that look at no cover"),
         picture(against, "Error of each attribute less that of the median, with 95 % intervals"),
-        table(*_error_table(evaluation, scores)),
+        *(table(heads, rows) for heads, rows in _error_tables(evaluation, scores)),
         note(
             "Mean absolute error, every attribute from 0 to 1. Neighbours and baselines come from albums by "
             "other artists. Intervals: 95 %, resampling whole artists. The true genre is knowledge that no "
@@ -134,21 +134,23 @@ def write_report(evaluation: AttributeEvaluation, folder: Path, command: str = "
     return sentences
 
 
-def _error_table(
+def _error_tables(
     evaluation: AttributeEvaluation, scores: Mapping[str, Scores]
-) -> tuple[list[str], list[list[str]]]:
-    rows = []
-    for name, found in scores.items():
-        gain = found.less_median["overall"]
-        figures = [found.overall.mean, *(found.error[attribute].mean for attribute in AUDIO_FEATURES)]
-        rows.append([name, _signed(gain), *(f"{value:.3f}" for value in figures)])
-    for name in BASELINES:
-        overall, by_name = baseline_errors(evaluation, name)
-        gain = baseline_less_median(evaluation, name)["overall"]
-        figures = [overall.mean, *(by_name[attribute].mean for attribute in AUDIO_FEATURES)]
-        shown = "" if name == MEDIAN else _signed(gain)
-        rows.append([name, shown, *(f"{value:.3f}" for value in figures)])
-    return ["", "less the median", "mean of 8", *AUDIO_FEATURES], rows
+) -> tuple[tuple[list[str], list[list[str]]], tuple[list[str], list[list[str]]]]:
+    """Heads and rows: the mean of the eight beside the median's, and attribute by attribute."""
+    overall, by_attribute = [], []
+    for name in (*scores, *BASELINES):
+        if name in scores:
+            found = scores[name]
+            error, gain, each = found.overall, found.less_median["overall"], found.error
+        else:
+            error, each = baseline_errors(evaluation, name)
+            gain = baseline_less_median(evaluation, name)["overall"]
+        less = ["", ""] if name == MEDIAN else [f"{gain.mean:+.4f}", f"{gain.low:+.4f} to {gain.high:+.4f}"]
+        overall.append([name, f"{error.mean:.4f}", f"{error.low:.4f} to {error.high:.4f}", *less])
+        by_attribute.append([name, *(f"{each[attribute].mean:.3f}" for attribute in AUDIO_FEATURES)])
+    heads = ["", "mean of 8", "95 % interval", "less the median", "95 % interval"]
+    return (heads, overall), (["", *AUDIO_FEATURES], by_attribute)
 
 
 def _share_table(scores: Mapping[str, Scores]) -> tuple[list[str], list[list[str]]]:

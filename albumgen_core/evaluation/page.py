@@ -8,14 +8,15 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-_STYLE = """body{font:16px/1.55 system-ui,sans-serif;color:#222;max-width:62rem;margin:2.5rem auto;
+_STYLE = """body{font:16px/1.55 system-ui,sans-serif;color:#222;max-width:66rem;margin:2.5rem auto;
 padding:0 1.2rem}
 h1{font-size:1.7rem;margin-bottom:.2rem} h2{font-size:1.15rem;margin-top:2.2rem}
 .how{color:#666;font-size:.92rem}
 .verdict{border-left:4px solid #0072B2;padding:.1rem 1.1rem;background:#f4f8fb}
-img{width:100%;height:auto} .narrow{max-width:44rem} .wide{overflow-x:auto}
+img{width:100%;height:auto} .narrow{max-width:44rem} .wide{overflow-x:auto;margin:1rem 0}
 table{border-collapse:collapse;font-size:.92rem} th,td{padding:.28rem .8rem .28rem 0;text-align:right}
-th:first-child,td:first-child{text-align:left} thead th{border-bottom:1px solid #bbb;font-weight:600}
+td{white-space:nowrap} th:first-child,td:first-child{text-align:left}
+thead th{border-bottom:1px solid #bbb;font-weight:600}
 tbody tr+tr td{border-top:1px solid #eee}"""
 
 
