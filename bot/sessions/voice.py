@@ -9,11 +9,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import struct
 from collections.abc import Callable
 from enum import StrEnum
 from typing import Any
 
 import discord
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from discord.gateway import DiscordVoiceWebSocket
 from discord.voice_state import VoiceConnectionState
 
@@ -27,7 +29,14 @@ _LIBRARY_HANDLES = (1000, 4014)  # our own leaving; a move or a removal, which i
 _LEAVE_SECONDS = 2.0
 _POLL = 0.02
 
-if not hasattr(VoiceConnectionState, "_connect_websocket"):  # the one private name that is relied on
+AES_GCM = "aead_aes256_gcm_rtpsize"
+"""What Discord recommends where it is offered; discord.py knows the other mode only."""
+
+_COUNTERS = 2**32
+
+# The private names that are relied on.
+_PRIVATE = ((VoiceConnectionState, "_connect_websocket"), (discord.VoiceClient, "_get_voice_packet"))
+if not all(hasattr(owner, name) for owner, name in _PRIVATE):
     raise ImportError("This discord.py connects to voice in another way; AlbumGen was tried with 2.7.1.")
 
 
@@ -53,7 +62,11 @@ class _Connection(VoiceConnectionState):
     async def _connect_websocket(self, resume: bool) -> DiscordVoiceWebSocket:
         socket = await super()._connect_websocket(resume)
         self.close_code = None
-        poll = socket.poll_event
+        poll, begin = socket.poll_event, socket.initial_connection
+
+        async def initial_connection(data: dict[str, Any]) -> None:
+            # The library takes the first mode that it knows, in the server's order.
+            await begin(data | {"modes": sorted(data["modes"], key=lambda mode: mode != AES_GCM)})
 
         async def poll_event() -> None:
             try:
@@ -67,15 +80,19 @@ class _Connection(VoiceConnectionState):
                 raise asyncio.CancelledError from error  # ends the library's poller without a word
 
         setattr(socket, "poll_event", poll_event)  # noqa: B010  (mypy forbids the plain assignment)
+        setattr(socket, "initial_connection", initial_connection)  # noqa: B010
         return socket
 
 
 class _Client(discord.VoiceClient):
-    """Tells its link when it was lost, and why."""
+    """Tells its link when it was lost, and why; and knows a second way to encrypt."""
 
+    supported_modes = (AES_GCM, *discord.VoiceClient.supported_modes)  # type: ignore[assignment]
     removed = False
     on_lost: Callable[[], None] | None = None
     state: _Connection
+    _sealer: tuple[bytes, AESGCM] | None = None
+    _counter = 0
 
     def create_connection_state(self) -> VoiceConnectionState:
         self.state = _Connection(self)
@@ -86,6 +103,20 @@ class _Client(discord.VoiceClient):
         if data["channel_id"] is None and self.state.close_code is None:
             self.removed = True
         await super().on_voice_state_update(data)
+
+    def _encrypt_aead_aes256_gcm_rtpsize(self, header: bytes, data: bytes) -> bytes:
+        """AES-256 in GCM, the RTP header authenticated; the nonce's counter goes behind (32 bits, then 0).
+
+        Called by the library, by the mode's name, from the voice thread.
+        """
+        key = bytes(self.secret_key)
+        if self._sealer is None or self._sealer[0] != key:
+            self._sealer, self._counter = (key, AESGCM(key)), 0  # a nonce is used once with a key
+        counter = struct.pack(">I", self._counter)
+        self._counter = (self._counter + 1) % _COUNTERS
+        return (
+            bytes(header) + self._sealer[1].encrypt(counter + bytes(8), bytes(data), bytes(header)) + counter
+        )
 
     def cleanup(self) -> None:
         super().cleanup()

@@ -21,7 +21,7 @@ from tests.bot.sessions.ogg import decoded
 from tests.discord.conftest import House
 from tests.discord.state import Channel
 from tests.discord.voice.connection import VoiceConnection
-from tests.discord.voice.udp import SILENCE, XCHACHA
+from tests.discord.voice.udp import AES_GCM, SILENCE, XCHACHA
 
 RATE = 48_000
 
@@ -87,13 +87,19 @@ def nothing_lost(connection: VoiceConnection) -> bool:
 
 
 @pytest.mark.parametrize(
-    ("modes", "dave"), [(None, False), ([XCHACHA], False), (None, True)], ids=["default", "xchacha", "dave"]
+    ("modes", "dave", "chosen"),
+    [
+        ([XCHACHA, AES_GCM], False, AES_GCM),
+        ([XCHACHA], False, XCHACHA),
+        ([AES_GCM], False, AES_GCM),
+        ([AES_GCM, XCHACHA], True, AES_GCM),
+    ],
+    ids=["either", "xchacha", "aes", "dave"],
 )
 async def test_a_clip_is_heard_as_it_was_composed(
-    house: House, tmp_path: Path, modes: list[str] | None, dave: bool
+    house: House, tmp_path: Path, modes: list[str], dave: bool, chosen: str
 ) -> None:
-    if modes:
-        house.loopback.voice.modes = modes
+    house.loopback.voice.modes = modes
     house.loopback.voice.dave = dave
     track = read_track(clip(tmp_path, 2.0))
     ends = Ends()
@@ -107,7 +113,7 @@ async def test_a_clip_is_heard_as_it_was_composed(
     assert connection.frames[-5:] == [SILENCE] * 5
     assert nothing_lost(connection)
     assert connection.garbage == []
-    assert connection.mode == XCHACHA, "the only mode the client knows, whatever else is offered"
+    assert connection.mode == chosen
     if dave:
         assert connection.ears, "somebody listened end to end"
     assert alike(decoded(frames), master(music(2.0), LOUDNESS_LUFS).audio.samples) > 0.99
