@@ -141,8 +141,9 @@ async def _list(bot: AlbumGenBot, best: Sequence[Starred], page: int, total: int
     for place, result in enumerate(best, page * PAGE):
         known = result.message
         results = await shown_by(bot, known)
-        names = [each.title(locale) for each in results] or [text(locale, "gallery.gone.title")]
-        name = " / ".join(dict.fromkeys(names))
+        # Sorted, for the order would tell which half of a comparison is which.
+        names = sorted({each.title(locale) for each in results}) or [text(locale, "gallery.gone.title")]
+        name = " / ".join(names)
         lines.append(
             text(
                 locale,
@@ -182,7 +183,7 @@ async def _show_result(
     await cog.watch.check([known])
     results = await shown_by(bot, known)
     line = await line_of(bot, job_id or known.job_id)
-    embeds, files = parts(results, locale, lineage=line.sentence(locale))
+    embeds, files = await parts(bot, known.kind, results, locale, lineage=line.sentence(locale))
     content = text(
         locale,
         "gallery.result",

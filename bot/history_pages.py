@@ -11,7 +11,7 @@ from albumgen_core.inference.errors import UnknownJobError
 from albumgen_core.inference.records import JobRecord
 from bot.another import another, finished
 from bot.buttons import JobButton
-from bot.controls import CancelButton
+from bot.controls import CancelButton, jobs_of
 from bot.embeds import DONE, WAITING, failure_sentence, plain
 from bot.errors import Refusal
 from bot.i18n import text
@@ -82,12 +82,14 @@ async def pick(bot: AlbumGenBot, interaction: discord.Interaction[Any], to: str)
     locale = await bot.locale_of(interaction)
     result = await kept(record)
     known = await bot.messages.showing(record.job_id, record.spec.bundle_id)
-    embeds, files = parts([result], locale)
+    kind = str(record.spec.origin.get("kind", "take"))
+    mates = [record] if kind == "take" else await jobs_of(bot, record.job_id)
+    embeds, files = await parts(bot, kind, [await kept(mate) for mate in mates], locale)
     if not files:
         embeds = [discord.Embed(description=_state(result, locale), colour=WAITING)]
     view = discord.ui.View(timeout=None)
     view.add_item(Turn(PAGES, back, emoji="📋", label=text(locale, "gallery.back"), row=0))
-    if files:
+    if files and kind == "take":
         view.add_item(HistoryAgain(record.job_id, locale, row=0))
     if not record.is_terminal:
         view.add_item(CancelButton(record.spec.bundle_id or record.job_id, locale, row=0))

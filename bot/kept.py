@@ -73,10 +73,28 @@ async def shown_by(bot: AlbumGenBot, known: KnownMessage) -> list[Kept]:
     return list(await asyncio.gather(*(kept(record) for record in records)))
 
 
-def parts(
-    results: Sequence[Kept], locale: str, *, lineage: str | None = None
+async def parts(
+    bot: AlbumGenBot, kind: str, results: Sequence[Kept], locale: str, *, lineage: str | None = None
 ) -> tuple[list[discord.Embed], list[ReplyFile]]:
-    """Embeds and files for the results that are left: each with its card and its MP3."""
+    """Embeds and files of a message's results, as far as they are left; ([], []) where nothing is.
+
+    What is not a single take is written by those who wrote it the first time: they know what it must not
+    tell (which half of a blind comparison is which).
+    """
+    if not any(result.document is not None for result in results):
+        return [], []
+    if kind != "take":
+        if any(result.document is None for result in results):
+            return [], []
+        reply = await bot.delivery.renderers[kind].render(bot, [each.record for each in results], locale)
+        return list(reply.embeds), list(reply.files)
+    return _takes(results, locale, lineage)
+
+
+def _takes(
+    results: Sequence[Kept], locale: str, lineage: str | None
+) -> tuple[list[discord.Embed], list[ReplyFile]]:
+    """Each with its card and its MP3."""
     embeds: list[discord.Embed] = []
     files: list[ReplyFile] = []
     for result in results:

@@ -254,3 +254,21 @@ async def test_history_is_ones_own_and_of_this_place_or_of_all(home: House) -> N
     assert "noch nichts" in shown.text
     everything = await changed(home, shown, home.ann.click(shown, "Von überall"))
     assert "1 insgesamt" in everything.text
+
+
+async def test_a_comparison_stays_blind_in_gallery_and_history(home: House) -> None:
+    used = await home.ann.slash(home.channel, "compare", image=("c.png", picture()))
+    message = (await used.wait_acknowledged()).message
+    await message.wait_until(lambda m: len(m.attachments) >= 2, 20)
+    await home.settled()
+    await starred(home, message, home.owner)
+    shown = await gallery(home)
+    menus = [(shown, "Einen abspielen", "1. Jazz in C# Moll")]
+    used = await home.ann.slash(home.channel, "history")
+    menus.append((await used.wait_message(), "Einen anhören", "🎵 Jazz in C# Moll"))
+    for menu, placeholder, option in menus:
+        heard = await changed(home, menu, home.ann.select(menu, placeholder, option))
+        names = [each.filename for each in heard.attachments if each.filename.endswith(".mp3")]
+        assert names == ["take-a.mp3", "take-b.mp3"]
+        assert "mit RAG" not in heard.text
+        assert "Night" not in heard.text, "the kindred albums would tell"
