@@ -87,7 +87,8 @@ class _Connection(VoiceConnectionState):
 class _Client(discord.VoiceClient):
     """Tells its link when it was lost, and why; and knows a second way to encrypt."""
 
-    supported_modes = (AES_GCM, *discord.VoiceClient.supported_modes)  # type: ignore[assignment]
+    # The annotation lists what the library knows itself.
+    supported_modes: tuple[Any, ...] = (AES_GCM, *discord.VoiceClient.supported_modes)
     removed = False
     on_lost: Callable[[], None] | None = None
     state: _Connection
