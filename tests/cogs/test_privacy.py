@@ -97,12 +97,20 @@ async def test_forgetting_everywhere_leaves_no_trace(home: House, tmp_path: Path
     await home.ann.react(theirs, "⭐")
     await home.owner.react(ours[0], "⭐")
     await starred(home, 2)
+    used = await home.owner.slash(home.channel, "compare", image=("c.png", picture()))
+    compared = (await used.wait_acknowledged()).message
+    await compared.wait_until(lambda m: len(m.attachments) >= 2, 20)
+    await home.settled()
+    for person, choice in ((home.ann, "Take A"), (home.owner, "Take B")):
+        await (await person.click(compared, choice)).wait_acknowledged()
+    await compared.wait_until(lambda m: "2 listeners" in m.text)
     folders = [Path(str(job.result_dir)) for job in await home.jobs()]
     assert traces(tmp_path / "data", home.ann.id)
     await forget(home, "Überall")
     assert traces(tmp_path, home.ann.id) == []
-    assert [folder.exists() for folder in folders] == [False] * 4 + [True]
+    assert [folder.exists() for folder in folders] == [False] * 4 + [True] * 3
     assert await rows(home, "bot_stars") == 0
+    assert await rows(home, "bot_ballots") == 1
     for message in (*ours, direct):
         await message.wait_deleted()
     assert not theirs.deleted
