@@ -21,7 +21,7 @@ from albumgen_core.dataset.http import Manners
 from albumgen_core.dataset.musicoset import read_musicoset
 from albumgen_core.dataset.prepared import prepare as prepare_folder
 from albumgen_core.dataset.sources import COVERS, SourceKind, read_source
-from albumgen_core.dataset.split import SPLIT_FILE, Part, part_sizes, split_albums, write_split
+from albumgen_core.dataset.split import Part, part_sizes, split_albums, split_file, write_split
 from albumgen_core.dataset.statistics import DatasetStatistics, describe_dataset
 from albumgen_core.dataset.zenodo import API, fetch_tables
 
@@ -114,7 +114,7 @@ def prepare(
                 on_progress=counting(progress, "resizing covers"),
             )
         parts = split_albums(prepared.records, seed)
-        write_split(folder / SPLIT_FILE, parts)
+        write_split(split_file(folder), parts)
         out.print(
             f"[bold]{len(prepared):,}[/] albums in {folder}: {_sizes(part_sizes(parts))}.", soft_wrap=True
         )
@@ -138,7 +138,7 @@ def split(
     with errors_as_sentences():
         data = read_source(source, kind, covers=covers)
         parts = split_albums(data.records, seed)
-        target = file or (source if source.is_dir() else source.parent) / SPLIT_FILE
+        target = file or split_file(source)
         write_split(target, parts)
         out.print(f"{target}: {_sizes(part_sizes(parts))}, seed {seed}.", soft_wrap=True)
 

@@ -22,7 +22,7 @@ from albumgen_core.cli.console import (
     settings_for,
 )
 from albumgen_core.cli.weights import source_of
-from albumgen_core.errors import AlbumGenError
+from albumgen_core.errors import AlbumGenError, EngineUnavailableError
 from albumgen_core.settings import Settings
 
 Verdict = Literal["ok", "note", "problem"]
@@ -127,20 +127,24 @@ def _engine(settings: Settings) -> Iterator[Check]:
         for role, spec in SPECS.items():
             for finding in check(spec, *source_of(settings.engine, role)):
                 size = f" ({finding.size / 2**20:,.0f} MiB)" if finding.size is not None else ""
+                # A missing model names itself; a file does not.
+                subject = "" if finding.subject in finding.message else f"{finding.subject}: "
                 yield Check(
-                    "ok" if finding.ok else "problem",
-                    spec.title,
-                    f"{finding.subject}: {finding.message}{size}",
+                    "ok" if finding.ok else "problem", spec.title, f"{subject}{finding.message}{size}"
                 )
             yield Check("note", spec.title, f"licence of {spec.default}: {spec.licence}")
 
 
 def _index(settings: Settings) -> Iterator[Check]:
-    from albumgen_core.engines.load import load_engine
+    from albumgen_core.engines.load import load_embedder
     from albumgen_core.retrieval import AlbumIndex
 
     try:
-        name = load_engine(settings.engine).engine.embedder.name
+        name = load_embedder(settings.engine)[0].name
+    except EngineUnavailableError:
+        yield Check("note", "album index", "cannot be looked into before the engine has its weights")
+        return
+    try:
         with AlbumIndex.open(settings.index_dir, embedder_name=name) as index:
             yield Check(
                 "ok", "album index", f"{len(index):,} albums at {settings.index_dir}, embedded by {name}"

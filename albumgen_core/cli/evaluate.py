@@ -14,18 +14,16 @@ from rich.progress import MofNCompleteColumn
 from albumgen_core.cli.console import (
     ConfigOption,
     EngineOption,
-    err,
     errors_as_sentences,
     out,
     progress_bar,
     settings_for,
 )
 from albumgen_core.cli.dataset import CoversOption, KindOption, LimitOption
-from albumgen_core.cli.index import counting, print_problems
+from albumgen_core.cli.index import counting, embedder_of, print_problems
 from albumgen_core.dataset.records import DatasetError
 from albumgen_core.dataset.sources import SourceKind, read_source
 from albumgen_core.engines.base import Embedder
-from albumgen_core.engines.load import load_engine
 from albumgen_core.evaluation.retrieval import evaluate_retrieval
 from albumgen_core.evaluation.retrieval_report import verdict, write_report
 from albumgen_core.retrieval.embedding import embed_records
@@ -76,10 +74,7 @@ def retrieval(
     with errors_as_sentences():
         settings = settings_for(config, engine=engine)
         data = read_source(source, kind, covers=covers).with_covers().limited(limit, seed)
-        loaded = load_engine(settings.engine)
-        if loaded.notice:
-            err.print(f"[yellow]{loaded.notice}[/]", soft_wrap=True)
-        embedder = loaded.engine.embedder
+        embedder = embedder_of(settings)
         with progress_bar(MofNCompleteColumn()) as progress:
             embedded = embed_records(
                 data.records, embedder, on_progress=counting(progress, "embedding covers")

@@ -7,7 +7,7 @@ import shlex
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 from rich.progress import MofNCompleteColumn
@@ -21,15 +21,12 @@ from albumgen_core.cli.console import (
     settings_for,
 )
 from albumgen_core.cli.dataset import CoversOption, KindOption, LimitOption
-from albumgen_core.cli.index import counting, print_problems
+from albumgen_core.cli.index import counting, embedder_of, print_problems
 from albumgen_core.dataset.records import DatasetError
 from albumgen_core.dataset.sources import SourceKind, read_source
 from albumgen_core.engines.base import Describer
 from albumgen_core.retrieval.embedding import embed_records
 from albumgen_core.settings import Settings
-
-if TYPE_CHECKING:
-    from albumgen_core.engines.base import Embedder
 
 LEAST = 10
 """Fewer albums than this say nothing."""
@@ -87,7 +84,7 @@ def attributes(
         k = k or settings.index.k
         data = read_source(source, kind, covers=covers).with_covers()
         parts = part_of(data, source, seed)
-        embedder = _embedder(settings)
+        embedder = embedder_of(settings)
         conditions = []
         with progress_bar(MofNCompleteColumn()) as progress:
             embedded = embed_records(
@@ -144,13 +141,3 @@ def readers(settings: Settings, adapter: str | None) -> Sequence[tuple[str, Call
     if chosen:
         found.append(("fine-tuned", lambda: load_describer(settings.engine, chosen)))
     return found
-
-
-def _embedder(settings: Settings) -> Embedder:
-    if settings.engine.family == "sketch":
-        from albumgen_core.engines.sketch.embedding import PaletteEmbedder
-
-        return PaletteEmbedder()
-    from albumgen_core.engines.neural.load import load_embedder
-
-    return load_embedder(settings.engine)

@@ -110,6 +110,9 @@ def describe(
     covers: Covers,
     rag: Rag = True,
     engine: EngineOption = None,
+    seed: Annotated[
+        int, typer.Option(min=0, max=2**31 - 1, help="The seed that `generate` would be given.")
+    ] = 0,
     prompt_style: Style = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
     config: ConfigOption = None,
@@ -120,7 +123,7 @@ def describe(
         pipeline = open_pipeline(settings)
         documents: list[dict[str, Any]] = []
         for path in covers:
-            request = _request(settings, path, rag=rag, seconds=None, seed=0, style=prompt_style)
+            request = _request(settings, path, rag=rag, seconds=None, seed=seed, style=prompt_style)
             attributes, neighbours, prompt, notices = pipeline.read(request)
             if as_json:
                 documents.append(
@@ -133,7 +136,8 @@ def describe(
                     }
                 )
             else:
-                out.print(_attributes_table(path.name, {"read": attributes}))
+                _print_name(path)
+                out.print(_attributes_table({"read": attributes}))
                 _print_context(neighbours, prompt, notices)
         if as_json:
             out.print_json(json.dumps(documents, ensure_ascii=False))
@@ -167,9 +171,8 @@ def compare(
         left = pipeline.card_content(with_rag, requests[0])
         right = pipeline.card_content(without, requests[1])
         card.write_bytes(render_comparison(left, right))
-        out.print(
-            _attributes_table(cover.name, {"with RAG": with_rag.attributes, "without": without.attributes})
-        )
+        _print_name(cover)
+        out.print(_attributes_table({"with RAG": with_rag.attributes, "without": without.attributes}))
         _print_context(with_rag.neighbours, None, with_rag.notices)
         out.print(f"[dim]with RAG:[/]    {with_rag.prompt}", soft_wrap=True, highlight=False)
         out.print(f"[dim]without RAG:[/] {without.prompt}", soft_wrap=True, highlight=False)
@@ -233,8 +236,12 @@ def _request(
     )
 
 
-def _attributes_table(title: str, columns: dict[str, MusicalAttributes]) -> Table:
-    table = Table(title=title, title_justify="left", title_style="bold")
+def _print_name(path: Path) -> None:
+    out.print(path.name, style="bold", soft_wrap=True, highlight=False, markup=False)
+
+
+def _attributes_table(columns: dict[str, MusicalAttributes]) -> Table:
+    table = Table()
     table.add_column("")
     for name in columns:
         table.add_column(name, justify="right")

@@ -26,7 +26,7 @@ from albumgen_core.cli.read import read_cover_file
 from albumgen_core.dataset.records import Problem
 from albumgen_core.dataset.sources import read_source
 from albumgen_core.engines.base import Embedder, Neighbour
-from albumgen_core.engines.load import load_engine
+from albumgen_core.engines.load import load_embedder
 from albumgen_core.retrieval import AlbumIndex, BuildReport, IndexStats, build_index
 from albumgen_core.settings import Settings
 
@@ -93,7 +93,7 @@ def build(
     with errors_as_sentences():
         settings = settings_for(config, engine=engine)
         data = read_source(source, table=table, covers=covers).with_covers().limited(limit)
-        embedder = _embedder(settings)
+        embedder = embedder_of(settings)
         with progress_bar(MofNCompleteColumn(), TimeRemainingColumn()) as progress:
             report = build_index(
                 data,
@@ -121,7 +121,7 @@ def query(
     with errors_as_sentences():
         settings = settings_for(config, engine=engine)
         pictures = [read_cover_file(path) for path in covers]
-        embedder = _embedder(settings)
+        embedder = embedder_of(settings)
         directory = index if index is not None else settings.index_dir
         with AlbumIndex.open(directory, embedder_name=embedder.name) as albums:
             vectors = embedder.embed(pictures)
@@ -144,7 +144,7 @@ def stats(
     with errors_as_sentences():
         settings = settings_for(config, engine=engine)
         directory = index if index is not None else settings.index_dir
-        with AlbumIndex.open(directory, embedder_name=_embedder(settings).name) as albums:
+        with AlbumIndex.open(directory, embedder_name=embedder_of(settings).name) as albums:
             figures = albums.stats()
         if as_json:
             plain = {
@@ -155,11 +155,12 @@ def stats(
             out.print(_stats_table(figures))
 
 
-def _embedder(settings: Settings) -> Embedder:
-    loaded = load_engine(settings.engine)
-    if loaded.notice:
-        err.print(f"[yellow]{loaded.notice}[/]", soft_wrap=True)
-    return loaded.engine.embedder
+def embedder_of(settings: Settings) -> Embedder:
+    """The configured embedder; where another stands in, stderr says so."""
+    embedder, notice = load_embedder(settings.engine)
+    if notice:
+        err.print(notice, style="yellow", soft_wrap=True, markup=False)
+    return embedder
 
 
 def _print_report(report: BuildReport, embedder: str) -> None:

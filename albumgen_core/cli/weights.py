@@ -9,7 +9,7 @@ from rich.progress import DownloadColumn, TaskID, TransferSpeedColumn
 from rich.table import Table
 
 from albumgen_core.cli.console import ConfigOption, err, errors_as_sentences, out, progress_bar, settings_for
-from albumgen_core.engines.neural.specs import SPECS, ModelSpec, Role
+from albumgen_core.engines.neural.specs import SPECS, Role
 from albumgen_core.engines.neural.weights import PullProgress, locate, pull
 from albumgen_core.errors import EngineUnavailableError
 from albumgen_core.settings import EngineSettings
@@ -57,23 +57,24 @@ def list_weights(config: ConfigOption = None) -> None:
     with errors_as_sentences():
         engine = settings_for(config).engine
         table = Table("model", "source", "revision", "folder", "licence")
-        for role in SPECS:
+        problems = []
+        for role, spec in SPECS.items():
             model, revision = source_of(engine, role)
-            table.add_row(role, model, revision, _where(SPECS[role], model, revision), SPECS[role].licence)
+            try:
+                folder = str(locate(spec, model, revision))
+            except EngineUnavailableError as error:
+                folder = "[red]missing[/]"
+                problems.append(str(error))
+            table.add_row(role, model, revision, folder, spec.licence)
         out.print(table)
+        for problem in problems:
+            out.print(problem, soft_wrap=True, highlight=False, markup=False)
 
 
 def source_of(engine: EngineSettings, role: Role) -> tuple[str, str]:
     """(model, revision) as configured for a role."""
     source = getattr(engine, role)
     return source.model, source.revision
-
-
-def _where(spec: ModelSpec, model: str, revision: str) -> str:
-    try:
-        return str(locate(spec, model, revision))
-    except EngineUnavailableError as error:
-        return f"[red]{error}[/]"
 
 
 def _roles(which: list[str] | None) -> list[Role]:

@@ -91,6 +91,11 @@ def write_split(path: Path, parts: Mapping[str, Part]) -> None:
     partial.replace(path)
 
 
+def split_file(source: Path) -> Path:
+    """Where the split of a source lies: in its folder, or beside its table."""
+    return (source if source.is_dir() else source.parent) / SPLIT_FILE
+
+
 def read_split(path: Path) -> dict[str, Part]:
     """Inverse of `write_split`. Raises DatasetError."""
     try:

@@ -63,7 +63,14 @@ async def fetch_tables(
     wanted = {name: tables for name, tables in ARCHIVES.items() if _lacking(folder, tables)}
     if wanted:
         async with session(manners) as client:
-            files = await persistently(lambda: _list_files(client, f"{api}/records/{record}"), manners)
+            try:
+                files = await persistently(lambda: _list_files(client, f"{api}/records/{record}"), manners)
+            except FetchError as error:
+                raise FetchError(
+                    f"MusicOSet's tables could not be fetched ({error}); run the same command again once "
+                    f"the connection is there, or put the archives' tables from zenodo.org/records/{record} "
+                    f"into {folder} yourself."
+                ) from error
             for name, tables in wanted.items():
                 if name not in files:
                     raise FetchError(f"Zenodo's record {record} holds no {name} any more.")

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from albumgen_core.dataset.records import AlbumRecord, Dataset, DatasetError, Problem
-from albumgen_core.dataset.split import SPLIT_FILE, Part, read_split, split_albums
+from albumgen_core.dataset.split import Part, read_split, split_albums, split_file
 from albumgen_core.engines.base import Embedder
 from albumgen_core.retrieval.embedding import embed_records
 from albumgen_core.retrieval.shelf import Shelf
@@ -33,7 +33,7 @@ class TrainingData:
 
 def part_of(dataset: Dataset, source: Path, seed: int) -> dict[str, Part]:
     """The split that lies beside the data set, or one drawn with `seed` where there is none."""
-    file = source / SPLIT_FILE
+    file = split_file(source)
     return read_split(file) if file.is_file() else split_albums(dataset.records, seed)
 
 

@@ -10,6 +10,7 @@ from albumgen_core.cli.index import app
 from albumgen_core.retrieval import AlbumIndex
 from tests.albumgen_core.dataset.musicoset_tables import write_musicoset
 from tests.albumgen_core.retrieval.helpers import draw_covers
+from tests.checkpoints import clip
 
 runner = CliRunner(env={"COLUMNS": "160", "NO_COLOR": "1"})
 
@@ -94,3 +95,18 @@ def test_a_build_waits_for_nobody(built: tuple[Path, Path]) -> None:
         failed = runner.invoke(app, ["build", str(covers), "--index", str(index), "-e", "sketch"])
     assert failed.exit_code == 2
     assert "is in use by another process" in failed.stderr
+
+
+def test_an_index_for_the_neural_engine_needs_clip_alone(tmp_path: Path) -> None:
+    covers = draw_covers(tmp_path / "covers", 4)
+    config = tmp_path / "config.toml"
+    model = clip.build(tmp_path / "clip")
+    config.write_text(
+        f'[engine]\nfamily = "neural"\ndevice = "cpu"\n[engine.clip]\nmodel = "{model}"\n'
+        '[engine.internvl]\nmodel = "/nowhere/internvl"\n[engine.musicgen]\nmodel = "/nowhere/musicgen"\n'
+    )
+    place = ["--index", str(tmp_path / "index"), "--config", str(config)]
+    built = runner.invoke(app, ["build", str(covers), *place])
+    assert built.exit_code == 0, built.output
+    asked = runner.invoke(app, ["query", str(covers / "cover-0002.jpg"), "--json", *place])
+    assert json.loads(asked.stdout)[0]["neighbours"][0]["album_id"] == "cover-0002.jpg"
