@@ -25,6 +25,7 @@ class Clock:
         self._empty_since: float | None = None
         self._idle_since: float | None = None
         self._patience = settings.idle_end_seconds
+        self.holds = False
 
     def tell(self, audience: Collection[int], *, idle: bool, last: bool) -> None:
         """How it is now.
@@ -38,12 +39,8 @@ class Clock:
         self._idle_since = (self._idle_since or now) if idle else None
         wait = self._settings.idle_end_seconds
         self._patience = min(wait, LAST_VOTES_SECONDS) if last else wait
-
-    @property
-    def holds(self) -> bool:
-        """Whether playback waits because nobody listens."""
         since = self._empty_since
-        return since is not None and time.time() - since >= self._settings.empty_pause_seconds
+        self.holds = since is not None and now - since >= self._settings.empty_pause_seconds
 
     @property
     def ends_at(self) -> float | None:

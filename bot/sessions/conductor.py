@@ -99,6 +99,7 @@ class Conductor:
         self._saved_at = 0.0
         self._shown: tuple[Any, ...] = ()
         self._over: EndReason | None = None
+        self._closing = False
 
     # beginning and end
 
@@ -146,9 +147,11 @@ class Conductor:
 
     async def close(self) -> None:
         """The bot stops: note where it is, and leave voice. The session stays stored as running."""
+        self._closing = True
+        self._wake.set()
         if self._task is not None:
+            await asyncio.wait([self._task], timeout=_LEAVE_SECONDS)
             self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
         if self._over is None:
             try:
                 await self._save_position()
@@ -291,7 +294,7 @@ class Conductor:
     # the loop
 
     async def _run(self) -> None:
-        while self._over is None:
+        while self._over is None and not self._closing:
             self._wake.clear()
             try:
                 async with self._lock:
@@ -302,13 +305,13 @@ class Conductor:
                 log.exception("a step of session %s failed; trying again", self.session.session_id)
                 await asyncio.sleep(_LOOK_SECONDS)
                 continue
-            if self._over is None:
-                try:
-                    await asyncio.wait_for(self._wake.wait(), _LOOK_SECONDS)
-                except TimeoutError:
-                    continue
-        await self._leave()
-        await self._on_over(self._over)
+            if self._over is None and not self._closing:
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(_LOOK_SECONDS):
+                        await self._wake.wait()
+        if self._over is not None:
+            await self._leave()
+            await self._on_over(self._over)
 
     async def _step(self) -> None:
         if await self._ended_by_voice():

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import io
 import itertools
+import shutil
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -87,6 +88,25 @@ class Hall:
     @property
     def sessions(self) -> SessionManager:
         return self.bot.sessions
+
+    def listen(self) -> None:
+        """Note ends, and be quick to give a voice channel up."""
+        self.sessions.link_options = {"tries": 2, "timeout": 3.0, "pause": 0.05}
+
+        async def ended(record: SessionRecord, reason: EndReason) -> None:
+            self.ends.append(reason)
+
+        self.sessions.on_end(ended)
+
+    @contextlib.asynccontextmanager
+    async def after_a_kill(self, home: Path, **sessions: Any) -> AsyncIterator[Hall]:
+        """The same server with another bot, on what the disk holds at this moment."""
+        await asyncio.to_thread(shutil.copytree, self.home, home, dirs_exist_ok=True)
+        await self.bot.close()
+        async with running_bot(self.loopback, home, **sessions) as bot:
+            made = Hall(self.loopback, bot, home, self.guild, self.room, self.people)
+            made.listen()
+            yield made
 
     async def start(self, **changes: Any) -> Session:
         values: dict[str, Any] = {
@@ -171,23 +191,11 @@ class Hall:
         (self.home / "hold").unlink(missing_ok=True)
 
 
-def _prepare(hall: Hall) -> None:
-    hall.sessions.link_options = {"tries": 2, "timeout": 3.0, "pause": 0.05}
-
-    async def ended(record: SessionRecord, reason: EndReason) -> None:
-        hall.ends.append(reason)
-
-    hall.sessions.on_end(ended)
-
-
 @contextlib.asynccontextmanager
-async def hall(
-    home: Path, *, clip_seconds: float = 0.6, loopback: LoopbackDiscord | None = None, **sessions: Any
-) -> AsyncIterator[Hall]:
+async def hall(home: Path, *, clip_seconds: float = 0.6, **sessions: Any) -> AsyncIterator[Hall]:
     """`sessions` are settings of `[discord.sessions]`."""
     (home / "clip.ogg").write_bytes(ogg(clip_seconds))
-    async with contextlib.AsyncExitStack() as stack:
-        loopback = loopback or await stack.enter_async_context(LoopbackDiscord())
+    async with LoopbackDiscord() as loopback:
         people = [loopback.user(name) for name in ("Ana", "Bo", "Cy")]
         guild = loopback.guild("House", people[0], people[1:])
         room = loopback.voice_channel(guild, "Hall")
@@ -195,7 +203,7 @@ async def hall(
             await person.join(room)
         async with running_bot(loopback, home, **sessions) as bot:
             made = Hall(loopback, bot, home, guild, room, people)
-            _prepare(made)
+            made.listen()
             try:
                 yield made
             finally:
