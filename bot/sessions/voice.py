@@ -25,9 +25,11 @@ log = logging.getLogger(__name__)
 
 _FRAMES_BACK = 25  # half a second is heard twice, rather than a lost one
 _PRIVATE_SECONDS = 10.0
-_LIBRARY_HANDLES = (1000, 4014)  # our own leaving; a move or a removal, which it tells apart
+_MOVED_OR_REMOVED = 4014  # also what the library itself closes with when the voice server changes
+_LIBRARY_HANDLES = (1000, _MOVED_OR_REMOVED)  # our own leaving, and what it goes along with
 _LEAVE_SECONDS = 2.0
 _POLL = 0.02
+_SESSION_DESCRIPTION, _CLIENTS_CONNECT = 4, 11  # messages of voice gateway version 8
 
 AES_GCM = "aead_aes256_gcm_rtpsize"
 """What Discord recommends where it is offered; discord.py knows the other mode only."""
@@ -96,12 +98,17 @@ class _Client(discord.VoiceClient):
     _counter = 0
 
     def create_connection_state(self) -> VoiceConnectionState:
-        self.state = _Connection(self)
+        self.state = _Connection(self, hook=self._heard)
         return self.state
 
+    async def _heard(self, socket: DiscordVoiceWebSocket, message: dict[str, Any]) -> None:
+        """Say that we speak to those who were not told: who comes late, and a server that took over."""
+        if message["op"] in (_SESSION_DESCRIPTION, _CLIENTS_CONNECT) and self.is_playing():
+            await socket.speak()
+
     async def on_voice_state_update(self, data: Any, /) -> None:
-        # Behind a close code this is only the answer to our own leaving.
-        if data["channel_id"] is None and self.state.close_code is None:
+        # Behind another close code this is only the answer to our own leaving.
+        if data["channel_id"] is None and self.state.close_code in (None, _MOVED_OR_REMOVED):
             self.removed = True
         await super().on_voice_state_update(data)
 
@@ -192,6 +199,7 @@ class VoiceLink:
                 log.info("voice could not be joined: %s", error or type(error).__name__)
             else:
                 self._client, client.on_lost = client, self._lost
+                await self._ask_for_the_stage(client)
                 await self._until_private(client)
                 return True
             await self._drop_remains()
@@ -242,6 +250,19 @@ class VoiceLink:
                 while client.voice_privacy_code is None and client.is_connected():  # noqa: ASYNC110
                     await asyncio.sleep(_POLL)  # the client has no event for it
 
+    async def _ask_for_the_stage(self, client: _Client) -> None:
+        """In a stage channel the bot begins in the audience: it speaks, or raises its hand to be let."""
+        channel, me = client.channel, client.guild.me
+        if not isinstance(channel, discord.StageChannel) or me.voice is None or not me.voice.suppress:
+            return
+        try:
+            try:
+                await me.edit(suppress=False)
+            except discord.Forbidden:
+                await me.request_to_speak()
+        except discord.HTTPException as error:
+            log.info("the stage of channel %d was not given: %s", channel.id, error)
+
     def _stopped(self, client: _Client, error: Exception | None) -> None:
         """The player's thread has ended: at the end of the source, or because voice was lost."""
         if error is not None:
@@ -259,7 +280,7 @@ class VoiceLink:
         log.info("voice was lost with code %s", code)
         if code in _FINAL:
             self._end(_FINAL[code])
-        elif client.removed or code == 4014:
+        elif client.removed:
             self._end(Ending.REMOVED)
         else:
             self.source.rewind(_FRAMES_BACK)

@@ -58,7 +58,7 @@ class Ends:
         self.over = asyncio.Event()
 
     def link(self, channel: discord.abc.GuildChannel, source: PlaylistSource) -> VoiceLink:
-        assert isinstance(channel, discord.VoiceChannel)
+        assert isinstance(channel, discord.VoiceChannel | discord.StageChannel)
         return VoiceLink(
             channel,
             source,
@@ -198,6 +198,85 @@ async def test_a_move_is_followed_and_a_removal_is_final(house: House, tmp_path:
     await house.loopback.voice.disconnect_bot(house.guild)
     await asyncio.wait_for(ends.over.wait(), 10)
     assert link.ending is Ending.REMOVED
+
+
+async def test_another_voice_server_in_mid_clip_costs_no_frame(house: House, tmp_path: Path) -> None:
+    track = read_track(clip(tmp_path, 1.5))
+    ends = Ends()
+    link, _ = await joined(house, ends, track)
+    assert await link.join()
+    link.play()
+    before = await house.loopback.voice.wait_frames(house.guild, 25)
+    await house.loopback.voice.change_region(house.guild)
+    after = await house.loopback.voice.wait_connected(house.guild, connections=2)
+    await asyncio.wait_for(ends.idle.wait(), 10)
+    heard = [frame for one in (before, after) for frame in one.frames if frame != SILENCE]
+    assert link.ending is None
+    assert len(heard) >= len(track.packets) - 3, "some frames are on their way while it changes over"
+    assert heard == [frame for frame in track.packets if frame in set(heard)]
+    assert 1 in after.speaking, "it is announced there too"
+    await link.leave()
+
+
+async def test_a_new_voice_server_that_refuses_is_no_removal(house: House, tmp_path: Path) -> None:
+    ends = Ends()
+    link, _ = await joined(house, ends, read_track(clip(tmp_path, 1.0)))
+    assert await link.join()
+    link.play()
+    await house.loopback.voice.wait_frames(house.guild, 10)
+    house.loopback.voice.refuse_with = [4006]
+    await house.loopback.voice.change_region(house.guild)
+    await house.loopback.voice.wait_connected(house.guild, connections=2)
+    await asyncio.wait_for(ends.idle.wait(), 10)
+    assert link.ending is None
+    await link.leave()
+
+
+async def test_a_channel_that_is_deleted_is_the_end(house: House, tmp_path: Path) -> None:
+    ends = Ends()
+    link, hall = await joined(house, ends, read_track(clip(tmp_path, 1.0)))
+    assert await link.join()
+    link.play()
+    await house.loopback.voice.wait_frames(house.guild, 10)
+    house.loopback.delete_channel(hall)
+    await house.loopback.voice.disconnect_bot(house.guild)
+    await asyncio.wait_for(ends.over.wait(), 10)
+    assert link.ending is Ending.REMOVED
+    assert len(house.loopback.voice.connections[house.guild.id]) == 1
+
+
+async def test_who_comes_late_is_told_at_once_that_we_speak(house: House, tmp_path: Path) -> None:
+    ends = Ends()
+    link, hall = await joined(house, ends, read_track(clip(tmp_path, 1.5)))
+    assert await link.join()
+    link.play()
+    connection = await house.loopback.voice.wait_frames(house.guild, 10)
+    assert connection.speaking == [0, 1]
+    await house.owner.join(hall)
+    await house.loopback.world.until(
+        lambda: True if connection.speaking == [0, 1, 1] else None, 2, lambda: f"{connection.speaking}"
+    )
+    link.pause()
+    await house.owner.leave(house.guild)
+    await house.owner.join(hall)
+    await asyncio.sleep(0.1)
+    assert connection.speaking[3:] == [0], "who is silent says nothing"
+    await link.leave()
+
+
+@pytest.mark.parametrize("allowed", [True, False])
+async def test_on_a_stage_it_speaks_or_raises_its_hand(house: House, tmp_path: Path, allowed: bool) -> None:
+    stage = house.loopback.voice_channel(house.guild, "Stage", stage=True)
+    if not allowed:
+        # Only the first request, "speak"; raising a hand is another.
+        house.loopback.faults.refuse("PATCH /guilds/*/voice-states/@me", 403, 50013, "Missing Permissions")
+    ends = Ends()
+    link = ends.link(await house.known(stage), PlaylistSource())
+    assert await link.join()
+    mine = house.guild.voice_states[house.loopback.world.bot.id]
+    assert mine["suppress"] is not allowed
+    assert (mine["request_to_speak_timestamp"] is not None) is not allowed
+    await link.leave()
 
 
 async def test_pause_sends_silence_and_goes_on_where_it_was(house: House, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import secrets
 from typing import Any
@@ -12,6 +13,7 @@ from tests.discord import gateway
 from tests.discord.permissions import P
 from tests.discord.state import STAGE, Channel, Guild, Json, User
 from tests.discord.voice.connection import (
+    CLIENTS_CONNECT,
     HEARTBEAT_ACK,
     HELLO,
     READY,
@@ -46,6 +48,7 @@ class VoiceServer:
         self._expected: dict[int, tuple[str, str]] = {}
         self._region = 0
         self._sockets: list[Socket] = []
+        self._sending: set[asyncio.Future[None]] = set()
         on_gateway.on_voice_state = self.bot_wants
 
     def close(self) -> None:
@@ -85,6 +88,16 @@ class VoiceServer:
         else:
             guild.voice_states.pop(user.id, None)
         self.world.announce("VOICE_STATE_UPDATE", state, guild=guild)
+        if channel and user is not self.world.bot:
+            self._introduce(user, guild, channel)
+
+    def _introduce(self, user: User, guild: Guild, channel: Channel) -> None:
+        """Tells the bot's connection in ``channel`` that somebody is there now."""
+        for connection in self.connections.get(guild.id, []):
+            if connection.live and connection.channel is channel:
+                told = asyncio.ensure_future(connection.send(CLIENTS_CONNECT, {"user_ids": [str(user.id)]}))
+                self._sending.add(told)
+                told.add_done_callback(self._sending.discard)
 
     def listeners(self, channel: Channel) -> list[int]:
         """Ids of the members who sit in ``channel`` beside the bot."""
