@@ -1,18 +1,24 @@
 """How far MusicGen's narrow number formats stray from float32, on weights that have learnt something.
 
-    python benchmarks/musicgen_quality.py [--steps 400]
+    python benchmarks/musicgen_quality.py [--steps 400] [--csv per-step.csv]
+    python benchmarks/musicgen_quality.py --checkpoint FOLDER
 
 Random weights say little about rounding: their logits are flat, and their channels all alike. So a small
 decoder of MusicGen's architecture is trained here for a minute to continue motifs that its prompt chooses,
 through noise. Its tokens are then teacher-forced through every format. "Outlier channels" rescales a few
 channels of every norm, and the weights that read them, so that the function stays the same while
 activations show the outliers that large transformers have (Dettmers et al. 2022, "LLM.int8()").
+
+With --checkpoint the weights in FOLDER are judged instead, on clips that they have themselves composed in
+float32. The table has the mean over all steps and the worst step; --csv writes every step of every format.
 """
 
 from __future__ import annotations
 
 import argparse
+import csv
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -24,7 +30,9 @@ from transformers import MusicgenForCausalLM
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from albumgen_core.engines.neural.musicgen.checkpoint import Checkpoint
+from albumgen_core.engines.base import ComposeRequest
+from albumgen_core.engines.neural.musicgen import load_composer
+from albumgen_core.engines.neural.musicgen.checkpoint import Checkpoint, open_checkpoint
 from albumgen_core.engines.neural.musicgen.decoder import OwnDecoder
 from albumgen_core.engines.neural.musicgen.delay import DelayPattern
 from albumgen_core.engines.neural.musicgen.linear import Format
@@ -33,6 +41,12 @@ from tests.checkpoints.musicgen import VOCABULARY, tiny_config, with_outlier_cha
 CPU = torch.device("cpu")
 CLASSES, PERIOD, NOISE = 8, 16, 0.15
 BATCH, TRAIN_FRAMES, TEST_FRAMES = 16, 96, 200
+PROMPTS = (
+    "a calm, acoustic folk ballad in D minor with soft vocals, 84 bpm",
+    "an upbeat hip hop track with a heavy bass line and bright synths, 96 bpm",
+    "slow dark ambient drone",
+    "fast punk rock with loud guitars, recorded live",
+)
 DROP_PROMPT = 0.15
 """Share of training clips without their prompt, for classifier-free guidance."""
 
@@ -90,20 +104,38 @@ def train(motifs: Motifs, config: Any, steps: int) -> Checkpoint:
     return Checkpoint(Path("trained"), config, readers)
 
 
+def composed(folder: Path, seconds: float) -> tuple[Checkpoint, list[Tensor], Tensor]:
+    """The checkpoint in `folder`, prompts, and columns (clips, K, columns) that it composes in float32."""
+    composer: Any = load_composer(folder, device="cpu", dtype="float32")
+    # The decoder hears the prompt alone; the attributes it was written from are for other composers.
+    attributes: Any = None
+    clips = composer.compose(
+        [ComposeRequest(prompt, attributes, seconds, seed) for seed, prompt in enumerate(PROMPTS)]
+    )
+    frames = clips[0].tokens.shape[1]
+    columns = torch.stack(
+        [composer._pattern.grid(torch.from_numpy(clip.tokens.astype("int64")), frames) for clip in clips]
+    )
+    return open_checkpoint(folder), [composer.text.encode(prompt) for prompt in PROMPTS], columns
+
+
 @torch.inference_mode()
-def compare(checkpoint: Checkpoint, number: Format, prompts: Tensor, columns: Tensor) -> tuple[float, float]:
-    """Share of top-1 tokens that agree with float32, and mean KL divergence in nats."""
+def compare(
+    checkpoint: Checkpoint, number: Format, prompts: Sequence[Tensor], columns: Tensor
+) -> tuple[Tensor, Tensor]:
+    """At each step the share of top-1 tokens that agree with float32, and the mean KL divergence in nats."""
+    steps = columns.shape[-1] - 1
     exact, narrow = (
-        OwnDecoder(checkpoint, CPU, form, 3.0).open(list(prompts), TEST_FRAMES)
+        OwnDecoder(checkpoint, CPU, form, 3.0).open(list(prompts), steps)
         for form in (cast(Format, "float32"), number)
     )
     agreed, divergence = [], []
-    for step in range(TEST_FRAMES):
+    for step in range(steps):
         p, q = exact.step(columns[..., step]), narrow.step(columns[..., step])
         agreed.append((p.argmax(-1) == q.argmax(-1)).float().mean())
         nats = F.kl_div(q.log_softmax(-1), p.log_softmax(-1), log_target=True, reduction="none").sum(-1)
         divergence.append(nats.mean())
-    return torch.stack(agreed).mean().item(), torch.stack(divergence).mean().item()
+    return torch.stack(agreed), torch.stack(divergence)
 
 
 def main() -> None:
@@ -111,19 +143,36 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--steps", type=int, default=400)
     parser.add_argument("--width", type=int, default=64)
+    parser.add_argument("--checkpoint", type=Path, help="folder of a MusicGen checkpoint to judge")
+    parser.add_argument("--seconds", type=float, default=4.0, help="length of the clips it composes")
+    parser.add_argument("--csv", type=Path, help="where to write every step")
     options = parser.parse_args()
-    config = tiny_config(hidden=options.width)
-    motifs = Motifs(options.width)
-    checkpoint = train(motifs, config, options.steps)
-    prompts, columns = motifs.clips(BATCH, TEST_FRAMES)
-    print(f"\n{'format':<12}{'weights':<20}{'top-1 agreement':>16}{'KL, nats':>12}")
-    for name, weights in (
-        ("as trained", checkpoint),
-        ("outlier channels", with_outlier_channels(checkpoint)),
-    ):
+    prompts: Sequence[Tensor]
+    if options.checkpoint is not None:
+        checkpoint, prompts, columns = composed(options.checkpoint, options.seconds)
+        kinds = [("as they are", checkpoint)]
+    else:
+        motifs = Motifs(options.width)
+        checkpoint = train(motifs, tiny_config(hidden=options.width), options.steps)
+        drawn, columns = motifs.clips(BATCH, TEST_FRAMES)
+        prompts = list(drawn)
+        kinds = [("as trained", checkpoint), ("outlier channels", with_outlier_channels(checkpoint))]
+    print(f"\n{'':<32}{'top-1 agreement':>16}{'worst step':>12}{'KL, nats':>12}{'worst step':>12}")
+    rows = []
+    for name, weights in kinds:
         for number in ("float16", "bfloat16", "int8"):
-            agreement, nats = compare(weights, cast(Format, number), prompts, columns)
-            print(f"{number:<12}{name:<20}{100 * agreement:>15.2f}%{nats:>12.1e}")
+            agreed, nats = compare(weights, cast(Format, number), prompts, columns)
+            print(
+                f"{number:<12}{name:<20}{100 * agreed.mean():>15.2f}%{100 * agreed.min():>11.2f}%"
+                f"{nats.mean():>12.1e}{nats.max():>12.1e}"
+            )
+            pairs = enumerate(zip(agreed.tolist(), nats.tolist(), strict=True))
+            rows += [(number, name, step, share, divergence) for step, (share, divergence) in pairs]
+    if options.csv is not None:
+        with options.csv.open("w", newline="", encoding="utf-8") as file:
+            table = csv.writer(file)
+            table.writerow(("format", "weights", "step", "top-1 agreement", "KL, nats"))
+            table.writerows(rows)
 
 
 if __name__ == "__main__":

@@ -8,15 +8,16 @@ from typing import Any
 import pytest
 import torch
 from torch.nn import functional as F  # noqa: N812
+from transformers import MusicgenForCausalLM
 
-from albumgen_core.engines.neural.musicgen.checkpoint import open_checkpoint
+from albumgen_core.engines.neural.musicgen.checkpoint import Checkpoint, open_checkpoint
 from albumgen_core.engines.neural.musicgen.decoder import OwnDecoder
 from albumgen_core.engines.neural.musicgen.delay import DelayPattern
 from albumgen_core.engines.neural.musicgen.linear import Format
 from albumgen_core.engines.neural.musicgen.stock import StockDecoder, build_causal_lm
 from albumgen_core.engines.neural.musicgen.text import TextEncoder
 from tests.albumgen_core.engines.neural.musicgen.helpers import PROMPTS
-from tests.checkpoints.musicgen import with_outlier_channels
+from tests.checkpoints.musicgen import tiny_config, with_outlier_channels
 
 CPU = torch.device("cpu")
 STEPS = 500
@@ -159,3 +160,22 @@ def test_narrow_formats_stay_close_to_float32(
     least, most = BOUNDS[number]
     assert torch.stack(agreed).mean() >= least
     assert torch.stack(divergence).mean() <= most
+
+
+@pytest.mark.parametrize(("width", "heads", "layers"), [(48, 3, 4), (96, 6, 3)])
+def test_other_sizes_than_small_are_decoded_alike(width: int, heads: int, layers: int) -> None:
+    # Medium and large have other widths, heads and depths; none of these is a power of two.
+    config = tiny_config(hidden=width, layers=layers)
+    config.decoder.num_attention_heads = heads
+    torch.manual_seed(0)
+    model = MusicgenForCausalLM(config.decoder).eval()
+    weights = {f"decoder.{name}": weight.detach() for name, weight in model.state_dict().items()}
+    checkpoint = Checkpoint(
+        Path("made"), config, {name: (lambda tensor=tensor: tensor) for name, tensor in weights.items()}
+    )
+    columns, conditioning = teacher(1, 60), torch.randn(7, width)
+    session = OwnDecoder(checkpoint, CPU, "float32", 1.0).open([conditioning], 60)
+    with torch.inference_mode():
+        expected = model(input_ids=columns, encoder_hidden_states=conditioning.expand(1, -1, -1)).logits
+    for step in range(60):
+        assert torch.allclose(session.step(columns[None, :, step])[0], expected[:, step], atol=1e-4)

@@ -78,3 +78,18 @@ def test_a_folder_that_cannot_be_written_costs_only_the_resumption(composer: Any
     wanted = request(seconds=2.5, checkpoint=tmp_path / "gone" / "tokens.npz")
     (clip,) = composer.compose([wanted])
     assert clip.tokens.shape == (4, 125)
+
+
+def test_a_continuation_is_resumed_too(composer: Any, tmp_path: Path) -> None:
+    (first,) = composer.compose([request(seconds=2.0, seed=5)])
+    wanted = request(seconds=6.0, seed=6, continue_from=first, checkpoint=tmp_path / "tokens.npz")
+    with pytest.raises(KilledError):
+        composer.compose([wanted], on_progress=kill_at(0.8))
+    steps: list[float] = []
+    (resumed,) = composer.compose([wanted], on_progress=steps.append)
+    (whole,) = composer.compose([request(seconds=6.0, seed=6, continue_from=first)])
+    assert np.array_equal(resumed.tokens, whole.tokens)
+    assert np.array_equal(resumed.tokens[:, :100], first.tokens)
+    # What was given to begin with is no work; what the killed attempt had composed is.
+    assert 0.4 < steps[0] < 0.8
+    assert steps[-1] == 1.0
