@@ -11,6 +11,7 @@ import pytest
 
 from tests.bot.house import RUNNER, House, has_clip, house, picture
 from tests.bot.operated import bot_settings, new_bot, started
+from tests.bot.traces import traces
 from tests.discord.interactions import Interaction
 from tests.discord.state import Channel, Message
 
@@ -26,17 +27,6 @@ async def holds(check: Callable[[], Awaitable[bool]], within: float = 10.0) -> N
     async with asyncio.timeout(within):
         while not await check():  # noqa: ASYNC110  (no event tells)
             await asyncio.sleep(0.02)
-
-
-def traces(folder: Path, user_id: int) -> list[str]:
-    """Files that hold the id, as digits or as SQLite stores an integer."""
-    wanted = (str(user_id).encode(), user_id.to_bytes(8, "big"))
-    found = [path for path in folder.rglob("*") if path.is_file()]
-    return [
-        f"{path.name} ({'text' if wanted[0] in data else 'integer'})"
-        for path in found
-        if any(each in (data := path.read_bytes()) for each in wanted)
-    ]
 
 
 async def clip_by(home: House, person: object, channel: Channel, **options: object) -> Message:
