@@ -186,7 +186,7 @@ async def test_everything_members_get_and_that_they_are_forgotten(tmp_path: Path
         await ann.react(first, "⭐")
         await first.wait_until(lambda m: loopback.world.bot in m.reactions.get("🔁", []), 20)
         async with asyncio.timeout(10):
-            while str(first.id) not in (listed := await shown(ann, channel, "gallery")).text:
+            while str(first.id) not in (listed := await shown(ann, channel, "gallery")).text:  # noqa: ASYNC110
                 await asyncio.sleep(0.1)
         writing = await bo.click(first, "Ändern")
         await writing.wait_modal()
