@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
-from albumgen_core.engines.neural.musicgen import graphs
+from albumgen_core.engines.neural.musicgen import graphs, load_composer
 from albumgen_core.engines.neural.musicgen.checkpoint import open_checkpoint
 from albumgen_core.engines.neural.musicgen.decoder import OwnDecoder
 from albumgen_core.engines.neural.musicgen.session import OwnSession
+from tests.albumgen_core.engines.neural.musicgen.helpers import PROMPTS, request
 
 CPU = torch.device("cpu")
 
@@ -57,3 +60,36 @@ def test_replayed_steps_equal_those_run_one_by_one(
         session.keep([2, 0])
         session.begin([1], [columns[0, :, :5]])
     check(torch.tensor([2, 0]), 2)
+
+
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+def test_clips_composed_by_replay_are_those_composed_step_by_step(
+    mono: Path, device: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Different prompts, lengths and windows: rows begin anew, fall out of step, and leave.
+    if device == "cuda" and not torch.cuda.is_available():
+        pytest.skip("no CUDA device here")
+    monkeypatch.setattr(graphs, "DEPTH", 16)
+    wanted = [
+        request(prompt, seconds, seed)
+        for seed, (prompt, seconds) in enumerate(zip(PROMPTS, (3.1, 0.7, 1.5), strict=True))
+    ]
+    composer: Any = load_composer(
+        mono, device=device, dtype="float32", window_seconds=1.2, extend_stride=0.7, temperature=0.8
+    )
+    captures = 0
+
+    def counted(work: Callable[[], Tensor]) -> tuple[Callable[[], None], Tensor]:
+        nonlocal captures
+        captures += 1
+        return (graphs.cuda_capture if device == "cuda" else replayable)(work)
+
+    def compose(kind: Callable[..., OwnSession]) -> list[Any]:
+        monkeypatch.setattr(OwnDecoder, "open", kind)
+        return [clip.tokens for clip in composer.compose(wanted)]
+
+    expected = compose(lambda *state: OwnSession(*state))
+    replayed = compose(lambda *state: graphs.GraphSession(*state, counted))
+    for one, other in zip(replayed, expected, strict=True):
+        assert np.array_equal(one, other)
+    assert 3 <= captures < 20  # far fewer than the 155 steps and more
