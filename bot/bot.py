@@ -43,6 +43,7 @@ COGS = (
     "cogs.gallery",
     "cogs.help",
     "cogs.privacy",
+    "cogs.session",
     "cogs.session_end",
     "cogs.settings",
     "cogs.stats",
@@ -52,19 +53,22 @@ COGS = (
 MIGRATIONS = MigrationSet("bot", Path(__file__).with_name("migrations"))
 
 
-def intents() -> discord.Intents:
-    """What the gateway is asked for, and nothing more; none of it is privileged.
+def intents(*, message_content: bool = False) -> discord.Intents:
+    """What the gateway is asked for, and nothing more; none of it is privileged unless the operator says so.
 
     guilds: channels and their permissions, to refuse before any work. guild_reactions, dm_reactions: 🔁, ⭐
     and ❌. guild_messages, dm_messages: that a reply of ours was deleted (contents of others' messages stay
-    hidden without the privileged intent). voice_states: who listens to a session, and our own voice
-    connection.
+    hidden without the privileged intent), and pictures that mention us in a session's chat. voice_states: who
+    listens to a session, and our own voice connection. guild_scheduled_events: that a planned session begins.
+    message_content (privileged): pictures in a session's chat that mention nobody.
     """
     wanted = discord.Intents.none()
     wanted.guilds = True
     wanted.guild_reactions = wanted.dm_reactions = True
     wanted.guild_messages = wanted.dm_messages = True
     wanted.voice_states = True
+    wanted.guild_scheduled_events = True
+    wanted.message_content = message_content
     return wanted
 
 
@@ -145,7 +149,7 @@ class AlbumGenBot(commands.AutoShardedBot):
         **more: Any,
     ) -> None:
         options: dict[str, Any] = {
-            "intents": intents(),
+            "intents": intents(message_content=settings.discord.message_content),
             "allowed_mentions": discord.AllowedMentions.none(),
             "member_cache_flags": cached_members(),
             "chunk_guilds_at_startup": False,

@@ -12,6 +12,12 @@ PERMISSIONS: dict[str, str] = {
     "attach_files": "clips and cards are files",
     "read_message_history": "to find its own messages again, and to react to them",
     "add_reactions": "to offer 🔁 and ⭐ under a result",
+    "connect": "to play listening sessions in voice channels",
+    "speak": "the same",
+    "request_to_speak": "the same on stages",
+    "set_voice_channel_status": "to show what plays beside the channel's name",
+    "create_public_threads": "to give a session's panel and talk a place of their own",
+    "create_events": "to plan sessions as scheduled events",
 }
 """Names of discord.Permissions, each with why it is asked for."""
 

@@ -142,7 +142,11 @@ def _verdict(running: asyncio.Task[None]) -> int:
     if isinstance(error, discord.LoginFailure):
         return _stop("discord.token: Discord does not accept this token", MISCONFIGURED)
     if isinstance(error, discord.PrivilegedIntentsRequired):
-        return _stop("Discord refuses the bot's intents; AlbumGen needs no privileged one", FAILED)
+        return _stop(
+            "Discord refuses the bot's intents; either switch on Message Content Intent under Bot in the "
+            "Developer Portal, or set discord.message_content = false",
+            FAILED,
+        )
     if isinstance(error, ConfigError):
         return _stop(str(error), MISCONFIGURED)
     if isinstance(error, AlbumGenError):

@@ -65,6 +65,7 @@ class DiscordSettings(SettingsSource):
     http_port: int = Field(9464, ge=0, le=65535)
     upload_megabytes: float = Field(8.0, gt=0.1, le=100.0)
     progress_interval: float = Field(5.0, ge=0.5, le=60.0)
+    message_content: bool = False
     guild_defaults: GuildDefaults = GuildDefaults()
     sessions: SessionSettings = SessionSettings()
 

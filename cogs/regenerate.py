@@ -17,6 +17,7 @@ from bot.buttons import JobButton
 from bot.controls import DeleteButton, asker_of, cancel
 from bot.edit_modal import EditModal, Typed, left_open, read_edit
 from bot.errors import Refusal, answer_error, sentence_for
+from bot.i18n import text
 from bot.policy import Setting
 from bot.requests import Asker
 
@@ -37,6 +38,7 @@ def take_view(job_id: str, locale: str) -> discord.ui.View:
     view = discord.ui.View(timeout=None)
     for button in (Again, Flip, Edit, Longer, Prompt):
         view.add_item(button(job_id, locale))
+    view.add_item(Listen(job_id, locale, row=1))
     view.add_item(DeleteButton(job_id, locale, row=1))
     return view
 
@@ -133,6 +135,28 @@ class Longer(JobButton, action="longer"):
         )
 
 
+class Listen(JobButton, action="session"):
+    """🎧: into the playlist of the server's listening session."""
+
+    emoji, label_key = "🎧", "button.session"
+
+    async def act(self, bot: AlbumGenBot, interaction: discord.Interaction[Any]) -> None:
+        """Add the take as it is."""
+        session = bot.sessions.of_guild(interaction.guild_id or 0)
+        if session is None:
+            raise Refusal("session.none_running")
+        record, _ = await finished(bot, self.job_id)
+        user = interaction.user
+        entry = await bot.sessions.add_take(session.session_id, record, user.id, user.display_name)
+        words = text(
+            await bot.locale_of(interaction),
+            "session.added",
+            title=discord.utils.escape_markdown(session.title),
+            number=entry.entry_id,
+        )
+        await interaction.response.send_message(words, ephemeral=True)
+
+
 class Prompt(JobButton, action="prompt"):
     """📋: the words that were composed from."""
 
@@ -154,7 +178,7 @@ class RegenerateCog(commands.Cog):
 
     async def cog_load(self) -> None:
         """Hear the buttons of every earlier message."""
-        self.bot.add_dynamic_items(Again, Flip, Edit, Longer, Prompt)
+        self.bot.add_dynamic_items(Again, Flip, Edit, Longer, Listen, Prompt)
 
     @commands.Cog.listener()
     async def on_raw_reaction_add(self, event: discord.RawReactionActionEvent) -> None:

@@ -1,0 +1,217 @@
+"""Keeps each session's panel true and at the bottom of its channel, with few edits.
+
+A change marks the panel; it is drawn again when the pause since the last edit is over, so that a burst of
+votes is one edit. The picture is drawn and sent anew only when what it shows has changed. Where others have
+written below, the panel is sent again and the old one deleted, not more often than every few seconds.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import logging
+import time
+from typing import TYPE_CHECKING, Any
+
+import aiohttp
+import discord
+
+from albumgen_core.inference.errors import InferenceError
+from bot.errors import Refusal
+from bot.faults import Verdict, verdict
+from bot.sessions.board import PICTURE_NAME, Board, board_embed, board_of, picture_of, status_line
+from bot.sessions.board_buttons import board_view
+from bot.sessions.board_picture import BoardPicture, draw_aside
+from bot.sessions.documents import document_in
+from bot.sessions.view import SessionView, Standing
+
+if TYPE_CHECKING:
+    from bot.bot import AlbumGenBot
+
+log = logging.getLogger(__name__)
+
+EDITS_APART = 2.0
+"""Seconds between two edits of a panel, well below Discord's five in five seconds a channel."""
+
+_MOVES_APART = 12.0
+"""Seconds between two times that a panel is sent again to be at the bottom."""
+
+_NO_ENTRY_PAUSE = 300.0
+_RETRY_PAUSE = 10.0
+
+
+class Panels:
+    """The panels of all running sessions.
+
+    Attributes:
+        edits_apart, moves_apart: see EDITS_APART; tests shorten them.
+    """
+
+    def __init__(self, bot: AlbumGenBot) -> None:
+        self.bot = bot
+        self.edits_apart, self.moves_apart = EDITS_APART, _MOVES_APART
+        self._panels: dict[str, _Panel] = {}
+        bot.sessions.on_change(self.changed)
+
+    async def changed(self, session_id: str) -> None:
+        """The session's panel must be drawn again."""
+        panel = self._panels.get(session_id)
+        if panel is None:
+            panel = self._panels[session_id] = _Panel(self, session_id)
+        panel.mark()
+
+    def of_message(self, message_id: int) -> str | None:
+        """The session whose panel a message is."""
+        found = (panel.session_id for panel in self._panels.values() if panel.message_id == message_id)
+        return next(found, None)
+
+    def written(self, channel_id: int, message_id: int) -> None:
+        """Somebody wrote in a channel: a panel there is not at the bottom any more."""
+        for panel in self._panels.values():
+            if panel.channel_id == channel_id and (panel.message_id or 0) < message_id:
+                panel.bury()
+
+    def deleted(self, message_ids: set[int]) -> None:
+        """Messages are gone; a panel among them is sent again."""
+        for panel in self._panels.values():
+            if panel.message_id in message_ids:
+                panel.lose()
+
+    async def close(self) -> None:
+        """Stop drawing; the messages stay."""
+        tasks = [panel.task for panel in self._panels.values()]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        self._panels.clear()
+
+    def done(self, session_id: str) -> None:
+        """A session is over and its panel says so."""
+        self._panels.pop(session_id, None)
+
+
+class _Panel:
+    """One panel, with the task that keeps it."""
+
+    def __init__(self, panels: Panels, session_id: str) -> None:
+        self.panels, self.bot, self.session_id = panels, panels.bot, session_id
+        self.message_id: int | None = None
+        self.channel_id = 0
+        self._buried = False
+        self._changed = asyncio.Event()
+        self._picture: BoardPicture | None = None
+        self._has_picture = False
+        self._status: str | None = None
+        self._moved_at = -_MOVES_APART
+        self.task = asyncio.create_task(self._keep(), name=f"panel {session_id}")
+
+    def mark(self) -> None:
+        """To be drawn again."""
+        self._changed.set()
+
+    def bury(self) -> None:
+        """Others have written below."""
+        self._buried = True
+        self._changed.set()
+
+    def lose(self) -> None:
+        """The message was deleted."""
+        self.message_id = None
+        self._changed.set()
+
+    async def _keep(self) -> None:
+        while True:
+            await self._changed.wait()
+            self._changed.clear()
+            pause = self.panels.edits_apart
+            try:
+                view = await self.bot.sessions.view_of_stored(self.session_id)
+                await self._show(view)
+                if view.standing is Standing.OVER:
+                    self.panels.done(self.session_id)
+                    return
+            except Refusal:
+                self.panels.done(self.session_id)  # deleted with all that belonged to it
+                return
+            except discord.HTTPException as error:
+                shut = verdict(error) is Verdict.NO_WAY_IN
+                pause = _NO_ENTRY_PAUSE if shut else _RETRY_PAUSE
+                log.warning("the panel of session %s cannot be shown: %s", self.session_id, error.text)
+                self._changed.set()
+            except (aiohttp.ClientError, OSError, TimeoutError, InferenceError) as error:
+                log.warning("the panel of session %s: %s", self.session_id, type(error).__name__)
+                pause = _RETRY_PAUSE
+                self._changed.set()
+            except Exception:
+                log.exception("the panel of session %s cannot be drawn", self.session_id)
+            await asyncio.sleep(pause)
+
+    async def _show(self, view: SessionView) -> None:
+        session = view.session
+        self.channel_id = session.text_channel_id
+        if self.message_id is None and not self._has_picture:
+            self.message_id = session.board_message_id  # an earlier process's
+        folder = view.clip.result_dir if view.clip is not None else None
+        board = board_of(view, await asyncio.to_thread(document_in, folder))
+        await self._tell_status(board)
+        if view.standing is Standing.OVER and self.message_id is None:
+            return
+        await self._send(board)
+
+    async def _send(self, board: Board) -> None:
+        """Edit the message, or send it (again) where it is missing or buried."""
+        channel = self.bot.get_partial_messageable(self.channel_id)
+        over = board.view.standing is Standing.OVER
+        now = time.monotonic()
+        wait = self._moved_at + self.panels.moves_apart - now
+        move = self._buried and wait <= 0 and not over
+        if self._buried and wait > 0 and not over:
+            asyncio.get_running_loop().call_later(wait, self.mark)
+        picture = picture_of(board)
+        fresh = self.message_id is None or move
+        redraw = fresh or picture != self._picture or not self._has_picture
+        parts: dict[str, Any] = {"view": board_view(board)}
+        if redraw:
+            drawn = await draw_aside(picture) if picture is not None else None
+            files = [discord.File(io.BytesIO(drawn), PICTURE_NAME)] if drawn is not None else []
+            parts["embed"] = board_embed(board, picture=drawn is not None)
+            parts["files" if fresh else "attachments"] = files
+        else:
+            parts["embed"] = board_embed(board)
+        if not fresh and self.message_id is not None:
+            try:
+                await channel.get_partial_message(self.message_id).edit(**parts)
+            except discord.NotFound:
+                self.lose()
+                return
+        else:
+            old, message = self.message_id, await channel.send(**parts)
+            self.message_id, self._buried, self._moved_at = message.id, False, now
+            await self.bot.sessions.set_board_message(self.session_id, message.id)
+            if old is not None:
+                await self._delete(channel, old)
+        self._picture, self._has_picture = picture, True
+
+    async def _delete(self, channel: discord.PartialMessageable, message_id: int) -> None:
+        try:
+            await channel.get_partial_message(message_id).delete()
+        except discord.HTTPException as error:
+            log.info("an old panel cannot be deleted: %s", error.status)
+
+    async def _tell_status(self, board: Board) -> None:
+        """The voice channel's status, where the bot may set it; nothing depends on it."""
+        line = status_line(board)
+        if line == self._status:
+            return
+        channel = self.bot.get_channel(board.view.session.voice_channel_id)
+        if not isinstance(channel, discord.VoiceChannel):
+            return
+        allowed = channel.permissions_for(channel.guild.me)
+        if not allowed.set_voice_channel_status or (line is None and not allowed.manage_channels):
+            # Once the bot has left, Discord asks for more; it clears the status itself with the last member.
+            return
+        try:
+            await channel.edit(status=line)
+            self._status = line
+        except (discord.HTTPException, aiohttp.ClientError) as error:
+            log.info("the status of a voice channel cannot be set: %s", error)

@@ -1,0 +1,420 @@
+"""`/session`: an evening in a voice channel, from its first cover to its end."""
+
+from __future__ import annotations
+
+import datetime
+import logging
+from typing import TYPE_CHECKING, Any
+
+import discord
+from discord import app_commands
+from discord.app_commands import locale_str
+from discord.ext import commands
+
+from bot.errors import Refusal
+from bot.i18n import text
+from bot.pager import Turn, register, show
+from bot.policy import Setting, check_place
+from bot.sessions.board_buttons import ITEMS, require_steering
+from bot.sessions.dropped import take_pictures, title_of
+from bot.sessions.lists import PAGE_ROOM, choices, list_page, show_page, turn_page
+from bot.sessions.model import Session
+from bot.sessions.panel import Panels
+from bot.sessions.places import event_channel, text_place, voice_room
+from bot.sessions.schedule import Schedule
+from bot.sessions.when import parse_when
+
+if TYPE_CHECKING:
+    from bot.bot import AlbumGenBot
+
+log = logging.getLogger(__name__)
+
+STAR = "⭐"
+Room = discord.VoiceChannel | discord.StageChannel
+
+
+def said(name: str, words: str) -> locale_str:
+    """The description of a command or option of /session."""
+    return locale_str(words, key=f"command.session.{name}")
+
+
+@app_commands.guild_only()
+@app_commands.allowed_installs(guilds=True, users=False)
+class SessionCog(
+    commands.GroupCog,
+    group_name="session",
+    group_description=locale_str("Hear covers together in a voice channel", key="command.session"),
+):
+    """The commands, the panels, the schedule, and what members do beside them.
+
+    Attributes:
+        panels: see `bot.sessions.panel`. schedule: see `bot.sessions.schedule`.
+    """
+
+    def __init__(self, bot: AlbumGenBot) -> None:
+        self.bot = bot
+        self.panels = Panels(bot)
+        self.schedule = Schedule(bot)
+        self._starred: dict[tuple[int, int], tuple[int, str]] = {}
+
+    async def cog_load(self) -> None:
+        """Hear the buttons, those of earlier processes too; watch the clock."""
+        self.bot.add_dynamic_items(*ITEMS, Turn)
+        register(PAGE_ROOM, turn_page)
+        self.schedule.start()
+
+    async def cog_unload(self) -> None:
+        """Stop."""
+        await self.schedule.close()
+        await self.panels.close()
+
+    # beginning and ending
+
+    @app_commands.command(
+        name="start", description=said("start", "Begin a listening session in a voice channel")
+    )
+    @app_commands.describe(
+        title=said("title", "What the evening is called"),
+        rounds=said("rounds", "Covers each member may bring; left out: as many as they like"),
+        theme=said("theme", "What the covers should have in common"),
+        blind=said("blind", "Hide cover and submitter until votes are in"),
+        versus=said("versus", "Play each cover with RAG and without, and let the room decide"),
+        channel=said("channel", "Where to play; left out: the voice channel that you are in"),
+    )
+    async def start(
+        self,
+        interaction: discord.Interaction[Any],
+        title: app_commands.Range[str, 1, 100] | None = None,
+        rounds: app_commands.Range[int, 1, 20] | None = None,
+        theme: app_commands.Range[str, 1, 100] | None = None,
+        blind: bool = False,
+        versus: bool = False,
+        channel: Room | None = None,
+    ) -> None:
+        """Join the voice channel, and show the panel where the session is talked about."""
+        await self._check_place(interaction)
+        room = voice_room(interaction, channel)
+        locale = await self.bot.locale_of(interaction)
+        name = title or text(locale, "session.untitled", channel=room.name)[:100]
+        await interaction.response.defer()
+        place, thread = await text_place(interaction, name)
+        try:
+            session = await self.bot.sessions.start(
+                guild_id=room.guild.id,
+                voice_channel_id=room.id,
+                text_channel_id=place,
+                host_id=interaction.user.id,
+                title=name,
+                theme=theme or "",
+                rounds=rounds or 0,
+                blind=blind,
+                versus=versus,
+                locale=locale,
+            )
+        except Refusal:
+            if thread is not None:
+                await thread.edit(archived=True)
+            raise
+        key = "session.started_in_thread" if thread is not None else "session.started"
+        words = text(locale, key, title=_plain(session.title), channel=f"<#{room.id}>", thread=f"<#{place}>")
+        await interaction.followup.send(words)
+        await self.panels.changed(session.session_id)
+
+    @app_commands.command(
+        name="schedule", description=said("schedule", "Plan a session as an event that begins by itself")
+    )
+    @app_commands.describe(
+        when=said("when", "in 2 h · 20:30 (UTC) · 2026-12-24 20:30+01:00 · <t:…>"),
+        title=said("title", "What the evening is called"),
+        channel=said("channel", "Where to play; left out: the voice channel that you are in"),
+        rounds=said("rounds", "Covers each member may bring; left out: as many as they like"),
+        theme=said("theme", "What the covers should have in common"),
+        blind=said("blind", "Hide cover and submitter until votes are in"),
+        versus=said("versus", "Play each cover with RAG and without, and let the room decide"),
+    )
+    async def schedule_session(
+        self,
+        interaction: discord.Interaction[Any],
+        when: str,
+        title: app_commands.Range[str, 1, 100] | None = None,
+        channel: Room | None = None,
+        rounds: app_commands.Range[int, 1, 20] | None = None,
+        theme: app_commands.Range[str, 1, 100] | None = None,
+        blind: bool = False,
+        versus: bool = False,
+    ) -> None:
+        """Create the event and the session that it stands for."""
+        await self._check_place(interaction)
+        room = event_channel(interaction, channel)
+        locale = await self.bot.locale_of(interaction)
+        begins = parse_when(when, datetime.datetime.now(datetime.UTC))
+        name = title or text(locale, "session.untitled", channel=room.name)[:100]
+        await interaction.response.defer()
+        event = await room.guild.create_scheduled_event(
+            name=name,
+            start_time=begins,
+            channel=room,
+            privacy_level=discord.PrivacyLevel.guild_only,
+            description=text(locale, "session.event", theme=theme or "–")[:1000],
+        )
+        try:
+            await self.bot.sessions.plan(
+                guild_id=room.guild.id,
+                voice_channel_id=room.id,
+                text_channel_id=interaction.channel_id or room.id,
+                host_id=interaction.user.id,
+                title=name,
+                theme=theme or "",
+                rounds=rounds or 0,
+                blind=blind,
+                versus=versus,
+                locale=locale,
+                event_id=event.id,
+            )
+        except Refusal:
+            await event.delete()
+            raise
+        stamp = f"<t:{int(begins.timestamp())}:F>"
+        words = text(locale, "session.planned", title=_plain(name), when=stamp, channel=f"<#{room.id}>")
+        await interaction.followup.send(f"{words}\n{event.url}")
+
+    @app_commands.command(name="stop", description=said("stop", "End the session; the recap follows"))
+    async def stop(self, interaction: discord.Interaction[Any]) -> None:
+        """For host and moderators."""
+        session = self._steered(interaction)
+        locale = await self.bot.locale_of(interaction)
+        await interaction.response.defer(ephemeral=True)
+        await self.bot.sessions.stop(session.session_id)
+        await interaction.followup.send(text(locale, "session.stopped"), ephemeral=True)
+
+    @app_commands.command(
+        name="resume", description=said("resume", "Take up a session that ended by trouble")
+    )
+    @app_commands.describe(session=said("session", "Which one"))
+    async def resume(self, interaction: discord.Interaction[Any], session: str) -> None:
+        """For host and moderators; playlist and votes are as they were."""
+        await self._check_place(interaction)
+        stored = await self._chosen(interaction, session)
+        require_steering(interaction, stored)
+        locale = await self.bot.locale_of(interaction)
+        await interaction.response.defer(ephemeral=True)
+        await self.bot.sessions.resume(stored.session_id)
+        await self.panels.changed(stored.session_id)
+        await interaction.followup.send(text(locale, "session.resumed"), ephemeral=True)
+
+    # what members do
+
+    @app_commands.command(name="submit", description=said("submit", "Bring a cover to the session"))
+    @app_commands.describe(
+        image=said("image", "The cover: PNG, JPEG, WebP or GIF"),
+        title=said("cover_title", "What it is called; left out: the file's name"),
+        session=said("session_planned", "A planned session; left out: the one that runs"),
+    )
+    async def submit(
+        self,
+        interaction: discord.Interaction[Any],
+        image: discord.Attachment,
+        title: app_commands.Range[str, 1, 100] | None = None,
+        session: str | None = None,
+    ) -> None:
+        """Add it to the playlist; only the member is told, for in a blind session nobody else may know."""
+        await self._check_place(interaction)
+        chosen = await self._chosen(interaction, session) if session else self._current(interaction)
+        requests = self.bot.requests
+        asker = await requests.asker(interaction, private=True)
+        await interaction.response.defer(ephemeral=True)
+        cover = await requests.fetch_cover(image)
+        entry = await self.bot.sessions.submit(
+            chosen.session_id, asker, cover, title or title_of(image.filename), interaction.user.display_name
+        )
+        words = text(asker.locale, "session.submitted", number=entry.entry_id)
+        await interaction.followup.send(words, ephemeral=True)
+
+    @app_commands.command(name="skip", description=said("skip", "Vote to skip what plays"))
+    @app_commands.describe(force=said("force", "Host and moderators: skip at once"))
+    async def skip(self, interaction: discord.Interaction[Any], force: bool = False) -> None:
+        """One vote a listener."""
+        session = self._steered(interaction) if force else self._current(interaction)
+        result = await self.bot.sessions.skip(session.session_id, interaction.user.id, force=force)
+        key = "session.skipped" if result.skipped else "session.skip_counted"
+        await self._whisper(interaction, key, votes=result.votes, needed=result.needed)
+
+    @app_commands.command(name="pause", description=said("pause", "Hold the music, or let it go on"))
+    async def pause(self, interaction: discord.Interaction[Any]) -> None:
+        """For host and moderators."""
+        session = self._steered(interaction)
+        view = self.bot.sessions.view(session.session_id)
+        if view is not None and view.standing == "paused":
+            await self.bot.sessions.unpause(session.session_id)
+            await self._whisper(interaction, "session.goes_on")
+        else:
+            await self.bot.sessions.pause(session.session_id)
+            await self._whisper(interaction, "session.paused")
+
+    @app_commands.command(name="replay", description=said("replay", "Play the clip again from its beginning"))
+    async def replay(self, interaction: discord.Interaction[Any]) -> None:
+        """For host and moderators."""
+        await self.bot.sessions.replay(self._steered(interaction).session_id)
+        await self._whisper(interaction, "session.replayed")
+
+    @app_commands.command(name="back", description=said("back", "Play the cover before once more"))
+    async def back(self, interaction: discord.Interaction[Any]) -> None:
+        """For host and moderators."""
+        await self.bot.sessions.back(self._steered(interaction).session_id)
+        await self._whisper(interaction, "session.went_back")
+
+    @app_commands.command(name="volume", description=said("volume", "How loud the session plays"))
+    @app_commands.describe(percent=said("percent", "5 to 100"))
+    async def volume(
+        self, interaction: discord.Interaction[Any], percent: app_commands.Range[int, 5, 100]
+    ) -> None:
+        """For host and moderators."""
+        session = self._steered(interaction)
+        await interaction.response.defer(ephemeral=True)
+        await self.bot.sessions.set_volume(session.session_id, percent / 100)
+        locale = await self.bot.locale_of(interaction)
+        await interaction.followup.send(text(locale, "session.volume", percent=percent), ephemeral=True)
+
+    # looking
+
+    @app_commands.command(
+        name="list", description=said("list", "This server's sessions: running, planned, and over")
+    )
+    async def list_sessions(self, interaction: discord.Interaction[Any]) -> None:
+        """Page by page."""
+        locale = await self.bot.locale_of(interaction)
+        await interaction.response.defer(ephemeral=True)
+        await show(interaction, await list_page(self.bot, interaction.guild_id or 0, 0, locale), locale)
+
+    @app_commands.command(
+        name="show", description=said("show", "One session: what plays, what comes, or how it ended")
+    )
+    @app_commands.describe(session=said("session", "Which one"))
+    async def show_session(self, interaction: discord.Interaction[Any], session: str | None = None) -> None:
+        """To the member alone."""
+        chosen = await self._chosen(interaction, session) if session else self._current(interaction)
+        locale = await self.bot.locale_of(interaction)
+        await interaction.response.defer(ephemeral=True)
+        await show(interaction, await show_page(self.bot, chosen, locale), locale)
+
+    @resume.autocomplete("session")
+    @show_session.autocomplete("session")
+    @submit.autocomplete("session")
+    async def suggest(
+        self, interaction: discord.Interaction[Any], typed: str
+    ) -> list[app_commands.Choice[str]]:
+        """Sessions of this server whose title holds what was typed."""
+        command = interaction.command.name if interaction.command is not None else ""
+        locale = await self.bot.locale_of(interaction)
+        return await choices(self.bot, interaction.guild_id or 0, typed, command, locale)
+
+    # what happens beside the commands
+
+    @commands.Cog.listener()
+    async def on_message(self, message: discord.Message) -> None:
+        """Pictures for the session; and the panel is not at the bottom any more."""
+        if self.bot.user is None or message.author.id != self.bot.user.id:
+            await take_pictures(self.bot, message)
+        self.panels.written(message.channel.id, message.id)
+
+    @commands.Cog.listener()
+    async def on_raw_message_delete(self, event: discord.RawMessageDeleteEvent) -> None:
+        """A deleted panel comes back."""
+        self.panels.deleted({event.message_id})
+
+    @commands.Cog.listener()
+    async def on_raw_bulk_message_delete(self, event: discord.RawBulkMessageDeleteEvent) -> None:
+        """The same for many."""
+        self.panels.deleted(set(event.message_ids))
+
+    @commands.Cog.listener()
+    async def on_raw_reaction_add(self, event: discord.RawReactionActionEvent) -> None:
+        """⭐ on the panel stars what plays."""
+        session_id = self.panels.of_message(event.message_id) if str(event.emoji) == STAR else None
+        view = self.bot.sessions.view(session_id) if session_id is not None else None
+        if session_id is None or view is None or view.current is None or view.clip is None:
+            return
+        if event.member is None or event.member.bot:
+            return
+        try:
+            await self.bot.sessions.vote(
+                session_id,
+                view.current.entry_id,
+                view.clip.job_id,
+                event.user_id,
+                event.member.display_name,
+                starred=True,
+            )
+        except Refusal as refusal:
+            log.info("a star was not counted: %s", refusal.key)
+            return
+        self._starred[event.message_id, event.user_id] = (view.current.entry_id, view.clip.job_id)
+
+    @commands.Cog.listener()
+    async def on_raw_reaction_remove(self, event: discord.RawReactionActionEvent) -> None:
+        """A ⭐ that is taken back."""
+        starred = (
+            self._starred.pop((event.message_id, event.user_id), None) if str(event.emoji) == STAR else None
+        )
+        session_id = self.panels.of_message(event.message_id)
+        if starred is None or session_id is None:
+            return
+        try:
+            await self.bot.sessions.vote(session_id, *starred, event.user_id, "", starred=False)
+        except Refusal as refusal:
+            log.info("a star was not taken back: %s", refusal.key)
+
+    @commands.Cog.listener()
+    async def on_scheduled_event_update(
+        self, before: discord.ScheduledEvent, after: discord.ScheduledEvent
+    ) -> None:
+        """Somebody started an event, or cancelled it."""
+        if after.status is discord.EventStatus.active:
+            await self.schedule.begun(after.id)
+        elif after.status is discord.EventStatus.cancelled:
+            await self.schedule.cancelled(after.id)
+
+    @commands.Cog.listener()
+    async def on_scheduled_event_delete(self, event: discord.ScheduledEvent) -> None:
+        """An event is gone."""
+        await self.schedule.cancelled(event.id)
+
+    # helpers
+
+    async def _check_place(self, interaction: discord.Interaction[Any]) -> None:
+        """The server's policy on channels and roles. Raises Refusal."""
+        guild = await self.bot.guild_settings.of(interaction.guild_id)
+        check_place(Setting.of_interaction(interaction, with_permissions=False), guild)
+
+    def _current(self, interaction: discord.Interaction[Any]) -> Session:
+        """The session that runs in this server. Raises Refusal."""
+        session = self.bot.sessions.of_guild(interaction.guild_id or 0)
+        if session is None:
+            raise Refusal("session.none_running")
+        return session
+
+    def _steered(self, interaction: discord.Interaction[Any]) -> Session:
+        """The running session, for who may decide over it. Raises Refusal."""
+        session = self._current(interaction)
+        require_steering(interaction, session)
+        return session
+
+    async def _chosen(self, interaction: discord.Interaction[Any], session_id: str) -> Session:
+        """A session of this server by its id. Raises Refusal."""
+        session = await self.bot.sessions.store.get(session_id)
+        if session is None or session.guild_id != interaction.guild_id:
+            raise Refusal("session_core.unknown")
+        return session
+
+    async def _whisper(self, interaction: discord.Interaction[Any], key: str, **values: Any) -> None:
+        locale = await self.bot.locale_of(interaction)
+        await interaction.response.send_message(text(locale, key, **values), ephemeral=True)
+
+
+def _plain(words: str) -> str:
+    return discord.utils.escape_mentions(discord.utils.escape_markdown(words))
+
+
+async def setup(bot: AlbumGenBot) -> None:
+    """Called by discord.py."""
+    await bot.add_cog(SessionCog(bot))
