@@ -22,6 +22,7 @@ from albumgen_core.inference.errors import (
     UnknownJobError,
 )
 from bot.attribute_words import refusal_of
+from bot.core_sentences import retold
 from bot.i18n import SOURCE, catalogue, text
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ class Refusal(app_commands.AppCommandError):
     """A request that is turned down on purpose, in one kind sentence of the catalogues.
 
     Args:
-        key: the sentence. params: its placeholders.
+        key: the sentence. params: its placeholders; `permission` is a permission's name.
     """
 
     def __init__(self, key: str, **params: Any) -> None:
@@ -44,7 +45,16 @@ class Refusal(app_commands.AppCommandError):
 
     def sentence(self, locale: str) -> str:
         """What the member reads."""
-        return text(locale, self.key, **self.params)
+        params = dict(self.params)
+        if "permission" in params:
+            params["permission"] = permission_name(str(params["permission"]), locale)
+        return text(locale, self.key, **params)
+
+
+def permission_name(name: str, locale: str) -> str:
+    """A permission as Discord's clients call it: "embed_links" is "Embed Links", or "Links einbetten"."""
+    key = f"permission.{name.lower().replace(' ', '_')}"
+    return text(locale, key) if key in catalogue(SOURCE) else name.replace("_", " ").title()
 
 
 _KNOWN: dict[type[AlbumGenError], str] = {
@@ -69,7 +79,7 @@ def sentence_for(error: BaseException, locale: str) -> str | None:
         return refusal_of(error, locale)
     if isinstance(error, AlbumGenError):
         key = _KNOWN.get(type(error), "")
-        return text(locale, key) if key else str(error)
+        return text(locale, key) if key else retold(str(error), locale)
     if isinstance(error, app_commands.NoPrivateMessage):
         return text(locale, "refusal.server_only")
     if isinstance(error, app_commands.MissingPermissions):

@@ -80,7 +80,7 @@ def check_permissions(permissions: discord.Permissions, *, is_thread: bool) -> N
     sending = "send_messages_in_threads" if is_thread else "send_messages"
     for name in (*_NEEDED, sending):
         if not getattr(permissions, name) and not permissions.administrator:
-            raise Refusal("refusal.bot_permission", permission=name.replace("_", " ").title())
+            raise Refusal("refusal.bot_permission", permission=name)
 
 
 class Cooldowns:

@@ -15,7 +15,8 @@ from albumgen_core.cover_errors import COVER_MESSAGES
 from albumgen_core.inference import desk, journal
 from albumgen_core.retrieval.predictor import NO_SIGNAL
 from bot.core_sentences import is_known, retold
-from bot.errors import sentence_for
+from bot.errors import Refusal, sentence_for
+from bot.invite import PERMISSIONS
 
 CORE = Path(retrieval.__file__).parents[1]
 ROOMS = ("inference/supervisor.py", "inference/runner.py", "inference/desk.py", "pipeline.py", "clip.py")
@@ -109,3 +110,11 @@ def test_other_attribute_problems_have_sentences_too() -> None:
     with pytest.raises(AttributeRangeError) as caught:
         MusicalAttributes.from_model_json("no")
     assert "nicht lesbar" in str(sentence_for(caught.value, "de"))
+
+
+@pytest.mark.parametrize("name", PERMISSIONS)
+def test_missing_permissions_are_named_as_discord_names_them(name: str) -> None:
+    english = Refusal("refusal.bot_permission", permission=name).sentence("en")
+    german = Refusal("refusal.bot_permission", permission=name.replace("_", " ").title()).sentence("de")
+    assert "_" not in english + german
+    assert german.partition("„")[2].partition("“")[0] not in english

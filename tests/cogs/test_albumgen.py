@@ -119,7 +119,7 @@ async def test_one_sentence_for_every_refusal_before_any_work(home: House) -> No
     assert "Altersbeschränkung" in await refused(home)
     await change(home.guild.id, pictures="any")
     home.loopback.forbid_bot(home.channel, P.ATTACH_FILES)
-    assert "Attach Files" in await refused(home)
+    assert "Dateien anhängen" in await refused(home)
     home.loopback.allow_bot(home.channel)
     assert not home.loopback.messages(home.channel)
 
