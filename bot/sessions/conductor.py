@@ -96,6 +96,7 @@ class Conductor:
         self._task: asyncio.Task[None] | None = None
         self._ending: tuple[Ending, float] | None = None
         self._skipped: set[str] = set()
+        self._unnoted: set[int] = set()
         self._saved_at = 0.0
         self._shown: tuple[Any, ...] = ()
         self._over: EndReason | None = None
@@ -127,9 +128,10 @@ class Conductor:
         self.votes = {(vote.job_id, vote.user_id): vote for vote in await self._store.votes(sid)}
         self.members = await self._store.members(sid, listened=True)
 
-    async def reload(self) -> None:
-        """Something was deleted from the store: follow it."""
+    async def forget(self, user_id: int) -> None:
+        """A member was deleted from the store: follow it. Who listens on is not noted again."""
         async with self._lock:
+            self._unnoted.add(user_id)
             session = await self._store.get(self.session.session_id)
             self.session = replace(self.session, host_id=session.host_id if session else 0)
             await self.load()
@@ -445,7 +447,7 @@ class Conductor:
             await self._update(voice_channel_id=channel.id)
         self.audience = await self._people.of(channel)
         for user_id, listener in self.audience.items():
-            if user_id not in self.members:
+            if user_id not in self.members and user_id not in self._unnoted:
                 await self._store.note_member(self.session.session_id, user_id, listener.name, listened=True)
                 self.members[user_id] = listener.name
 

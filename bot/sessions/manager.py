@@ -414,7 +414,7 @@ class SessionManager:
         forgotten = await self.store.forget_member(user_id, guild_id)
         for session_id in forgotten.sessions:
             if (conductor := self._conductors.get(session_id)) is not None:
-                await conductor.reload()
+                await conductor.forget(user_id)
         paths = [str(path) for path in forgotten.covers]
         for session_id in forgotten.sessions:
             if session_id not in self._conductors:

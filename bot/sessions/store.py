@@ -129,11 +129,11 @@ class SessionStore:
         """Store a new cover; returned with the session's next number as its `entry_id`."""
 
         def operation(connection: sqlite3.Connection) -> int:
-            number = connection.execute(
+            (number,) = connection.execute(
                 "SELECT coalesce(max(entry_id), 0) + 1 FROM bot_session_entries WHERE session_id = ?",
                 (entry.session_id,),
-            ).fetchone()[0]
-            _write_entry(connection, entry, int(number))
+            ).fetchone()
+            _insert_entry(connection, replace(entry, entry_id=int(number)))
             _write_member(connection, entry.session_id, entry.submitter_id, entry.submitter_name)
             return int(number)
 
@@ -141,8 +141,8 @@ class SessionStore:
         return replace(entry, entry_id=number)
 
     async def set_entry(self, entry: Entry) -> None:
-        """Store a cover as it is now, its takes included."""
-        await self._database.write(lambda connection: _write_entry(connection, entry, entry.entry_id))
+        """Store a cover as it is now, its takes included; one that was deleted meanwhile stays so."""
+        await self._database.write(lambda connection: _update_entry(connection, entry))
 
     async def sessions_of_job(self, job_id: str) -> list[str]:
         """Ids of the sessions that play a job's clip."""
@@ -336,22 +336,32 @@ class SessionStore:
         )
 
 
-def _write_entry(connection: sqlite3.Connection, entry: Entry, number: int) -> None:
-    values = {name: _plain(getattr(entry, name)) for name in _ENTRY_COLUMNS} | {"entry_id": number}
-    kept = [name for name in _ENTRY_COLUMNS if name not in ("session_id", "entry_id")]
+def _insert_entry(connection: sqlite3.Connection, entry: Entry) -> None:
+    marks = ",".join("?" * len(_ENTRY_COLUMNS))
     connection.execute(
-        f"INSERT INTO bot_session_entries ({', '.join(values)}) VALUES ({','.join('?' * len(values))})"
-        " ON CONFLICT (session_id, entry_id) DO UPDATE SET "
-        + ", ".join(f"{name} = excluded.{name}" for name in kept),
-        tuple(values.values()),
+        f"INSERT INTO bot_session_entries ({', '.join(_ENTRY_COLUMNS)}) VALUES ({marks})",
+        [_plain(getattr(entry, name)) for name in _ENTRY_COLUMNS],
     )
-    connection.execute(
-        "DELETE FROM bot_session_clips WHERE session_id = ? AND entry_id = ?", (entry.session_id, number)
+    _write_clips(connection, entry)
+
+
+def _update_entry(connection: sqlite3.Connection, entry: Entry) -> None:
+    values = {name: _plain(getattr(entry, name)) for name in _ENTRY_COLUMNS[2:]}
+    changed = connection.execute(
+        f"UPDATE bot_session_entries SET {_assignments(values)} WHERE session_id = ? AND entry_id = ?",
+        (*values.values(), entry.session_id, entry.entry_id),
     )
+    if changed.rowcount:
+        _write_clips(connection, entry)
+
+
+def _write_clips(connection: sqlite3.Connection, entry: Entry) -> None:
+    place = (entry.session_id, entry.entry_id)
+    connection.execute("DELETE FROM bot_session_clips WHERE session_id = ? AND entry_id = ?", place)
     connection.executemany(
         "INSERT INTO bot_session_clips VALUES (?, ?, ?, ?, ?, ?, ?)",
         [
-            (entry.session_id, number, index, clip.job_id, clip.rag, _plain(clip.result_dir), clip.seconds)
+            (*place, index, clip.job_id, clip.rag, _plain(clip.result_dir), clip.seconds)
             for index, clip in enumerate(entry.clips)
         ],
     )

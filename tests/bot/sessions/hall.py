@@ -183,6 +183,12 @@ class Hall:
     async def record(self, session: Session) -> SessionRecord:
         return await self.sessions.store.record(session.session_id)
 
+    async def until_running(self) -> None:
+        """Waits until a job runs."""
+        async with asyncio.timeout(15):
+            while not (await self.bot.inference.status()).running:  # noqa: ASYNC110  (no event tells)
+                await asyncio.sleep(0.02)
+
     def hold(self) -> None:
         """Jobs begin and do not end until `release`."""
         (self.home / "hold").touch()
