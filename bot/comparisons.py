@@ -18,6 +18,9 @@ from typing import Any
 from albumgen_core.inference.database import Database
 from bot.errors import Refusal
 
+KIND = "comparison"
+"""Kind of replies (see `Delivery`) that show two takes."""
+
 _Z95 = 1.959963984540054
 """The standard normal distribution's 97.5 % quantile."""
 

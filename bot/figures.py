@@ -50,7 +50,10 @@ async def figures(database: Database, *, guild_id: int | None = None, user_id: i
     where = f"state IN ('done', 'delivered') AND {where}"
     # Counted by SQLite, in its own thread: a busy server has more rows than an event loop has time.
     [counts] = await database.fetch(
-        "SELECT count(*), count(DISTINCT member_key), count(DISTINCT coalesce(root_id, job_id)),"
+        # The two takes of a comparison have one cover, and so have those that were made from them.
+        "SELECT count(*), count(DISTINCT member_key), count(DISTINCT coalesce("
+        "(SELECT first.bundle_id FROM jobs AS first WHERE first.job_id = jobs.root_id),"
+        " root_id, bundle_id, job_id)),"
         " coalesce(sum(json_extract(spec, '$.rag')), 0), coalesce(sum(json_extract(spec, '$.seconds')), 0.0)"
         f" FROM jobs WHERE {where}",
         (key,),

@@ -18,6 +18,7 @@ import discord
 
 from albumgen_core.inference.errors import InferenceError
 from albumgen_core.inference.records import JobRecord
+from bot.comparisons import KIND as COMPARISON
 from bot.stars import STAR
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ class Offers:
         origin = records[0].spec.origin
         if records[0].state != "done" or origin.get("via") != "channel":
             return
-        emojis = [AGAIN] if origin.get("kind", "take") == "take" else []
+        emojis = [AGAIN] if origin.get("kind", "take") in ("take", COMPARISON) else []
         if origin.get("guild_id") is not None:
             emojis.append(STAR)  # the gallery is a server's
         if emojis and self._may(channel_id, origin.get("guild_id")):

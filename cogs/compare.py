@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import discord
@@ -11,15 +10,16 @@ from discord import app_commands
 from discord.app_commands import locale_str
 from discord.ext import commands
 
-from albumgen_core.inference.jobs import new_job_id
 from albumgen_core.inference.records import JobRecord
+from bot.another import another_pair, with_and_without
 from bot.buttons import JobButton
 from bot.comparison_reply import CHART, NAMES, comparison_reply, lone_reply, read_pair, votes_line
-from bot.comparisons import Choice, Comparisons, rag_comes_first
+from bot.comparisons import KIND, Choice, Comparisons, rag_comes_first
 from bot.controls import DeleteButton, jobs_of
 from bot.embeds import kindred_lines
 from bot.errors import Refusal
 from bot.i18n import text
+from bot.pictures import picture_in
 from bot.reply import Reply
 from bot.requests import SEEDS
 from cogs.albumgen import STYLES, option
@@ -27,21 +27,35 @@ from cogs.albumgen import STYLES, option
 if TYPE_CHECKING:
     from bot.bot import AlbumGenBot
 
-KIND = "comparison"
+_RECOUNTS = 5
+"""How often a message is changed once more because others voted while it was being changed."""
 
 
 class CompareCog(commands.Cog):
-    """The command; its votes live as long as the message."""
+    """The command and the context menu; votes live as long as the message."""
 
     def __init__(self, bot: AlbumGenBot) -> None:
         self.bot = bot
+        self.menu = app_commands.ContextMenu(
+            name=locale_str("Compare with and without RAG", key="command.compare_this"),
+            callback=self.compare_this,
+            allowed_contexts=app_commands.AppCommandContext(
+                guild=True, dm_channel=True, private_channel=True
+            ),
+            allowed_installs=app_commands.AppInstallationType(guild=True, user=True),
+        )
 
     async def cog_load(self) -> None:
         """Hear the buttons, write the replies, and take part in forgetting."""
-        self.bot.add_dynamic_items(VoteA, VoteB, VoteSame, Which)
+        self.bot.tree.add_command(self.menu)
+        self.bot.add_dynamic_items(VoteA, VoteB, VoteSame, Which, AgainBoth)
         self.bot.delivery.register(KIND, ComparisonRenderer())
         votes = Comparisons(self.bot.database)
         self.bot.forgetting.register("votes", votes.forget, votes.of_member)
+
+    async def cog_unload(self) -> None:
+        """Take the context menu back."""
+        self.bot.tree.remove_command(self.menu.name, type=self.menu.type)
 
     @app_commands.command(
         name="compare",
@@ -71,9 +85,18 @@ class CompareCog(commands.Cog):
         await requests.check(interaction, jobs=2, private=private)
         asker = await requests.asker(interaction, private=private)
         length = None if seconds is None else float(seconds)
-        spec = await requests.base_spec(asker, rag=True, seconds=length, seed=seed, prompt_style=style)
-        spec = replace(spec, bundle_id=new_job_id())
-        await requests.submit(asker, [spec, replace(spec, job_id=new_job_id(), rag=False)], image, kind=KIND)
+        spec = await requests.base_spec(asker, seconds=length, seed=seed, prompt_style=style)
+        await requests.submit(asker, with_and_without(spec), image, kind=KIND)
+
+    async def compare_this(self, interaction: discord.Interaction[Any], message: discord.Message) -> None:
+        """The same from a right click on a message with a picture."""
+        requests = self.bot.requests
+        picture = picture_in(message)
+        if picture is None:
+            raise Refusal("refusal.no_picture")
+        await requests.check(interaction, jobs=2)
+        asker = await requests.asker(interaction)
+        await requests.submit(asker, with_and_without(await requests.base_spec(asker)), picture, kind=KIND)
 
 
 class ComparisonRenderer:
@@ -86,6 +109,8 @@ class ComparisonRenderer:
             view = comparison_view(pair.bundle_id, locale)
             return await comparison_reply(pair, locale, Comparisons(bot.database), view)
         view = discord.ui.View(timeout=None)
+        if pair.takes:
+            view.add_item(AgainBoth(pair.bundle_id, locale))
         view.add_item(DeleteButton(pair.bundle_id, locale))
         return lone_reply(pair, records, locale, view)
 
@@ -95,6 +120,7 @@ def comparison_view(bundle_id: str, locale: str) -> discord.ui.View:
     view = discord.ui.View(timeout=None)
     for button in (VoteA, VoteB, VoteSame, Which):
         view.add_item(button(bundle_id, locale))
+    view.add_item(AgainBoth(bundle_id, locale, row=1))
     view.add_item(DeleteButton(bundle_id, locale, row=1))
     return view
 
@@ -177,20 +203,47 @@ class Which(JobButton, action="which"):
         await interaction.response.send_message(embed=embed, ephemeral=True)
 
 
+class AgainBoth(JobButton, action="again-both"):
+    """🔁: the same cover compared once more, with another seed."""
+
+    emoji, label_key = "🔁", "button.again"
+
+    async def act(self, bot: AlbumGenBot, interaction: discord.Interaction[Any]) -> None:
+        """Submit; a private comparison's next one is private too."""
+        jobs = await jobs_of(bot, self.job_id)
+        private = bool(interaction.message and interaction.message.flags.ephemeral)
+        await bot.requests.check(interaction, jobs=2, private=private)
+        await another_pair(bot, await bot.requests.asker(interaction, private=private), jobs)
+
+
 async def _count_again(
     interaction: discord.Interaction[Any], votes: Comparisons, bundle_id: str, locale: str
 ) -> None:
-    """Answer by the same message with the new number of votes in its last field."""
+    """Answer by the same message with the new number of votes in its last field.
+
+    Two who vote at once have their answers in either order, so whoever finds that the number has moved on
+    shows it once more.
+    """
     message = interaction.message
     if message is None or not message.embeds or not message.embeds[0].fields:
-        raise Refusal("refusal.not_both")
-    embed = message.embeds[0].copy()
-    field = embed.fields[-1]
+        await interaction.response.defer()  # a moderator hid the embed; the vote counts all the same
+        return
     line = await votes_line(votes, bundle_id, locale)
-    embed.set_field_at(len(embed.fields) - 1, name=field.name or "\u200b", value=line, inline=False)
+    await interaction.response.edit_message(embed=_with_line(message.embeds[0], line))
+    for _ in range(_RECOUNTS):
+        shown, line = line, await votes_line(votes, bundle_id, locale)
+        if line == shown:
+            return
+        await interaction.edit_original_response(embed=_with_line(message.embeds[0], line))
+
+
+def _with_line(embed: discord.Embed, line: str) -> discord.Embed:
+    embed = embed.copy()
+    last = len(embed.fields) - 1
+    embed.set_field_at(last, name=embed.fields[last].name or "\u200b", value=line, inline=False)
     if embed.image.url:
         embed.set_image(url=f"attachment://{CHART}")
-    await interaction.response.edit_message(embed=embed)
+    return embed
 
 
 async def setup(bot: AlbumGenBot) -> None:

@@ -12,12 +12,14 @@ from discord.ext import commands
 from albumgen_core.inference.errors import InferenceError, UnknownJobError
 from albumgen_core.inference.records import JobRecord
 from albumgen_core.result import read_document
-from bot.another import another, finished
+from bot.another import another, another_pair, finished
 from bot.buttons import JobButton
-from bot.controls import DeleteButton, asker_of, cancel
+from bot.comparisons import KIND as COMPARISON
+from bot.controls import DeleteButton, asker_of, cancel, jobs_of
 from bot.edit_modal import EditModal, Typed, left_open, read_edit
 from bot.errors import Refusal, answer_error, sentence_for
 from bot.i18n import text
+from bot.message_log import KnownMessage
 from bot.policy import Setting
 from bot.requests import Asker
 
@@ -197,8 +199,8 @@ class RegenerateCog(commands.Cog):
             return
         if emoji == CANCEL_EMOJI:
             await self._cancel(event, known.job_id)
-        elif known.delivered_at is not None and known.kind == "take":
-            await self._again(event, known.job_id)
+        elif known.delivered_at is not None and known.kind in ("take", COMPARISON):
+            await self._again(event, known)
 
     @commands.Cog.listener()
     async def on_interaction(self, interaction: discord.Interaction[Any]) -> None:
@@ -250,10 +252,13 @@ class RegenerateCog(commands.Cog):
             return False
         return channel.permissions_for(event.member).manage_messages
 
-    async def _again(self, event: discord.RawReactionActionEvent, job_id: str) -> None:
+    async def _again(self, event: discord.RawReactionActionEvent, known: KnownMessage) -> None:
         guild = await self.bot.guild_settings.of(event.guild_id)
+        both = known.kind == COMPARISON
         try:
-            record, folder = await finished(self.bot, job_id)
+            jobs = await jobs_of(self.bot, known.job_id) if both else []
+            kept = next((job.job_id for job in jobs if job.result_dir), known.job_id)
+            record, folder = await finished(self.bot, kept)
             locale = guild.language or str(record.spec.origin.get("locale", "en"))
         except UnknownJobError:
             return
@@ -262,8 +267,11 @@ class RegenerateCog(commands.Cog):
             return
         asker = Asker(event.user_id, event.channel_id, event.guild_id, locale, reply_to=event.message_id)
         try:
-            await self.bot.requests.check_asker(asker, self._setting(event))
-            await another(self.bot, asker, record, folder)
+            await self.bot.requests.check_asker(asker, self._setting(event), jobs=2 if both else 1)
+            if both:
+                await another_pair(self.bot, asker, jobs)
+            else:
+                await another(self.bot, asker, record, folder)
         except Exception as error:
             sentence = sentence_for(error, locale)
             if sentence is None:

@@ -62,7 +62,7 @@ class QuickRunner:
         if is_cancelled(job.job_id):
             return JobOutcome(job.job_id, "cancelled")
         folder = self.home / "results" / job.job_id
-        if (self.home / "fail").exists():
+        if (self.home / "fail").exists() or (job.rag and (self.home / "fail-rag").exists()):
             return JobOutcome(job.job_id, "failed", error="Something went wrong while making this clip.")
         mp3 = self.home / "clip.mp3"
         write_durably(folder / "clip.mp3", mp3.read_bytes() if mp3.exists() else b"ID3" + bytes(2000))

@@ -14,6 +14,7 @@ from PIL import Image
 
 from albumgen_core.clip import decode_mp3
 from bot.comparisons import Comparisons, Tally, rag_comes_first
+from bot.figures import figures
 from tests.bot.house import RUNNER, House, house, picture
 from tests.bot.operated import bot_settings, new_bot, operated, started
 from tests.discord.interactions import Interaction
@@ -89,6 +90,62 @@ async def test_the_answer_is_told_in_private_and_closes_the_vote(home: House) ->
     assert (await tally(home)).votes == 1
 
 
+async def test_a_crowd_that_votes_at_once_is_counted_to_the_last(home: House) -> None:
+    message = await compared(home)
+    crowd = [home.loopback.user(f"Fan {number}") for number in range(8)]
+    for fan in crowd:
+        home.loopback.world.add_member(home.guild, fan.user)
+    names = ["Take A", "Take B", "No difference"]
+    # Discord lets the first answer wait: it comes last, with the number that was true when it was written.
+    home.loopback.faults.rate_limit("POST /interactions/**", retry_after=0.5)
+    clicks = [await crowd[0].click(message, names[0])]
+    async with asyncio.timeout(5):
+        while not home.loopback.faults.hits:  # noqa: ASYNC110  (no event tells)
+            await asyncio.sleep(0.01)
+    clicks += [await fan.click(message, names[i % 3]) for i, fan in enumerate(crowd) if i]
+    await asyncio.gather(*map(told, clicks))
+    assert "8 listeners have voted" in message.text
+    counted = await tally(home)
+    assert counted.votes == 8
+    assert {counted.rag, counted.without} == {3}
+
+
+async def test_a_vote_counts_where_a_moderator_hid_the_embed(home: House) -> None:
+    message = await compared(home)
+    message.embeds.clear()
+    assert "take A" in (await told(await home.owner.click(message, "Take A"))).text
+    assert (await tally(home)).votes == 1
+    assert has_both(message)
+
+
+async def test_the_same_cover_is_compared_again_by_button_and_by_reaction(home: House) -> None:
+    await compared(home, seed=5, seconds=6)
+    message = home.clips()[0]
+    used = await home.ann.click(message, "Again")
+    again = await (await used.wait_acknowledged()).message.wait_until(has_both)
+    await home.settled()
+    await home.ann.react(again, "🔁")
+    await home.channel.wait_for_message(lambda m: m not in (message, again) and has_both(m))
+    await home.settled()
+    jobs = [job.spec for job in await home.jobs()]
+    assert [job.rag for job in jobs] == [True, False] * 3
+    assert len({job.seed for job in jobs}) == len({job.bundle_id for job in jobs}) == 3
+    assert {job.seconds for job in jobs} == {6.0}
+    assert {job.root_id for job in jobs[2:]} == {jobs[0].job_id}
+    told_now = await figures(home.bot.database, guild_id=home.guild.id)
+    assert (told_now.clips, told_now.covers) == (6, 1)
+
+
+async def test_any_message_with_a_picture_can_be_compared(home: House) -> None:
+    posted = await home.owner.say(home.channel, "look", {"a.png": picture()})
+    used = await home.ann.message_command(posted, "Compare with and without RAG")
+    await (await used.wait_acknowledged()).message.wait_until(has_both)
+    words = await home.owner.say(home.channel, "no picture here")
+    used = await home.ann.message_command(words, "Compare with and without RAG")
+    assert "kein Bild" in (await used.wait_message()).text
+    await home.settled()
+
+
 async def test_votes_go_on_after_a_restart(tmp_path: Path) -> None:
     async with house(tmp_path) as home:
         message = await compared(home)
@@ -108,6 +165,36 @@ async def test_a_comparison_without_an_album_index_takes_no_votes(tmp_path: Path
         message = await used.message.wait_until(lambda m: bool(m.attachments), 60)
         assert "nothing to vote on" in message.text
         assert [a.filename for a in message.attachments] == ["take.mp3", "card.png"]
+
+
+async def test_where_one_take_fails_the_other_is_still_given_and_nobody_is_asked(home: House) -> None:
+    (home.home / "fail-rag").touch()
+    used = await home.owner.slash(home.channel, "compare", image=("c.png", picture()))
+    message = await (await used.wait_acknowledged()).message.wait_until(lambda m: bool(m.attachments), 20)
+    assert "Only one of the two takes could be made" in message.text
+    assert "went wrong" in message.text
+    assert [a.filename for a in message.attachments] == ["take.mp3", "card.png"]
+    assert "without RAG" in message.text
+    labels = [part.get("label") for part in message.parts() if part["type"] == 2]
+    assert labels == ["Again", "Delete"]
+    (home.home / "fail-rag").unlink()
+    used = await home.owner.click(message, "Again")
+    await (await used.wait_acknowledged()).message.wait_until(has_both)
+    await home.settled()
+
+
+async def test_where_one_take_is_cancelled_the_other_is_still_given(home: House) -> None:
+    home.hold()
+    used = await home.owner.slash(home.channel, "compare", image=("c.png", picture()))
+    await used.wait_acknowledged()
+    await home.until_running()
+    with_rag, _ = await home.jobs()
+    await home.bot.inference.cancel(with_rag.job_id)
+    home.release()
+    message = await used.message.wait_until(lambda m: bool(m.attachments), 20)
+    assert "Only one of the two takes could be made" in message.text
+    assert "ancel" in message.text
+    assert message.attachment("take.mp3")
 
 
 async def test_where_both_takes_fail_the_reason_is_said_once(home: House) -> None:
