@@ -27,8 +27,16 @@ COPY --chown=albumgen:albumgen cogs/__init__.py cogs/
 RUN make setup
 
 COPY --chown=albumgen:albumgen . .
+# A fresh checkout's files are younger than an environment out of the layer cache; its content is the same, and
+# `make run` must not install it again at every start.
+RUN touch .venv/.installed
 
 # Weights are kept in the hub cache, jobs and results in the data folder: neither belongs in the image.
 VOLUME ["/cache/huggingface", "/data"]
 
+# Liveness only: /readyz tells whether Discord and the worker are there.
+HEALTHCHECK --interval=30s --timeout=5s --start-period=60s \
+    CMD [".venv/bin/python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:9464/healthz', timeout=4)"]
+
+# make passes SIGTERM on and waits; give the bot longer than its grace_seconds: `docker stop --time 40`.
 CMD ["make", "run"]
