@@ -8,6 +8,7 @@ many ways; `_Outcome` names what follows from each.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import random
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import aiohttp
 import discord
 
-from albumgen_core.inference.errors import InferenceError
+from albumgen_core.inference.errors import InferenceError, UnknownJobError
 from albumgen_core.inference.records import JobRecord, OutboxItem
 from bot import places
 from bot.faults import Verdict, verdict
@@ -179,7 +180,8 @@ class Delivery:
         await self.bot.inference.mark_delivered(item.delivery_id)
         if origin.get("token"):
             for job in item.jobs:  # the reply is there; the token has no further use
-                await self.bot.inference.update_origin(job.job_id, token=None)
+                with contextlib.suppress(UnknownJobError):  # its member was forgotten meanwhile
+                    await self.bot.inference.update_origin(job.job_id, token=None)
         if place is None:
             return
         for hook in self.hooks:

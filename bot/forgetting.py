@@ -198,6 +198,10 @@ class Forgetting:
         """A reply was on its way while its member was being forgotten: it goes too."""
         if await self.bot.database.fetch("SELECT 1 FROM jobs WHERE job_id = ?", (records[0].job_id,)):
             return
+        await self.doom(channel_id, message_id)
+
+    async def doom(self, channel_id: int, message_id: int) -> None:
+        """Delete a message of ours soon, for it shows what nobody is to know any more."""
         await self.bot.database.execute(
             "INSERT OR IGNORE INTO bot_doomed_messages (message_id, channel_id, due_at) VALUES (?, ?, ?)",
             (message_id, channel_id, time.time()),

@@ -201,8 +201,12 @@ class Requests:
             # From here on the channel is enough; tokens are kept no longer than they are needed.
             changes |= {"token": None}
         specs = [replace(spec, origin=_merged(spec.origin, changes)) for spec in specs]
-        for spec in specs:
-            await self.bot.inference.update_origin(spec.job_id, **changes)
+        try:
+            for spec in specs:
+                await self.bot.inference.update_origin(spec.job_id, **changes)
+        except UnknownJobError:  # its member was forgotten meanwhile
+            await self.bot.forgetting.doom(asker.channel_id, message_id)
+            return specs
         if origin["via"] == "channel":
             await self.bot.messages.note(message_id, asker.channel_id, specs, delivered=False)
         return specs

@@ -226,3 +226,24 @@ async def test_messages_that_cannot_be_deleted_are_given_up(home: House) -> None
         return await rows(home, "bot_doomed_messages") == 0
 
     await holds(cleared)
+
+
+@pytest.mark.parametrize("moment", ["the message is sent", "the picture is read"])
+async def test_a_request_that_was_just_being_taken_is_forgotten_too(
+    home: House, tmp_path: Path, moment: str
+) -> None:
+    requests = home.bot.requests
+    name = "_announce" if moment == "the message is sent" else "fetch_cover"
+    usual = getattr(requests, name)
+
+    async def forgotten_meanwhile(*details: object) -> object:
+        result = await usual(*details)
+        await home.bot.forgetting.forget(home.ann.id, None)
+        return result
+
+    setattr(requests, name, forgotten_meanwhile)
+    used = await home.ask()
+    await used.message.wait_deleted()
+    await home.settled()
+    assert await rows(home, "jobs") == 0
+    assert traces(tmp_path, home.ann.id) == []
