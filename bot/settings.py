@@ -35,6 +35,7 @@ class SessionSettings(Section):
         empty_pause_seconds: how long nobody may listen before playback holds; empty_end_seconds: before the
             session ends.
         idle_end_seconds: how long a session waits for more covers when all were played.
+        crossfade_seconds: by how much covers that follow each other overlap; 0 for none, without a gap.
         skip_share: share of those who hear that skips what plays.
         vote_covers: a cover can be voted on until so many further ones have begun.
         own_votes: whether members may vote for the covers they brought.
@@ -50,6 +51,7 @@ class SessionSettings(Section):
     empty_pause_seconds: float = Field(20.0, ge=0.0, le=3600.0)
     empty_end_seconds: float = Field(300.0, ge=1.0, le=86400.0)
     idle_end_seconds: float = Field(900.0, ge=1.0, le=86400.0)
+    crossfade_seconds: float = Field(0.0, ge=0.0, le=10.0)
     skip_share: float = Field(0.5, gt=0.0, le=1.0)
     vote_covers: int = Field(2, ge=1, le=100)
     own_votes: bool = True

@@ -18,7 +18,7 @@ from albumgen_core.inference.errors import ClosingError, InferenceError
 from bot.errors import Refusal
 from bot.sessions.backlog import Backlog
 from bot.sessions.clock import Clock
-from bot.sessions.deck import Deck, Reader, Slot
+from bot.sessions.deck import Deck, Joiner, Reader, Slot
 from bot.sessions.listeners import Audience, Listener, VoiceRoom
 from bot.sessions.model import EndReason, Entry, EntryState, Session, SessionState, Vote
 from bot.sessions.order import Order
@@ -56,7 +56,7 @@ class Conductor:
         session: as it is stored, in a running state.
         on_change: called when the board must be drawn again.
         on_over: awaited once the session has ended and voice was left.
-        read: reads a clip (see `Deck`).
+        read, join: read a clip, and make crossfades (see `Deck`).
         link_options: further arguments of VoiceLink.
 
     Attributes:
@@ -73,6 +73,7 @@ class Conductor:
         on_change: Callable[[str], None],
         on_over: Callable[[EndReason], Awaitable[None]],
         read: Reader,
+        join: Joiner | None = None,
         link_options: Mapping[str, Any],
     ) -> None:
         self._bot, self._store = bot, store
@@ -87,7 +88,7 @@ class Conductor:
         self._link_options = link_options
         self._wake = asyncio.Event()
         self._lock = asyncio.Lock()
-        self._deck = Deck(read, self._wake.set, session.volume)
+        self._deck = Deck(read, self._wake.set, session.volume, join)
         self._order = Order()
         self._backlog = Backlog(bot, session, self._settings.ahead, self._save)
         self._clock = Clock(self._settings)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from bot.sessions.model import Entry
 from bot.sessions.playlist import FRAME_SECONDS, PlaylistSource, Track
 
 Reader = Callable[[Path, float, str], Awaitable[Track]]
+Joiner = Callable[[Path, Path, float], Awaitable[Sequence[bytes]]]
 
 _numbers = itertools.count(1)
 
@@ -50,12 +51,20 @@ class Deck:
         read: reads a clip: (result folder, volume, key); raises TrackError.
         on_move: called in the event loop after the source went on to another track.
         volume: loudness relative to the clips.
+        join: makes the packets in which two clips overlap: (first folder, second folder, volume); None for
+            takes that follow each other without a gap. Two takes of one cover never overlap: they compete.
 
     Attributes:
         source: for the voice link. current: what plays. prepared: what follows without a gap.
     """
 
-    def __init__(self, read: Reader, on_move: Callable[[], None], volume: float = 1.0) -> None:
+    def __init__(
+        self,
+        read: Reader,
+        on_move: Callable[[], None],
+        volume: float = 1.0,
+        join: Joiner | None = None,
+    ) -> None:
         loop = asyncio.get_running_loop()
 
         def on_start(_: str) -> None:  # in the voice client's thread
@@ -66,7 +75,7 @@ class Deck:
         self.current: Slot | None = None
         self.prepared: Slot | None = None
         self.volume = volume
-        self._read = read
+        self._read, self._join = read, join
         self._slots: dict[str, Slot] = {}
 
     @property
@@ -93,6 +102,10 @@ class Deck:
         self._slots[slot.key] = slot
         self.prepared = slot
         self.source.follow_with(track)
+        before = self.current
+        if self._join is not None and before is not None and before.entry_id != slot.entry_id:
+            # It follows already, so that there is no gap, however long this takes.
+            self.source.join(slot.key, await self._join(before.folder, slot.folder, self.volume))
         return track
 
     def settle(self) -> list[Slot]:

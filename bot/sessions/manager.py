@@ -239,6 +239,7 @@ class SessionManager:
             on_change=self._touch,
             on_over=lambda reason: self._over(sid, reason),
             read=self.volumes.track_for,
+            join=self._crossfade if self.settings.crossfade_seconds else None,
             link_options=self.link_options,
         )
         self._opening[sid] = session.guild_id
@@ -259,6 +260,9 @@ class SessionManager:
             self._opening.pop(sid, None)
         self._touch(sid)
         return ending
+
+    async def _crossfade(self, first: Path, second: Path, volume: float) -> Sequence[bytes]:
+        return await self.volumes.joint(first, second, self.settings.crossfade_seconds, volume)
 
     # what members bring
 

@@ -133,16 +133,22 @@ class PlaylistSource(discord.AudioSource):
 
         Args:
             track: None for nothing.
-            joint: packets in which the end of the current track and the beginning of `track` overlap (see
-                `bot.sessions.volume`): they replace as many packets of both. Only where the one plays to its
-                end and the other follows; whoever skips or rewinds hears `track` as it is.
+            joint: for a crossfade, packets in which the end of the current track and the beginning of `track`
+                overlap (see `bot.sessions.volume`): they replace as many packets of both. Only where the one
+                plays to its end and the other follows; whoever skips or rewinds hears `track` as it is.
         """
         with self._lock:
-            if track is None:
-                self._next = None
-            else:
-                blended = Track(track.key, (*joint, *track.packets[len(joint) :])) if joint else track
-                self._next = _Next(track, blended, len(joint))
+            self._next = _Next(track, track) if track is not None else None
+        if track is not None:
+            self.join(track.key, joint)
+
+    def join(self, key: str, joint: Sequence[bytes]) -> None:
+        """Let the track that follows overlap after all, if it is still the one named `key`."""
+        with self._lock:
+            coming = self._next
+            if joint and coming is not None and coming.track.key == key:
+                blended = Track(key, (*joint, *coming.track.packets[len(joint) :]))
+                self._next = _Next(coming.track, blended, len(joint))
 
     def swap(self, track: Track) -> None:
         """Go on in another rendering of what plays, at the same place; nothing is announced.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 
 from albumgen_core.opus import LOOKAHEAD, PACKET, RATE, encode_opus
 from bot.sessions import volume
+from bot.sessions.deck import Deck, Slot
 from bot.sessions.playlist import PlaylistSource, Track, TrackError, read_track
 from bot.sessions.volume import Volumes, stepped
 from tests.bot.sessions.ogg import decoded
@@ -107,6 +109,26 @@ async def test_a_joint_takes_one_clip_into_the_next(tmp_path: Path) -> None:
     assert tone(after, 880) > 0.28
     assert tone(after, 440) < 0.01
     assert len({level(part) // 3 for part in (before, middle, after)}) <= 2, "no hole in the middle"
+
+
+async def test_covers_overlap_and_two_takes_of_one_cover_do_not(tmp_path: Path) -> None:
+    first, second = clip(tmp_path / "a", 440, 1.0), clip(tmp_path / "b", 880, 1.0)
+    volumes = Volumes()
+
+    async def join(one: Path, other: Path, volume: float) -> Sequence[bytes]:
+        return await volumes.joint(one, other, 0.2, volume)
+
+    deck = Deck(volumes.track_for, lambda: None, 0.5, join)
+    a = await deck.begin(Slot(1, 0, first))
+    b = await deck.prepare(Slot(2, 0, second))
+    assert b is not None
+    heard = played(deck.source)
+    assert len(heard) == len(a.packets) + len(b.packets) - 10
+    assert heard[: len(a.packets) - 10] == list(a.packets[:-10])
+    assert heard[len(a.packets) :] == list(b.packets[10:])
+    await deck.begin(Slot(1, 0, first))
+    await deck.prepare(Slot(1, 1, second))
+    assert played(deck.source) == [*a.packets, *b.packets]
 
 
 async def test_what_is_too_short_or_gone_has_no_joint(tmp_path: Path) -> None:
