@@ -11,7 +11,7 @@ from albumgen_core.dataset.musicoset import find_table, parse_artists, parse_bil
 from albumgen_core.dataset.records import DatasetError
 from tests.albumgen_core.dataset.musicoset_tables import FEATURE_COLUMNS, song, write_musicoset, write_table
 
-DEVELOPMENT_DATA = Path(os.environ.get("ALBUMGEN_DEV_DATA", Path(__file__).parents[4] / "shared" / "data"))
+DEVELOPMENT_DATA = Path(os.environ.get("ALBUMGEN_DEV_DATA", Path(__file__).parents[4] / "shared")) / "data"
 
 
 @pytest.fixture
