@@ -352,15 +352,19 @@ class SessionCog(
 
     @commands.Cog.listener()
     async def on_raw_reaction_remove(self, event: discord.RawReactionActionEvent) -> None:
-        """A ⭐ that is taken back."""
-        starred = (
-            self._starred.pop((event.message_id, event.user_id), None) if str(event.emoji) == STAR else None
-        )
+        """A ⭐ that is taken back while its clip plays; later it only makes room for another clip's."""
+        if str(event.emoji) != STAR:
+            return
+        starred = self._starred.pop((event.message_id, event.user_id), None)
         session_id = self.panels.of_message(event.message_id)
-        if starred is None or session_id is None:
+        view = self.bot.sessions.view(session_id) if session_id is not None else None
+        if starred is None or session_id is None or view is None or view.clip is None:
+            return
+        if view.clip.job_id != starred[1]:
             return
         try:
-            await self.bot.sessions.vote(session_id, *starred, event.user_id, "", starred=False)
+            name = view.listeners.get(event.user_id, "")
+            await self.bot.sessions.vote(session_id, *starred, event.user_id, name, starred=False)
         except Refusal as refusal:
             log.info("a star was not taken back: %s", refusal.key)
 

@@ -27,6 +27,7 @@ from bot.sessions.votes import Tally, tally
 SHOWN_UPCOMING = 5
 PICTURE_NAME = "board.png"
 LETTERS = "AB"
+_FIELD = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -332,16 +333,14 @@ def _next_words(board: Board) -> str:
         who = "" if entry.submitter is None else f" – {plain(entry.submitter, 40)}"
         state = "" if entry.ready else f" · *{text(locale, 'board.composing')}*"
         lines.append(f"{place}. {title}{who}{state}")
-    if board.more:
-        lines.append(text(locale, "board.more", count=board.more))
-    return _whole_lines(lines)
-
-
-def _whole_lines(lines: Sequence[str]) -> str:
-    """As many lines as a field holds; the last one, which counts the rest, is kept."""
-    while sum(len(line) + 1 for line in lines) > 1024 and len(lines) > 1:
-        lines = [*lines[:-2], lines[-1]]
-    return "\n".join(lines)[:1024]
+    more = board.more
+    while True:
+        told = [*lines, text(locale, "board.more", count=more)] if more else lines
+        words = "\n".join(told)
+        if len(words) <= _FIELD or len(lines) <= 1:
+            return words[:_FIELD]
+        lines.pop()  # a field holds no more: it is counted instead
+        more += 1
 
 
 def _last_words(last: Heard, locale: str) -> str:

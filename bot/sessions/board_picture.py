@@ -29,6 +29,8 @@ WIDTH, HEIGHT = 600, 322
 SCALE = 2.0
 
 _EDGE, _COVER = 24.0, 196.0
+_NAME = _COVER + 76
+"""Room for the submitter, up to where the chart's labels begin."""
 _NEUTRAL = Image.new("RGB", (8, 8), "#4a3f86")
 """Colours for what is hidden: they must not be the cover's."""
 _DRAWING_SECONDS = 20.0
@@ -82,7 +84,7 @@ def draw(picture: BoardPicture, *, scale: float = SCALE) -> bytes:
         _sleeve(image, palette, scale, hidden=picture.hidden),
         chip,
         text_tag(picture.kicker, _EDGE, 250, 14, palette.accent, bold=True),
-        text_tag(fit(picture.submitter, 14, _COVER), _EDGE, 272, 14, palette.muted),
+        text_tag(fit(picture.submitter, 14, _NAME), _EDGE, 272, 14, palette.muted),
         text_tag(fit(picture.title, size, room, bold=True), x, 48, size, palette.text, bold=True),
         text_tag(fit(picture.music, 14, room, bold=True), x, 72, 14, palette.accent, bold=True),
         text_tag(engine, WIDTH - _EDGE, 306, parts.LABEL, palette.muted, anchor="end"),

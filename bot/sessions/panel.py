@@ -68,8 +68,8 @@ class Panels:
     def written(self, channel_id: int, message_id: int) -> None:
         """Somebody wrote in a channel: a panel there is not at the bottom any more."""
         for panel in self._panels.values():
-            if panel.channel_id == channel_id and (panel.message_id or 0) < message_id:
-                panel.bury()
+            if panel.channel_id == channel_id:
+                panel.bury(message_id)
 
     def deleted(self, message_ids: set[int]) -> None:
         """Messages are gone; a panel among them is sent again."""
@@ -97,7 +97,7 @@ class _Panel:
         self.panels, self.bot, self.session_id = panels, panels.bot, session_id
         self.message_id: int | None = None
         self.channel_id = 0
-        self._buried = False
+        self._newest = 0
         self._changed = asyncio.Event()
         self._picture: BoardPicture | None = None
         self._has_picture = False
@@ -109,10 +109,16 @@ class _Panel:
         """To be drawn again."""
         self._changed.set()
 
-    def bury(self) -> None:
-        """Others have written below."""
-        self._buried = True
-        self._changed.set()
+    @property
+    def buried(self) -> bool:
+        """Whether others have written below."""
+        return self.message_id is not None and self._newest > self.message_id
+
+    def bury(self, message_id: int) -> None:
+        """A message was written; the panel's own is heard of too, sometimes before its sending has ended."""
+        self._newest = max(self._newest, message_id)
+        if self.buried:
+            self._changed.set()
 
     def lose(self) -> None:
         """The message was deleted."""
@@ -164,8 +170,8 @@ class _Panel:
         over = board.view.standing is Standing.OVER
         now = time.monotonic()
         wait = self._moved_at + self.panels.moves_apart - now
-        move = self._buried and wait <= 0 and not over
-        if self._buried and wait > 0 and not over:
+        move = self.buried and wait <= 0 and not over
+        if self.buried and wait > 0 and not over:
             asyncio.get_running_loop().call_later(wait, self.mark)
         picture = picture_of(board)
         fresh = self.message_id is None or move
@@ -186,7 +192,7 @@ class _Panel:
                 return
         else:
             old, message = self.message_id, await channel.send(**parts)
-            self.message_id, self._buried, self._moved_at = message.id, False, now
+            self.message_id, self._moved_at = message.id, now
             await self.bot.sessions.set_board_message(self.session_id, message.id)
             if old is not None:
                 await self._delete(channel, old)

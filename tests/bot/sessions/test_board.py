@@ -9,7 +9,6 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-import discord
 import numpy as np
 import pytest
 from PIL import Image
@@ -28,7 +27,7 @@ from tests.bot.sessions.takes import take
 NOW = 1_790_000_200.0
 FOUR_SECONDS = 200
 """In frames of 20 ms."""
-SECRET, ONE, TWO = "The Red Album", 1, 2
+SECRET = "The Red Album"
 HEARING = {member: Listener(NAMES[member], hears=True) for member in (ANA, BO, CY)}
 
 
@@ -36,7 +35,7 @@ HEARING = {member: Listener(NAMES[member], hears=True) for member in (ANA, BO, C
 def entries(tmp_path: Path) -> list[Entry]:
     """One heard, one (with and without RAG) playing, two ready, one composing."""
     folders = [take(tmp_path / "2r", colour="#f00"), take(tmp_path / "2p", colour="#f00", rag=False)]
-    coming = {"played_at": None, "submitter": CY}
+    coming: dict[str, Any] = {"played_at": None, "submitter": CY}
     return [
         entry(1, ANA, title="Low Tide", folder=take(tmp_path / "1", colour="#124")),
         entry(2, BO, title=SECRET, state=EntryState.PLAYING, folders=folders),
@@ -53,7 +52,7 @@ def seen(
     more = {name: changes.pop(name) for name in ("skips", "needed", "ends_at", "trouble") if name in changes}
     standing = changes.pop("standing", Standing.PLAYING)
     evening = session(**({"state": SessionState.RUNNING, "ended_at": None} | changes))
-    slot = Slot(playing, clip) if playing else None
+    slot = Slot(playing, clip, Path("/nowhere")) if playing else None
     return make_view(
         evening,
         {one.entry_id: one for one in entries},
@@ -267,11 +266,11 @@ def test_long_lists_and_names_stay_within_discords_limits(hostile: str) -> None:
 def test_buttons_are_named_after_session_cover_and_take(entries: list[Entry]) -> None:
     buttons = board_view(shown(seen(entries, clip=1)))
     assert buttons is not None
-    ids = [getattr(item, "custom_id", "") for item in buttons.walk_children()]
-    labels = [item.label for item in buttons.walk_children() if isinstance(item, discord.ui.Button)]
-    assert labels[:5] == ["1", "2", "3", "4", "5"]
+    parts = [part for row in buttons.to_components() for part in row["components"]]
+    ids = [part["custom_id"] for part in parts]
+    assert [part["label"] for part in parts[:5]] == ["1", "2", "3", "4", "5"]
     assert len(set(ids)) == len(ids) == 9
     assert all(len(each) <= 100 and "5e" * 16 in each for each in ids)
     between = board_view(shown(seen(entries[:1], playing=0, standing=Standing.WAITING)))
     assert between is not None
-    assert [getattr(item, "label", "") for item in between.walk_children()] == ["My votes"]
+    assert [part["label"] for row in between.to_components() for part in row["components"]] == ["My votes"]
