@@ -76,6 +76,7 @@ class SessionManager:
 
     Attributes:
         store: the tables. volumes: reads clips at a volume.
+        ends: who is told when a session has ended (see `on_end`).
         link_options: further arguments of every VoiceLink (tries, timeout, pause).
     """
 
@@ -90,7 +91,7 @@ class SessionManager:
         self._away: dict[int, list[Session]] = {}
         self._changed: set[str] = set()
         self._on_change: list[OnChange] = []
-        self._on_end: list[OnEnd] = []
+        self.ends: list[OnEnd] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self._closing = False
         bot.delivery.listen(composing.KIND, self._jobs_ended)
@@ -109,7 +110,7 @@ class SessionManager:
         Must be safe to repeat: after a restart it is called again for every ended session until
         `store.set_recap(session_id, message_id, complete=True)` was called.
         """
-        self._on_end.append(callback)
+        self.ends.append(callback)
 
     # beginning
 
@@ -424,7 +425,16 @@ class SessionManager:
             if session_id not in self._conductors:
                 paths += await asyncio.to_thread(_made_files, composing.session_folder(self.bot, session_id))
         await asyncio.to_thread(remove_paths, paths)
+        for session_id in forgotten.sessions:
+            await self._tell_anew(session_id)
         return len(forgotten.covers)
+
+    async def _tell_anew(self, session_id: str) -> None:
+        """An ended session's recap is owed again: its message names somebody who is forgotten."""
+        session, message = await self.store.get(session_id), await self.store.recap_message(session_id)
+        if session is not None and session.end_reason is not None and message is not None:
+            await self.store.set_recap(session_id, message, complete=False)
+            self._spawn(self._tell_end(session_id, session.end_reason))
 
     async def tell_member(self, user_id: int, guild_id: int | None = None) -> list[dict[str, Any]]:
         """All that sessions hold of a member, one JSON-ready object a thing."""
@@ -515,7 +525,7 @@ class SessionManager:
         self._spawn(self._tell_end(session_id, reason))
 
     async def _tell_end(self, session_id: str, reason: EndReason) -> None:
-        for callback in self._on_end:
+        for callback in self.ends:
             try:
                 await callback(await self.store.record(session_id), reason)
             except Exception:

@@ -83,6 +83,7 @@ class Hall:
     guild: Guild
     room: Channel
     people: Sequence[Person]
+    recaps: bool = False
     ends: list[EndReason] = field(default_factory=list)
 
     @property
@@ -92,6 +93,8 @@ class Hall:
     def listen(self) -> None:
         """Note ends, and be quick to give a voice channel up."""
         self.sessions.link_options = {"tries": 2, "timeout": 3.0, "pause": 0.05}
+        if not self.recaps:
+            self.sessions.ends.clear()
 
         async def ended(record: SessionRecord, reason: EndReason) -> None:
             self.ends.append(reason)
@@ -104,7 +107,7 @@ class Hall:
         await asyncio.to_thread(shutil.copytree, self.home, home, dirs_exist_ok=True)
         await self.bot.close()
         async with running_bot(self.loopback, home, **sessions) as bot:
-            made = Hall(self.loopback, bot, home, self.guild, self.room, self.people)
+            made = Hall(self.loopback, bot, home, self.guild, self.room, self.people, self.recaps)
             made.listen()
             yield made
 
@@ -198,8 +201,12 @@ class Hall:
 
 
 @contextlib.asynccontextmanager
-async def hall(home: Path, *, clip_seconds: float = 0.6, **sessions: Any) -> AsyncIterator[Hall]:
-    """`sessions` are settings of `[discord.sessions]`."""
+async def hall(
+    home: Path, *, clip_seconds: float = 0.6, recaps: bool = False, **sessions: Any
+) -> AsyncIterator[Hall]:
+    """Without `recaps`, ends are noted and nothing is made of them. `sessions` are settings of
+    `[discord.sessions]`."""
+    home.mkdir(exist_ok=True)
     (home / "clip.ogg").write_bytes(ogg(clip_seconds))
     async with LoopbackDiscord() as loopback:
         people = [loopback.user(name) for name in ("Ana", "Bo", "Cy")]
@@ -208,7 +215,7 @@ async def hall(home: Path, *, clip_seconds: float = 0.6, **sessions: Any) -> Asy
         for person in people:
             await person.join(room)
         async with running_bot(loopback, home, **sessions) as bot:
-            made = Hall(loopback, bot, home, guild, room, people)
+            made = Hall(loopback, bot, home, guild, room, people, recaps)
             made.listen()
             try:
                 yield made
