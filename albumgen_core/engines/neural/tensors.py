@@ -8,7 +8,7 @@ name.
 from __future__ import annotations
 
 import pickle
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache, partial
 from pathlib import Path
@@ -99,8 +99,11 @@ def fill(
     *,
     device: torch.device,
     dtype: torch.dtype,
+    as_stored: Collection[str] = (),
 ) -> None:
     """Give every parameter of a meta-device `model` its tensor; all of them, and no other.
+
+    Those called in `as_stored` keep the number type that they have in the file.
 
     Raises EngineUnavailableError naming the first tensor that is missing, unknown or of another shape.
     """
@@ -117,7 +120,7 @@ def fill(
                 source.folder,
                 f"holds {name} with the shape {tuple(tensor.shape)} instead of {places[name]}",
             )
-        state[name] = tensor.to(device=device, dtype=dtype)
+        state[name] = tensor.to(device=device, dtype=tensor.dtype if name in as_stored else dtype)
         if state[name] is not tensor:
             source.release(tensor)
     lacking = sorted(places.keys() - state.keys() - _tied(model))

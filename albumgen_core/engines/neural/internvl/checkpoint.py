@@ -54,6 +54,7 @@ _RENAMES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"(vision_tower.*)\.ls([12])$", r"\1.lambda_\2"),
     )
 )
+_WORDS = "model.language_model.embed_tokens.weight"
 _FUSED = re.compile(r"^(model\.vision_tower\.encoder\.layer\.\d+)\.attn\.qkv\.(weight|bias)$")
 
 
@@ -118,7 +119,13 @@ def load_model(checkpoint: Checkpoint, *, image_token: int, device: torch.device
     checkpoint.config.tie_word_embeddings = "language_model.lm_head.weight" not in tensors
     with torch.device("meta"):
         model = _MODEL._from_config(checkpoint.config, attn_implementation="sdpa")
-    fill(model, native_tensors(tensors), tensors, device=device, dtype=dtype)
+    tied = checkpoint.config.tie_word_embeddings
+    stored = () if tied else (_WORDS,)
+    fill(model, native_tensors(tensors), tensors, device=device, dtype=dtype, as_stored=stored)
+    if not tied:
+        # A table that is only looked up in: its rows are widened as they are read, with the same result,
+        # instead of half a gigabyte when it is loaded.
+        model.get_input_embeddings().register_forward_hook(lambda _module, _ids, rows: rows.to(dtype))
     return model.eval()
 
 
