@@ -7,13 +7,14 @@ looking at what the source has now (`settle`), never by counting calls.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from bot.sessions.model import Entry
-from bot.sessions.playlist import FRAME_SECONDS, PlaylistSource, Track
+from bot.sessions.playlist import FRAME_SECONDS, PlaylistSource, Track, TrackError
 
 Reader = Callable[[Path, float, str], Awaitable[Track]]
 Joiner = Callable[[Path, Path, float], Awaitable[Sequence[bytes]]]
@@ -105,7 +106,8 @@ class Deck:
         before = self.current
         if self._join is not None and before is not None and before.entry_id != slot.entry_id:
             # It follows already, so that there is no gap, however long this takes.
-            self.source.join(slot.key, await self._join(before.folder, slot.folder, self.volume))
+            with contextlib.suppress(TrackError):  # what plays may be gone from the disk by now
+                self.source.join(slot.key, await self._join(before.folder, slot.folder, self.volume))
         return track
 
     def settle(self) -> list[Slot]:
