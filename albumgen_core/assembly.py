@@ -18,13 +18,13 @@ from albumgen_core.settings import Settings
 log = logging.getLogger(__name__)
 
 
-def open_pipeline(settings: Settings) -> Pipeline:
-    """Load the engine and open the album index.
+def open_pipeline(settings: Settings, *, composing: bool = True) -> Pipeline:
+    """Load the engine and open the album index; without `composing`, the pipeline can only `read`.
 
     Raises EngineUnavailableError when the engine cannot start, IndexUnavailableError when the index cannot
     be opened and `index.on_failure = "refuse"`, and ConfigError when `index.calibration` cannot be used.
     """
-    loaded = load_engine(settings.engine)
+    loaded = load_engine(settings.engine, composing=composing)
     index: AlbumIndex | None = None
     problem = ""
     try:

@@ -120,7 +120,7 @@ def describe(
     """Read the music in covers without composing it."""
     with errors_as_sentences():
         settings = settings_for(config, engine=engine)
-        pipeline = open_pipeline(settings)
+        pipeline = open_pipeline(settings, composing=False)
         documents: list[dict[str, Any]] = []
         for path in covers:
             request = _request(settings, path, rag=rag, seconds=None, seed=seed, style=prompt_style)

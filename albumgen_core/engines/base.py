@@ -17,6 +17,7 @@ from albumgen_core.attributes import MusicalAttributes
 from albumgen_core.audio import Audio
 from albumgen_core.cover import Cover
 from albumgen_core.engines.families import Family
+from albumgen_core.errors import EngineUnavailableError
 from albumgen_core.measured import MeasuredAttributes
 
 EMBEDDING_DIMENSIONS = 512
@@ -160,6 +161,23 @@ class Composer(Protocol):
     ) -> list[Audio | None]:
         """Compose a batch: one Audio a request, in order, None where the request was cancelled."""
         ...
+
+
+class NoComposer:
+    """The composer of an engine that was loaded to read covers only."""
+
+    name = "none"
+    sample_rate = 32_000
+
+    def compose(
+        self,
+        requests: Sequence[ComposeRequest],
+        *,
+        on_progress: FractionCallback = ignore_progress,
+        is_cancelled: CancelCheck = never_cancelled,
+    ) -> list[Audio | None]:
+        """Raises EngineUnavailableError."""
+        raise EngineUnavailableError("This engine was loaded to read covers, not to compose.")
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeVar
 
 from albumgen_core.engines.base import Embedder, Engine
@@ -29,13 +30,15 @@ class LoadedEngine:
     notice: str | None = None
 
 
-def load_engine(settings: EngineSettings) -> LoadedEngine:
-    """Load the family that `settings` names.
+def load_engine(settings: EngineSettings, *, composing: bool = True) -> LoadedEngine:
+    """Load the family that `settings` names; without `composing`, only what reads covers.
 
     Raises EngineUnavailableError when its weights or packages are missing, unless `fallback = "sketch"`
     allows the sketch engine to stand in, in which case the notice says so.
     """
-    return LoadedEngine(*_neural_or_sketch(settings, _load_neural, _load_sketch))
+    return LoadedEngine(
+        *_neural_or_sketch(settings, partial(_load_neural, composing=composing), _load_sketch)
+    )
 
 
 def load_embedder(settings: EngineSettings) -> tuple[Embedder, str | None]:
@@ -67,11 +70,11 @@ def _load_sketch() -> Engine:
     return load()
 
 
-def _load_neural(settings: EngineSettings) -> Engine:
+def _load_neural(settings: EngineSettings, *, composing: bool) -> Engine:
     # Imported here: torch takes seconds, and a process that works with sketches never needs it.
     from albumgen_core.engines.neural.load import load_engine as load
 
-    return load(settings)
+    return load(settings, composing=composing)
 
 
 def _load_sketch_embedder() -> Embedder:

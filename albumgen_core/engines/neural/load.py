@@ -7,24 +7,28 @@ from typing import Any
 
 import torch
 
-from albumgen_core.engines.base import Composer, Describer, Embedder, Engine
+from albumgen_core.engines.base import Composer, Describer, Embedder, Engine, NoComposer
 from albumgen_core.engines.neural.specs import SPECS, Role
 from albumgen_core.engines.neural.weights import locate
 from albumgen_core.errors import EngineUnavailableError
 from albumgen_core.settings import EngineSettings
 
 
-def load_engine(settings: EngineSettings) -> Engine:
+def load_engine(settings: EngineSettings, *, composing: bool = True) -> Engine:
     """Load CLIP, InternVL and MusicGen as `settings` asks; what is missing is noticed before anything loads.
+
+    Without `composing`, MusicGen stays where it is, and the engine's composer refuses to work.
 
     Raises EngineUnavailableError with one sentence that names the file or package and the fix.
     """
     for role in SPECS:
-        folder_of(settings, role)
+        if composing or role != "musicgen":
+            folder_of(settings, role)
     if settings.threads:
         torch.set_num_threads(settings.threads)
     try:
-        return Engine("neural", load_embedder(settings), load_describer(settings), load_composer(settings))
+        composer = load_composer(settings) if composing else NoComposer()
+        return Engine("neural", load_embedder(settings), load_describer(settings), composer)
     except ImportError as error:
         raise EngineUnavailableError(
             f"The neural engine cannot start: the package {error.name or error} is not installed; "

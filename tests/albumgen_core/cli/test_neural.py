@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from typer.testing import CliRunner
 
 from albumgen_core.cli.main import app
 from albumgen_core.clip import decode_mp3
+from albumgen_core.genres import GENRES
 from albumgen_core.result import read_document, read_tokens
 from tests.checkpoints import clip, internvl, musicgen
 
@@ -61,6 +63,15 @@ def test_from_a_jpeg_to_an_mp3(config: Path, jpeg: Path, example_shelf: Path, tm
     kept = read_tokens(tmp_path / "again" / "sleeve")
     assert kept is not None
     assert (kept == tokens).all()
+
+
+def test_covers_are_read_without_the_composers_weights(config: Path, jpeg: Path, tmp_path: Path) -> None:
+    text = config.read_text().replace("/musicgen", "/nowhere")
+    (tmp_path / "config.toml").write_text(text)
+    arguments = ["describe", str(jpeg), "--no-rag", "--json", "--config", str(tmp_path / "config.toml")]
+    done = runner.invoke(app, arguments)
+    assert done.exit_code == 0, done.output
+    assert json.loads(done.stdout)[0]["attributes"]["album_genre"] in GENRES
 
 
 def test_without_weights_one_clear_error(jpeg: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
