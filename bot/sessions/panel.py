@@ -8,6 +8,7 @@ written below, the panel is sent again and the old one deleted, not more often t
 from __future__ import annotations
 
 import asyncio
+import datetime
 import io
 import logging
 import time
@@ -35,6 +36,9 @@ EDITS_APART = 2.0
 
 _MOVES_APART = 12.0
 """Seconds between two times that a panel is sent again to be at the bottom."""
+
+_OLD = datetime.timedelta(minutes=50)
+"""Discord allows few edits of messages older than an hour (its error 30046): a panel is sent anew before."""
 
 _NO_ENTRY_PAUSE = 300.0
 _RETRY_PAUSE = 10.0
@@ -100,7 +104,7 @@ class _Panel:
         self._newest = 0
         self._changed = asyncio.Event()
         self._picture: BoardPicture | None = None
-        self._has_picture = False
+        self._begun = self._adopted = False
         self._status: str | None = None
         self._moved_at = -_MOVES_APART
         self.task = asyncio.create_task(self._keep(), name=f"panel {session_id}")
@@ -155,8 +159,8 @@ class _Panel:
     async def _show(self, view: SessionView) -> None:
         session = view.session
         self.channel_id = session.text_channel_id
-        if self.message_id is None and not self._has_picture:
-            self.message_id = session.board_message_id  # an earlier process's
+        if not self._adopted:
+            self.message_id, self._adopted = session.board_message_id, True  # an earlier process's
         folder = view.clip.result_dir if view.clip is not None else None
         board = board_of(view, await asyncio.to_thread(document_in, folder))
         await self._tell_status(board)
@@ -170,20 +174,22 @@ class _Panel:
         over = board.view.standing is Standing.OVER
         now = time.monotonic()
         wait = self._moved_at + self.panels.moves_apart - now
-        move = self.buried and wait <= 0 and not over
+        move = not over and ((self.buried and wait <= 0) or self._is_old())
         if self.buried and wait > 0 and not over:
             asyncio.get_running_loop().call_later(wait, self.mark)
         picture = picture_of(board)
         fresh = self.message_id is None or move
-        redraw = fresh or picture != self._picture or not self._has_picture
+        redraw = fresh or picture != self._picture or not self._begun
         parts: dict[str, Any] = {"view": board_view(board)}
         if redraw:
             drawn = await draw_aside(picture) if picture is not None else None
             files = [discord.File(io.BytesIO(drawn), PICTURE_NAME)] if drawn is not None else []
             parts["embed"] = board_embed(board, picture=drawn is not None)
             parts["files" if fresh else "attachments"] = files
+            if drawn is None:
+                picture = None  # tried again with the next edit
         else:
-            parts["embed"] = board_embed(board)
+            parts["embed"] = board_embed(board, picture=picture is not None)
         if not fresh and self.message_id is not None:
             try:
                 await channel.get_partial_message(self.message_id).edit(**parts)
@@ -196,7 +202,12 @@ class _Panel:
             await self.bot.sessions.set_board_message(self.session_id, message.id)
             if old is not None:
                 await self._delete(channel, old)
-        self._picture, self._has_picture = picture, True
+        self._picture, self._begun = picture, True
+
+    def _is_old(self) -> bool:
+        if self.message_id is None:
+            return False
+        return discord.utils.utcnow() - discord.utils.snowflake_time(self.message_id) > _OLD
 
     async def _delete(self, channel: discord.PartialMessageable, message_id: int) -> None:
         try:
