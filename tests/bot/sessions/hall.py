@@ -22,6 +22,7 @@ from albumgen_core.clip_tags import ClipTags
 from albumgen_core.inference.jobs import JobCancelCheck, JobOutcome, JobSpec
 from albumgen_core.inference.storage import write_durably
 from bot.bot import AlbumGenBot
+from bot.invite import permissions
 from bot.requests import Asker
 from bot.sessions.manager import SessionManager
 from bot.sessions.model import EndReason, Entry, EntryState, Session, SessionRecord
@@ -29,6 +30,7 @@ from bot.sessions.view import SessionView, Standing
 from tests.bot.operated import bot_settings, new_bot, started
 from tests.bot.quick import QuickRunner
 from tests.discord.driver import LoopbackDiscord, Person
+from tests.discord.permissions import P
 from tests.discord.state import Channel, Guild
 
 RUNNER = "tests.bot.sessions.hall:singing"
@@ -206,9 +208,9 @@ async def hall(
 ) -> AsyncIterator[Hall]:
     """Without `recaps`, ends are noted and nothing is made of them. `sessions` are settings of
     `[discord.sessions]`."""
-    home.mkdir(exist_ok=True)
     (home / "clip.ogg").write_bytes(ogg(clip_seconds))
-    async with LoopbackDiscord() as loopback:
+    # What the invite link asks for must be enough.
+    async with LoopbackDiscord(bot_permissions=P(permissions().value)) as loopback:
         people = [loopback.user(name) for name in ("Ana", "Bo", "Cy")]
         guild = loopback.guild("House", people[0], people[1:])
         room = loopback.voice_channel(guild, "Hall")

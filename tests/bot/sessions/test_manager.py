@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -23,7 +24,7 @@ async def place(tmp_path: Path) -> AsyncIterator[Hall]:
 
 
 async def test_there_are_limits_and_each_is_one_sentence(tmp_path: Path) -> None:
-    limits = {"max_total": 2, "max_per_guild": 2, "entries_per_member": 2, "max_covers": 4}
+    limits: dict[str, Any] = {"max_total": 2, "max_per_guild": 2, "entries_per_member": 2, "max_covers": 4}
     async with hall(tmp_path, clip_seconds=20, **limits) as place:
         ana, bo, cy = place.people
         session = await place.start(rounds=1)
@@ -181,7 +182,7 @@ async def test_killed_in_the_middle_it_rejoins_and_goes_on(place: Hall, tmp_path
 
 
 async def test_a_recap_that_is_owed_is_sent_after_the_restart(tmp_path: Path) -> None:
-    async with hall(tmp_path / "first", recaps=True) as place:
+    async with hall(tmp_path, recaps=True) as place:
         session = await place.start()
         store = place.sessions.store
         await place.sessions.stop(session.session_id)
