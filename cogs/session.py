@@ -18,7 +18,7 @@ from bot.policy import Setting, check_place
 from bot.sessions.board_buttons import ITEMS, require_steering
 from bot.sessions.dropped import take_pictures, title_of
 from bot.sessions.lists import PAGE_ROOM, choices, list_page, show_page, turn_page
-from bot.sessions.model import Session, SessionState
+from bot.sessions.model import Session
 from bot.sessions.panel import Panels
 from bot.sessions.places import event_channel, text_place, voice_room
 from bot.sessions.schedule import Schedule
@@ -198,9 +198,7 @@ class SessionCog(
         require_steering(interaction, stored)
         locale = await self.bot.locale_of(interaction)
         await interaction.response.defer(ephemeral=True)
-        if stored.state is SessionState.ENDED:
-            # Its old panel says that it is over, and stays; the new one is where people talk now.
-            await self.bot.sessions.set_board_message(stored.session_id, None)
+        self.panels.anew(stored.session_id)
         await self.bot.sessions.resume(stored.session_id)
         await self.panels.changed(stored.session_id)
         await interaction.followup.send(text(locale, "session.resumed"), ephemeral=True)

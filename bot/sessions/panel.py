@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime
+import hashlib
 import io
 import logging
 import time
@@ -48,12 +49,15 @@ class Panels:
     """The panels of all running sessions.
 
     Attributes:
-        edits_apart, moves_apart: see EDITS_APART; tests shorten them.
+        edits_apart, moves_apart: seconds between two edits, and between two times that it is sent anew.
+        retry_pause: seconds until what failed is tried again. Tests shorten all three.
+        renewed: see `anew`.
     """
 
     def __init__(self, bot: AlbumGenBot) -> None:
         self.bot = bot
-        self.edits_apart, self.moves_apart = EDITS_APART, _MOVES_APART
+        self.edits_apart, self.moves_apart, self.retry_pause = EDITS_APART, _MOVES_APART, _RETRY_PAUSE
+        self.renewed: set[str] = set()
         self._panels: dict[str, _Panel] = {}
         bot.sessions.on_change(self.changed)
 
@@ -63,6 +67,10 @@ class Panels:
         if panel is None:
             panel = self._panels[session_id] = _Panel(self, session_id)
         panel.mark()
+
+    def anew(self, session_id: str) -> None:
+        """A session is about to be taken up again: its next panel is a new one, where people talk now."""
+        self.renewed.add(session_id)
 
     def of_message(self, message_id: int) -> str | None:
         """The session whose panel a message is."""
@@ -102,9 +110,12 @@ class _Panel:
         self.message_id: int | None = None
         self.channel_id = 0
         self._newest = 0
+        self._last_id = 0
         self._changed = asyncio.Event()
         self._picture: BoardPicture | None = None
-        self._begun = self._adopted = False
+        self._begun = False
+        self._adopted = session_id in panels.renewed  # then the message from before stays as it is
+        panels.renewed.discard(session_id)
         self._status: str | None = None
         self._moved_at = -_MOVES_APART
         self.task = asyncio.create_task(self._keep(), name=f"panel {session_id}")
@@ -145,12 +156,12 @@ class _Panel:
                 return
             except discord.HTTPException as error:
                 shut = verdict(error) is Verdict.NO_WAY_IN
-                pause = _NO_ENTRY_PAUSE if shut else _RETRY_PAUSE
+                pause = _NO_ENTRY_PAUSE if shut else self.panels.retry_pause
                 log.warning("the panel of session %s cannot be shown: %s", self.session_id, error.text)
                 self._changed.set()
             except (aiohttp.ClientError, OSError, TimeoutError, InferenceError) as error:
                 log.warning("the panel of session %s: %s", self.session_id, type(error).__name__)
-                pause = _RETRY_PAUSE
+                pause = self.panels.retry_pause
                 self._changed.set()
             except Exception:
                 log.exception("the panel of session %s cannot be drawn", self.session_id)
@@ -159,6 +170,7 @@ class _Panel:
     async def _show(self, view: SessionView) -> None:
         session = view.session
         self.channel_id = session.text_channel_id
+        self._last_id = max(self._last_id, session.board_message_id or 0)
         if not self._adopted:
             self.message_id, self._adopted = session.board_message_id, True  # an earlier process's
         folder = view.clip.result_dir if view.clip is not None else None
@@ -197,12 +209,18 @@ class _Panel:
                 self.lose()
                 return
         else:
-            old, message = self.message_id, await channel.send(**parts)
+            old, message = self.message_id, await channel.send(nonce=self._nonce(), **parts)
             self.message_id, self._moved_at = message.id, now
             await self.bot.sessions.set_board_message(self.session_id, message.id)
             if old is not None:
                 await self._delete(channel, old)
         self._picture, self._begun = picture, True
+
+    def _nonce(self) -> str:
+        """Names the panel after this one's predecessor: sent again after a failure or a kill, it is not there
+        twice."""
+        named = f"{self.session_id} {self._last_id}".encode()
+        return hashlib.blake2b(named, digest_size=12).hexdigest()
 
     def _is_old(self) -> bool:
         if self.message_id is None:
