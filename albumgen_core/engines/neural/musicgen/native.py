@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from albumgen_core.engines.neural.musicgen.huge import Arena
 from albumgen_core.engines.neural.musicgen.linear import balanced_int8
 from albumgen_core.engines.neural.musicgen.session import OwnSession
 
@@ -27,10 +28,13 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 ENVIRONMENT = "ALBUMGEN_NATIVE"
-BLOCK = 32
+BLOCK = 16
 """Outputs the kernel computes at a time; the layout of packed weights depends on it."""
 VECTOR = 16
 """Floats in a register: widths and head sizes must be multiples."""
+
+
+_weights = Arena()
 
 
 class _Linear(ctypes.Structure):
@@ -103,7 +107,7 @@ class NativeLinear:
         # Activations travel as unsigned bytes, 128 too large.
         self._offset = (integers.sum(1, dtype=torch.int32) * 128).contiguous()
         blocks = integers.view(out // BLOCK, BLOCK, inputs // 4, 4).transpose(1, 2)
-        self._packed = blocks.contiguous()
+        self._packed = _weights.copy(blocks)
         self.nbytes = integers.numel() + 4 * (2 * out + inputs)
         self.struct = _Linear(
             out, inputs, *(t.data_ptr() for t in (self._packed, self._scale, self._offset, self._balance))
@@ -143,6 +147,9 @@ class NativeSession(OwnSession):
         self._kernel.albumgen_step(self._step, self._layers, len(self._layers))
         self.place = [place + 1 for place in self.place]
         return self.decoder.logits(self._hidden)
+
+    def _new_cache(self, shape: Sequence[int], dtype: torch.dtype) -> Tensor:
+        return Arena().empty(shape, dtype)
 
     def keep(self, rows: Sequence[int]) -> None:
         """Let go of all other rows; see `DecoderSession.keep`."""

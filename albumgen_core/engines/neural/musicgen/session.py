@@ -35,9 +35,9 @@ class OwnSession:
         self.place = [0] * self.clips
         """Columns each clip has heard."""
         shape = (self.halves * self.clips, decoder.heads, capacity, decoder.width // decoder.heads)
-        empty = torch.empty(0, dtype=cache or decoder.compute, device=decoder.device)
-        self.keys = [empty.new_zeros(shape) for _ in decoder.layers]
-        self.values = [empty.new_zeros(shape) for _ in decoder.layers]
+        kind = cache or decoder.compute
+        self.keys = [self._new_cache(shape, kind) for _ in decoder.layers]
+        self.values = [self._new_cache(shape, kind) for _ in decoder.layers]
         self.positions = decoder.positions(capacity)
         self.prompt, self.prompt_mask = self._hear_prompts(conditioning)
 
@@ -67,12 +67,21 @@ class OwnSession:
         clips = torch.tensor(list(rows), device=device)
         index = torch.cat([clips + half * self.clips for half in range(self.halves)])
         for layer in range(len(self.keys)):  # one layer at a time: two copies of one layer, not of all
-            self.keys[layer], self.values[layer] = self.keys[layer][index], self.values[layer][index]
+            for caches in (self.keys, self.values):
+                caches[layer] = self._kept(caches[layer], index)
             key, value = self.prompt[layer]
             self.prompt[layer] = key[clips], value[clips]
         self.prompt_mask = None if self.prompt_mask is None else self.prompt_mask[clips]
         self.place = [self.place[row] for row in rows]
         self.clips = len(self.place)
+
+    def _new_cache(self, shape: Sequence[int], dtype: torch.dtype) -> Tensor:
+        """Room for one layer's keys or values, zeroed."""
+        return torch.zeros(shape, dtype=dtype, device=self.decoder.device)
+
+    def _kept(self, cache: Tensor, index: Tensor) -> Tensor:
+        kept = self._new_cache((len(index), *cache.shape[1:]), cache.dtype)
+        return torch.index_select(cache, 0, index, out=kept)
 
     def _hear_prompts(
         self, conditioning: Sequence[Tensor]
