@@ -91,7 +91,7 @@ class Forgetting:
         """
         for row in await self.bot.database.fetch("SELECT * FROM bot_forgetting ORDER BY request_id"):
             try:
-                await self._carry_out(int(row["request_id"]), int(row["user_id"]), row["guild_id"])
+                await self.carry_out(int(row["request_id"]), int(row["user_id"]), row["guild_id"])
             except Exception:
                 log.exception("a member could not be forgotten; it is tried again")
         # Every worker of that time is dead: whatever they wrote last can go now.
@@ -124,6 +124,10 @@ class Forgetting:
         When this returns, nothing of them is in the database or among the files; messages are being deleted.
         Raises whatever a part raises; it is tried again later, and at the next start.
         """
+        await self.carry_out(await self.wish(user_id, guild_id), user_id, guild_id)
+
+    async def wish(self, user_id: int, guild_id: int | None) -> int:
+        """Journal that a member is to be forgotten: from here on it will happen. Returns its number."""
 
         def operation(connection: sqlite3.Connection) -> int:
             cursor = connection.execute(
@@ -132,10 +136,10 @@ class Forgetting:
             )
             return int(cursor.lastrowid or 0)
 
-        request_id = await self.bot.database.write(operation, patient=True)
-        await self._carry_out(request_id, user_id, guild_id)
+        return await self.bot.database.write(operation)
 
-    async def _carry_out(self, request_id: int, user_id: int, guild_id: int | None) -> None:
+    async def carry_out(self, request_id: int, user_id: int, guild_id: int | None) -> None:
+        """Carry out a wish; see `forget`."""
         async with self._locks.setdefault(user_id, asyncio.Lock()):
             for part in self.parts:
                 await part.forget(user_id, guild_id)
@@ -232,7 +236,7 @@ class Forgetting:
                 "UPDATE bot_forgetting SET tried_at = ? WHERE request_id = ?", (now, row["request_id"])
             )
             try:
-                await self._carry_out(int(row["request_id"]), int(row["user_id"]), row["guild_id"])
+                await self.carry_out(int(row["request_id"]), int(row["user_id"]), row["guild_id"])
             except Exception:
                 log.exception("a member could not be forgotten; it is tried again")
         await self._remove_files(await self._doomed_files())

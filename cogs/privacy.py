@@ -6,6 +6,7 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING, Any
 
+import aiohttp
 import discord
 from discord import app_commands
 from discord.app_commands import locale_str
@@ -87,17 +88,25 @@ async def forget(bot: AlbumGenBot, interaction: discord.Interaction[Any], scope:
     guild_id = interaction.guild_id if scope == HERE else None
     if scope == HERE and guild_id is None:
         raise Refusal("refusal.server_only")
+    # Noted before it is promised: whatever dies now, it will happen.
+    wish = await bot.forgetting.wish(interaction.user.id, guild_id)
     embed = discord.Embed(description=text(locale, "privacy.forget.going"), colour=WAITING)
-    await interaction.response.edit_message(embed=embed, view=None)
     try:
-        await bot.forgetting.forget(interaction.user.id, guild_id)
+        await interaction.response.edit_message(embed=embed, view=None)
+    except (discord.HTTPException, aiohttp.ClientError) as error:
+        log.info("a member who is being forgotten could not be told: %s", error)
+    try:
+        await bot.forgetting.carry_out(wish, interaction.user.id, guild_id)
     except Exception:
         log.exception("a member could not be forgotten at once; it is tried again")
         embed = discord.Embed(description=text(locale, "privacy.forget.later"), colour=FAILED)
     else:
         key = "privacy.forget.done.here" if scope == HERE else "privacy.forget.done"
         embed = discord.Embed(description=text(locale, key), colour=DONE)
-    await interaction.edit_original_response(embed=embed)
+    try:
+        await interaction.edit_original_response(embed=embed)
+    except (discord.HTTPException, aiohttp.ClientError) as error:
+        log.info("a member who was forgotten could not be told: %s", error)
 
 
 async def setup(bot: AlbumGenBot) -> None:
