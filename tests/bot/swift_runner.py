@@ -1,7 +1,8 @@
 """A runner for tests in which the music does not matter: whole result folders, at once.
 
 It starts in a fifth of a second and writes what the real pipeline writes, with real (if dull) files. The MP3
-carries the job's seed in an ID3v1 tag, so that whoever receives it can tell whose it is.
+carries the job's seed in an ID3v1 tag, so that whoever receives it can tell whose it is. Takes with RAG that
+belong to a comparison name a neighbour, for without one there would be nothing to compare.
 
     SWIFT_SECONDS   how long a job takes, spread over its stages (0)
     SWIFT_CLIP      length of the clip, s (0.5); the card grows with it, to the sizes of real results at 10
@@ -20,9 +21,13 @@ import numpy as np
 import soundfile
 from PIL import Image
 
-from albumgen_core.attributes import MusicalAttributes
+from albumgen_core.attributes import AUDIO_FEATURES, MusicalAttributes
 from albumgen_core.audio import Audio
+from albumgen_core.engines.base import Album, Neighbour
 from albumgen_core.inference.jobs import STAGES, JobCancelCheck, JobOutcome, JobProgress, JobSpec
+from albumgen_core.measured import MeasuredAttributes
+from albumgen_core.opus import RATE as _OPUS_RATE
+from albumgen_core.opus import encode_opus
 from albumgen_core.result import Take, is_whole, write_take
 from albumgen_core.settings import load_settings
 
@@ -44,6 +49,15 @@ ATTRIBUTES: dict[str, Any] = {
     "speechiness": 0.1,
     "valence": 0.2,
 }
+NEIGHBOUR = Neighbour(
+    Album(
+        "a1",
+        "Still Water",
+        "The Examples",
+        MeasuredAttributes("The Examples", **{name: ATTRIBUTES[name] for name in AUDIO_FEATURES}),
+    ),
+    0.43,
+)
 _TAG = b"TAG"
 _RATE = 32000
 
@@ -69,6 +83,7 @@ class SwiftRunner:
         sound = io.BytesIO()
         soundfile.write(sound, noise, _RATE, format="MP3")
         self.mp3 = sound.getvalue()
+        self.ogg = encode_opus(np.zeros((_OPUS_RATE // 2, 2), np.float32))
         picture, size = io.BytesIO(), round(80 * clip**0.5)
         Image.fromarray(dice.integers(0, 256, (size, size, 3), np.uint8)).save(picture, "PNG")
         self.card = picture.getvalue()
@@ -99,14 +114,14 @@ class SwiftRunner:
             cover.convert("RGB").save(jpeg, "JPEG")
         return Take(
             attributes=MusicalAttributes(**ATTRIBUTES),
-            neighbours=(),
+            neighbours=(NEIGHBOUR,) if job.rag and job.bundle_id else (),
             rag=job.rag,
             prompt="a dull tone",
             seed=job.seed,
             seconds=job.seconds,
             audio=self.audio,
             mp3=tagged(self.mp3, job.seed),
-            ogg=b"OggS",
+            ogg=self.ogg,
             card=self.card,
             cover_jpeg=jpeg.getvalue(),
             cover_sha256="0" * 64,

@@ -1,11 +1,8 @@
 """Kill the bot and its workers at random while people use it and Discord misbehaves; count what comes of it.
 
-People send pictures with /albumgen, each with a seed of its own, which the clip carries. Whoever got no
-answer in time asks again with another seed, as people do. Afterwards everything is calm, and for each seed
-it is asked what its sender sees:
-
-    acknowledged        exactly one message with that clip, or one apology that says what to do
-    not acknowledged    at most one message with that clip (the answer may have been lost on its way)
+People send pictures with /albumgen and /compare, each with a seed of its own, which the clips carry, and vote
+on comparisons. Whoever got no answer in time asks again with another seed, as people do. Afterwards
+everything is calm, and `torture_judge` asks what each of them sees.
 """
 
 from __future__ import annotations
@@ -14,27 +11,21 @@ import asyncio
 import contextlib
 import io
 import itertools
-import json
 import random
 import signal
 import sqlite3
 import time
-from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import psutil
 from PIL import Image
 
 from tests.bot import swift_bot, swift_runner
-from tests.bot.swift_runner import seed_of
+from tests.bot.torture_judge import Asked, Report, Vote, is_comparison, judge
 from tests.discord.driver import LoopbackDiscord, Person
 from tests.discord.faults import Kind
-from tests.discord.interactions import Interaction
 from tests.discord.process import BotProcess
-from tests.discord.state import Channel, Message
 
 CONFIG = """
 data_dir = "{home}/data"
@@ -90,66 +81,6 @@ def cover(seed: int) -> bytes:
     return target.getvalue()
 
 
-@dataclass
-class Asked:
-    """One use of /albumgen."""
-
-    seed: int
-    interaction: Interaction
-    private: bool
-
-    @property
-    def acknowledged(self) -> bool:
-        return self.interaction.acknowledged_at is not None
-
-
-@dataclass
-class Report:
-    """What happened, and whether anything was lost or told twice."""
-
-    asked: int = 0
-    acknowledged: int = 0
-    clips: int = 0
-    apologies: int = 0
-    unacknowledged_clips: int = 0
-    bot_kills: int = 0
-    worker_kills: int = 0
-    gateway_drops: int = 0
-    faults: Counter[str] = field(default_factory=Counter)
-    lost: list[str] = field(default_factory=list)
-    twice: list[str] = field(default_factory=list)
-    database: list[str] = field(default_factory=list)
-    failures: list[str] = field(default_factory=list)
-    violations: list[str] = field(default_factory=list)
-    tortured_for: float = 0.0
-    settled_after: float = 0.0
-
-    @property
-    def kills(self) -> int:
-        return self.bot_kills + self.worker_kills
-
-    @property
-    def clean(self) -> bool:
-        return not (self.lost or self.twice or self.database or self.failures or self.violations)
-
-    def lines(self) -> Iterator[str]:
-        """The report for people."""
-        yield f"asked                {self.asked}, acknowledged {self.acknowledged}"
-        yield (
-            f"answered             {self.clips} clips, {self.apologies} apologies;"
-            f" {self.unacknowledged_clips} clips for requests whose acknowledgement was lost"
-        )
-        yield f"bot kills (-9)       {self.bot_kills}"
-        yield f"worker kills (-9)    {self.worker_kills}"
-        yield f"gateway drops        {self.gateway_drops}"
-        yield f"faults               {dict(self.faults)}"
-        yield f"took                 {self.tortured_for:.0f} s"
-        yield f"settled              {self.settled_after:.1f} s after the last kill"
-        for name in ("lost", "twice", "database", "failures", "violations"):
-            found: list[str] = getattr(self, name)
-            yield f"{name:<20} {len(found)}" + "".join(f"\n    {each}" for each in found[:8])
-
-
 class Torture:
     """Runs the whole thing; everything random comes from one seed."""
 
@@ -159,11 +90,13 @@ class Torture:
         self.report = Report()
         self.home = home
         self._rng = random.Random(seed)
+        self._dice = random.Random(f"votes {seed}")
         self._seed = seed
         self._people = people
         self._job_seconds = job_seconds
         self._faults = faults
         self._asked: list[Asked] = []
+        self._votes: list[Vote] = []
         self._numbers = itertools.count(1)
         self._bot: BotProcess | None = None
         self._stopping = False
@@ -203,9 +136,11 @@ class Torture:
                 await asyncio.gather(*asking, hurting[0], hurting[1])
                 hurting[2].cancel()
                 self.report.tortured_for = time.monotonic() - started
-                for fault in loopback.faults.planned:
-                    self.report.faults[fault.kind.value] += fault.hits
-                loopback.faults.clear()
+                self._calm()
+                self.report.settled_after = await self._settle(patience)
+                start_faults(loopback, self._seed + 1, self._faults)
+                await self._elect(people, max(1, kills // 20))
+                self._calm()
                 await self._settle(patience)
             finally:
                 self._stopping = True
@@ -214,7 +149,8 @@ class Torture:
                 await self._stop_politely()
                 keeper.cancel()
                 await asyncio.gather(keeper, *asking, *hurting, return_exceptions=True)
-            self._judge()
+            with contextlib.closing(self._database()) as database:
+                judge(self.report, self._asked, self._votes, loopback, database, self.home / "data")
         return self.report
 
     # people
@@ -232,13 +168,63 @@ class Torture:
                 await asyncio.sleep(0.1)  # Discord shows the bot as offline
                 continue
             seed = next(self._numbers)
+            comparison = seed % 6 == 0
             used = await person.slash(
-                place, "albumgen", image=cover(seed), seed=seed, private=private or None
+                place,
+                "compare" if comparison else "albumgen",
+                image=cover(seed),
+                seed=seed,
+                private=private or None,
             )
-            self._asked.append(Asked(seed, used, private))
+            self._asked.append(Asked(seed, used, private, comparison))
             with contextlib.suppress(TimeoutError):
                 await used.wait_acknowledged(within=3.2)
                 self.report.acknowledged += 1
+            await self._vote(person)
+
+    async def _elect(self, people: Sequence[Person], kills: int) -> None:
+        """Now that comparisons are there: many votes, while the bot is killed a few times more."""
+
+        async def vote_often(person: Person) -> None:
+            while True:
+                await self._vote(person)
+                await asyncio.sleep(self._dice.uniform(0.1, 0.6))
+
+        voters = [asyncio.create_task(vote_often(person)) for person in people]
+        for killed in range(kills + 1):
+            await self._loopback.gateway.wait_connected(within=60)
+            await asyncio.sleep(self._dice.uniform(0.2, 1.2))
+            if killed < kills and self._bot is not None:
+                self._bot.kill()
+                await self._bot.process.wait()
+                self.report.bot_kills += 1
+                await asyncio.sleep(0.3)
+        for voter in voters:
+            voter.cancel()
+        failed = await asyncio.gather(*voters, return_exceptions=True)
+        self.report.failures += [repr(each) for each in failed if isinstance(each, Exception)]
+
+    def _calm(self) -> None:
+        """No more faults; those that struck are counted."""
+        for fault in self._loopback.faults.planned:
+            self.report.faults[fault.kind.value] += fault.hits
+        self._loopback.faults.clear()
+
+    async def _vote(self, person: Person) -> None:
+        """Vote on a comparison that one has not voted on yet, if there is any."""
+        voted = {vote.message.id for vote in self._votes if vote.interaction.user is person.user}
+        open_to_all = [
+            message
+            for channel in self._channels
+            for message in self._loopback.messages(channel)
+            if is_comparison(message) and message.id not in voted
+        ]
+        if open_to_all and self._loopback.gateway.connected:
+            message = self._dice.choice(open_to_all)
+            used = await person.click(message, self._dice.choice(["Take A", "Take B", "No difference"]))
+            self._votes.append(Vote(message, used))
+            with contextlib.suppress(TimeoutError):
+                await used.wait_followup(within=3.2)
 
     # the torturer
 
@@ -295,13 +281,14 @@ class Torture:
                 else:
                     self._loopback.gateway.drop()
 
-    async def _settle(self, patience: float) -> None:
-        """Everything owed must come now, and then nothing more."""
+    async def _settle(self, patience: float) -> float:
+        """Everything owed must come now, and then nothing more. Returns how long it took, s."""
         started = time.monotonic()
         while time.monotonic() - started < patience and self._unsettled():  # noqa: ASYNC110  (another process)
             await asyncio.sleep(0.2)
-        self.report.settled_after = time.monotonic() - started
+        took = time.monotonic() - started
         await asyncio.sleep(2.0)  # room for a second copy to show up
+        return took
 
     def _unsettled(self) -> bool:
         query = (
@@ -328,60 +315,3 @@ class Torture:
             return
         if status != 0:
             self.report.failures.append(f"SIGTERM: exit status {status}: " + " | ".join(self._bot.log[-12:]))
-
-    # the judge
-
-    def _judge(self) -> None:
-        report = self.report
-        report.asked = len(self._asked)
-        report.acknowledged = sum(asked.acknowledged for asked in self._asked)
-        report.violations = [str(each) for each in self._loopback.violations]
-        shown = self._clips_by_seed()
-        with contextlib.closing(self._database()) as database:
-            jobs = {json.loads(row["spec"])["seed"]: row for row in database.execute("SELECT * FROM jobs")}
-            report.database += [
-                row[0] for row in database.execute("PRAGMA integrity_check") if row[0] != "ok"
-            ]
-            report.database += [
-                f"{row['delivery_id']} was dropped: {row['dropped']}"
-                for row in database.execute("SELECT * FROM outbox WHERE dropped IS NOT NULL")
-            ]
-        for asked in self._asked:
-            self._judge_one(asked, shown.get(asked.seed, []), jobs.get(asked.seed))
-        report.database += [
-            f"{path.name} is left over in {path.parent.name}"
-            for folder in ("covers", "results")
-            for path in (self.home / "data" / folder).glob("*")
-            if folder == "covers" or path.name.endswith(".partial")
-        ]
-
-    def _judge_one(self, asked: Asked, messages: list[Message], job: Any) -> None:
-        report = self.report
-        words = f"seed {asked.seed}{' (private)' if asked.private else ''}, job {dict(job) if job else None}"
-        if len(messages) > 1:
-            report.twice.append(f"{words}: {len(messages)} messages")
-        if not asked.acknowledged:
-            report.unacknowledged_clips += len(messages) == 1
-            return
-        if messages:
-            report.clips += 1
-            return
-        said = asked.interaction.original.text if asked.interaction.original else ""
-        if job is not None and job["state"] == "failed" and job["delivered_at"] and job["error"][:20] in said:
-            report.apologies += 1
-        else:
-            report.lost.append(f"{words}: shows {said[:300]!r}")
-
-    def _clips_by_seed(self) -> dict[int, list[Message]]:
-        """Messages, private ones included, that carry a whole clip, by its seed."""
-        found: dict[int, list[Message]] = {}
-        channels: list[Channel] = list(self._loopback.world.channels.values())
-        for message in (message for channel in channels for message in channel.messages.values()):
-            if message.deleted:
-                continue
-            for attachment in message.attachments:
-                if attachment.filename.endswith(".mp3"):
-                    seed = seed_of(attachment.data)
-                    assert seed is not None, f"{attachment.filename} is not whole"
-                    found.setdefault(seed, []).append(message)
-        return found
