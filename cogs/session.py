@@ -370,6 +370,15 @@ class SessionCog(
             log.info("a star was not taken back: %s", refusal.key)
 
     @commands.Cog.listener()
+    async def on_voice_state_update(
+        self, member: discord.Member, before: discord.VoiceState, after: discord.VoiceState
+    ) -> None:
+        """On a stage we were let speak, or sent back to the audience: the panel tells."""
+        session = self.bot.sessions.of_guild(member.guild.id)
+        if session is not None and member.id == member.guild.me.id and before.suppress != after.suppress:
+            await self.panels.changed(session.session_id)
+
+    @commands.Cog.listener()
     async def on_scheduled_event_update(
         self, before: discord.ScheduledEvent, after: discord.ScheduledEvent
     ) -> None:

@@ -97,6 +97,7 @@ class Board:
         upcoming: the next ones, at most SHOWN_UPCOMING; more: how many follow them.
         last: what was heard before.
         ready_seconds: music from now on that is ready.
+        unheard: whether the bot waits in a stage's audience until somebody lets it speak.
     """
 
     title: str
@@ -107,6 +108,7 @@ class Board:
     more: int
     last: Heard | None
     ready_seconds: float
+    unheard: bool = False
 
     @property
     def locale(self) -> str:
@@ -114,11 +116,18 @@ class Board:
         return self.view.session.locale
 
 
-def board_of(view: SessionView, document: Mapping[str, Any] | None, *, now: float | None = None) -> Board:
+def board_of(
+    view: SessionView,
+    document: Mapping[str, Any] | None,
+    *,
+    now: float | None = None,
+    unheard: bool = False,
+) -> Board:
     """Work out the panel.
 
     Args:
         view: the session now. document: the result.json of what plays. now: Unix seconds (default: now).
+        unheard: see Board.
     """
     session = view.session
     playing = _now(view, view.current, document, time.time() if now is None else now)
@@ -136,6 +145,7 @@ def board_of(view: SessionView, document: Mapping[str, Any] | None, *, now: floa
         ready_seconds=(playing.left if playing else 0.0)
         + sum(clip.seconds for clip in rest)
         + sum(entry.seconds for entry in ready),
+        unheard=unheard,
     )
 
 
@@ -306,6 +316,8 @@ def _now_words(board: Board) -> str:
             lines.append(text(locale, "board.paused", left=wording.clock(now.left)))
         if view.standing is not Standing.PLAYING:
             lines.append(text(locale, f"board.standing.{view.standing}"))
+    if board.unheard:
+        lines.append(text(locale, "board.unheard"))
     if view.ends_at is not None:
         lines.append(text(locale, "board.closing", when=f"<t:{round(view.ends_at)}:R>"))
     return "\n".join(lines)

@@ -597,7 +597,9 @@ class SessionManager:
         allowed = channel.permissions_for(channel.guild.me)
         needed = ["view_channel", "connect"]
         if isinstance(channel, discord.VoiceChannel):
-            needed.append("speak")  # on a stage, speaking is asked for
+            needed.append("speak")
+        elif not allowed.mute_members:
+            needed.append("request_to_speak")  # on a stage, speaking is asked for
         for name in needed:
             if not getattr(allowed, name):
                 raise Refusal("session_core.voice_permission", permission=name.replace("_", " ").title())

@@ -25,6 +25,7 @@ from bot.sessions.board import PICTURE_NAME, Board, board_embed, board_of, pictu
 from bot.sessions.board_buttons import board_view
 from bot.sessions.board_picture import BoardPicture, draw_aside
 from bot.sessions.documents import document_in
+from bot.sessions.model import Session
 from bot.sessions.view import SessionView, Standing
 
 if TYPE_CHECKING:
@@ -174,7 +175,8 @@ class _Panel:
         if not self._adopted:
             self.message_id, self._adopted = session.board_message_id, True  # an earlier process's
         folder = view.clip.result_dir if view.clip is not None else None
-        board = board_of(view, await asyncio.to_thread(document_in, folder))
+        document = await asyncio.to_thread(document_in, folder)
+        board = board_of(view, document, unheard=self._is_unheard(session))
         await self._tell_status(board)
         if view.standing is Standing.OVER and self.message_id is None:
             return
@@ -221,6 +223,13 @@ class _Panel:
         twice."""
         named = f"{self.session_id} {self._last_id}".encode()
         return hashlib.blake2b(named, digest_size=12).hexdigest()
+
+    def _is_unheard(self, session: Session) -> bool:
+        room = self.bot.get_channel(session.voice_channel_id)
+        if not isinstance(room, discord.StageChannel):
+            return False
+        mine = room.guild.me.voice
+        return mine is not None and mine.channel == room and mine.suppress
 
     def _is_old(self) -> bool:
         if self.message_id is None:

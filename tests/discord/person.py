@@ -88,7 +88,7 @@ class Person:
     # commands
 
     async def slash(
-        self, channel: Channel, command: str, *, user_install: bool = False, **options: Any
+        self, channel: Channel, command: str, /, *, user_install: bool = False, **options: Any
     ) -> Interaction:
         """Runs ``/command`` (``"session start"`` for a subcommand).
 
@@ -99,7 +99,7 @@ class Person:
         return self._send(kind, channel, data, user_install=user_install)
 
     async def autocomplete(
-        self, channel: Channel, command: str, focused: str, *, user_install: bool = False, **options: Any
+        self, channel: Channel, command: str, focused: str, /, *, user_install: bool = False, **options: Any
     ) -> list[Json]:
         """The suggestions while ``focused`` is being typed."""
         resolved = offers.Resolved(self.server)
