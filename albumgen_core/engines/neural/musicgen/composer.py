@@ -110,6 +110,8 @@ class MusicGenComposer:
             ]
             # Steps that an interrupted attempt has taken count as done, so that a forecast stays true.
             taken = planned - self._steps(rows)
+            if 0 < taken < planned:  # said at once: hearing what is known takes a moment
+                on_progress(taken / planned)
             watch = Watch(
                 progress=lambda done, total: on_progress((taken + done) / (taken + total)),
                 cancelled=is_cancelled,
