@@ -137,10 +137,9 @@ class Schedule:
         guild = self.bot.get_guild(record.session.guild_id)
         if record.session.event_id is None or guild is None:
             return
-        event = guild.get_scheduled_event(record.session.event_id)
-        if event is None or event.status is not discord.EventStatus.active:
-            return
         try:
-            await event.end()
+            event = await guild.fetch_scheduled_event(record.session.event_id)
+            if event.status is discord.EventStatus.active:
+                await event.end()
         except (discord.HTTPException, aiohttp.ClientError) as error:
             log.info("an event cannot be ended: %s", error)
