@@ -18,7 +18,7 @@ from albumgen_core.inference.errors import ClosingError, InferenceError
 from bot.errors import Refusal
 from bot.sessions.backlog import Backlog
 from bot.sessions.clock import Clock
-from bot.sessions.deck import Deck, Joiner, Reader, Slot
+from bot.sessions.deck import Deck, Joiner, Loaded, Reader, Slot
 from bot.sessions.listeners import Audience, Listener, VoiceRoom
 from bot.sessions.model import EndReason, Entry, EntryState, Session, SessionState, Vote
 from bot.sessions.order import Order
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _LOOK_SECONDS = 1.0
+_SOON_SECONDS = 0.1  # a file is read within this; a quieter copy takes longer, and is not waited for
 _SAVE_SECONDS = 5.0
 _LEAVE_SECONDS = 10.0
 _VERDICT_SECONDS = 1.0  # news of a deleted channel may come after the news that we were put out of it
@@ -98,6 +99,8 @@ class Conductor:
         self._ending: tuple[Ending, float] | None = None
         self._skipped: set[str] = set()
         self._unnoted: set[int] = set()
+        self._loading: tuple[Slot, asyncio.Task[Loaded]] | None = None
+        self._blending: asyncio.Task[None] | None = None
         self._saved_at = 0.0
         self._shown: tuple[Any, ...] = ()
         self._over: EndReason | None = None
@@ -118,6 +121,7 @@ class Conductor:
         if not await self._link.join():
             return self._link.ending
         async with self._lock:
+            await self._listen()
             await self._restore()
         self._task = asyncio.create_task(self._run(), name=f"session {self.session.session_id}")
         return None
@@ -236,7 +240,7 @@ class Conductor:
             elif (last := self._order.before(self.entries, None)) is None:
                 raise Refusal("session_core.nothing_plays")
             else:
-                await self._begin(Slot.of(last))
+                await self._begin_entry(last)
             self._touch()
 
     async def back(self) -> None:
@@ -251,7 +255,7 @@ class Conductor:
                 raise Refusal("session_core.nothing_before")
             if current is not None and current.state is EntryState.PLAYING:
                 await self._save(replace(current, state=EntryState.READY))
-            await self._begin(Slot.of(previous))
+            await self._begin_entry(previous)
             self._touch()
 
     async def set_volume(self, volume: float) -> None:
@@ -259,14 +263,13 @@ class Conductor:
         async with self._lock:
             self._check_running()
             await self._update(volume=volume)
+            self._deck.volume = volume
+            self._deck.follow(None)  # it is loaded anew
+            self._touch()
         try:
-            await self._deck.set_volume(volume)  # may take a second, in which the evening goes on
+            await self._deck.apply_volume()  # may take a second, in which the evening goes on
         except TrackError as error:
             log.warning("session %s: %s", self.session.session_id, error)
-        async with self._lock:
-            with contextlib.suppress(TrackError):
-                await self._deck.prepare(self._deck.prepared)
-            self._touch()
 
     async def note_board(self, message_id: int | None) -> None:
         """Remember the panel's message."""
@@ -337,31 +340,68 @@ class Conductor:
         self._show()
 
     async def _play(self) -> None:
-        while self._deck.current is None:
+        """Play what comes, and have ready what comes behind it. Loading never makes a member wait."""
+        if self._deck.current is None:
             slot = self._order.next(self.entries, None)
-            if slot is None:
+            loaded = await self._loaded(slot) if slot is not None else None
+            if loaded is None:
                 return
-            await self._begin(slot)
+            await self._begin(loaded)
         self._link.play()
-        following = self._order.next(self.entries, self._deck.current)
-        if following != self._deck.prepared:
-            try:
-                await self._deck.prepare(following)
-            except TrackError as error:
-                await self._unplayable(following, error)
-                self._wake.set()
-
-    async def _begin(self, slot: Slot | None, at: int = 0, *, anew: bool = True) -> None:
-        """Play a take now. What cannot be played is marked as such, and the next step goes on."""
-        if slot is None:
-            raise Refusal("session_core.clip_gone")
-        try:
-            await self._deck.begin(slot, at)
-        except TrackError as error:
-            await self._unplayable(slot, error)
+        current = self._deck.current
+        following = self._order.next(self.entries, current)
+        if following == self._deck.prepared or current is None:
             return
-        await self._enter(slot, anew=anew)
+        self._deck.follow(None)
+        loaded = await self._loaded(following) if following is not None else None
+        if loaded is not None:
+            self._deck.follow(loaded)
+            if self._blending is not None:
+                self._blending.cancel()
+            self._blending = asyncio.create_task(self._deck.blend())
+
+    async def _loaded(self, slot: Slot) -> Loaded | None:
+        """A take that is loaded by now; None while it is being loaded, or where it cannot be."""
+        if self._loading is None or self._loading[0] != slot:
+            if self._loading is not None:
+                self._loading[1].cancel()
+            task = asyncio.create_task(self._deck.load(slot))
+            task.add_done_callback(lambda _: self._wake.set())
+            self._loading = slot, task
+            await asyncio.wait([task], timeout=_SOON_SECONDS)
+        wanted, task = self._loading
+        if not task.done():
+            return None
+        self._loading = None
+        try:
+            loaded = task.result()
+        except TrackError as error:
+            await self._unplayable(wanted, error)
+            self._wake.set()
+            return None
+        if loaded.volume != self._deck.volume:
+            self._wake.set()  # it is loaded once more
+            return None
+        return loaded
+
+    async def _begin(self, loaded: Loaded, at: int = 0, *, anew: bool = True) -> None:
+        """Play a take now."""
+        self._deck.begin(loaded, at)
+        await self._enter(loaded.slot, anew=anew)
         self._link.play()
+
+    async def _begin_entry(self, entry: Entry, clip: int = 0, at: int = 0, *, anew: bool = True) -> None:
+        """Play an entry now. One that cannot be played is marked as such, and the next step goes on."""
+        slot = Slot.of(entry, clip)
+        try:
+            if slot is None:
+                raise TrackError("its result is gone")
+            loaded = await self._deck.load(slot)
+        except TrackError as error:
+            log.warning("session %s cannot play entry %s: %s", entry.session_id, entry.entry_id, error)
+            await self._save(self._backlog.unplayable(entry))
+        else:
+            await self._begin(loaded, at, anew=anew)
 
     async def _enter(self, slot: Slot, *, anew: bool = True) -> None:
         """Note that a take plays."""
@@ -404,15 +444,15 @@ class Conductor:
         self._skipped.add(current.key)
         following = self._deck.prepared
         if following is not None and following.encore and following.entry_id == current.entry_id:
-            await self._deck.prepare(None)  # what the room skips, it does not want to hear again at once
+            self._deck.follow(None)  # what the room skips, it does not want to hear again at once
         await self._forget_skips(current.entry_id)
         self._deck.source.skip()
         await self._settle_deck()
         self._wake.set()
 
-    async def _unplayable(self, slot: Slot | None, error: TrackError) -> None:
-        entry = self.entries.get(slot.entry_id) if slot is not None else None
-        if slot is None or entry is None:
+    async def _unplayable(self, slot: Slot, error: TrackError) -> None:
+        entry = self.entries.get(slot.entry_id)
+        if entry is None:
             return
         log.warning("session %s cannot play %s: %s", self.session.session_id, slot.folder, error)
         self._order.heard(slot)
@@ -433,12 +473,8 @@ class Conductor:
         self.skips = (
             await self._store.skip_voters(self.session.session_id, entry.entry_id) if known else set()
         )
-        slot = Slot.of(entry, clip)
-        if slot is None:
-            await self._save(self._backlog.unplayable(entry))
-            return
         self._apply_hold()
-        await self._begin(slot, self.session.position if known else 0, anew=not known)
+        await self._begin_entry(entry, clip, self.session.position if known else 0, anew=not known)
 
     # the room
 
@@ -531,6 +567,9 @@ class Conductor:
         self._wake.set()
 
     async def _leave(self) -> None:
+        for task in (self._loading[1] if self._loading is not None else None, self._blending):
+            if task is not None:
+                task.cancel()
         try:
             async with asyncio.timeout(_LEAVE_SECONDS):
                 await self._link.leave()

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bot.sessions.model import Entry
-from bot.sessions.playlist import FRAME_SECONDS, PlaylistSource, Track, TrackError
+from bot.sessions.playlist import PlaylistSource, Track, TrackError
 
 Reader = Callable[[Path, float, str], Awaitable[Track]]
 Joiner = Callable[[Path, Path, float], Awaitable[Sequence[bytes]]]
@@ -45,6 +45,15 @@ class Slot:
         return cls(entry.entry_id, clip, folder, encore) if folder is not None else None
 
 
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A take in memory, and the volume that it has."""
+
+    slot: Slot
+    track: Track
+    volume: float
+
+
 class Deck:
     """A playlist source and what its tracks are.
 
@@ -57,6 +66,7 @@ class Deck:
 
     Attributes:
         source: for the voice link. current: what plays. prepared: what follows without a gap.
+        volume: at which takes are loaded from now on.
     """
 
     def __init__(
@@ -84,31 +94,33 @@ class Deck:
         """Frames of the current track that were heard."""
         return self.source.position if self.current is not None else 0
 
-    async def begin(self, slot: Slot, at: int = 0) -> Track:
-        """Play a take from frame `at`, at once. Raises TrackError; then everything is as it was."""
-        track = await self._load(slot)
-        self.source.follow_with(None)
-        self.source.start(track, at)
-        self.current, self.prepared = slot, None
-        self._slots = {slot.key: slot}
-        return track
+    async def load(self, slot: Slot) -> Loaded:
+        """Read a take, at the volume of now (which may take a second). Raises TrackError."""
+        volume = self.volume
+        return Loaded(slot, await self._read(slot.folder, volume, slot.key), volume)
 
-    async def prepare(self, slot: Slot | None) -> Track | None:
-        """What follows. Raises TrackError; then nothing follows."""
-        self.prepared = None
+    def begin(self, loaded: Loaded, at: int = 0) -> None:
+        """Play a take from frame `at`, at once."""
         self.source.follow_with(None)
-        if slot is None:
-            return None
-        track = await self._load(slot)
-        self._slots[slot.key] = slot
-        self.prepared = slot
-        self.source.follow_with(track)
-        before = self.current
-        if self._join is not None and before is not None and before.entry_id != slot.entry_id:
-            # It follows already, so that there is no gap, however long this takes.
-            with contextlib.suppress(TrackError):  # what plays may be gone from the disk by now
-                self.source.join(slot.key, await self._join(before.folder, slot.folder, self.volume))
-        return track
+        self.source.start(loaded.track, at)
+        self.current, self.prepared = loaded.slot, None
+        self._slots = {loaded.slot.key: loaded.slot}
+
+    def follow(self, loaded: Loaded | None) -> None:
+        """What plays after the current take."""
+        self.prepared = loaded.slot if loaded is not None else None
+        if loaded is not None:
+            self._slots[loaded.slot.key] = loaded.slot
+        self.source.follow_with(loaded.track if loaded is not None else None)
+
+    async def blend(self) -> None:
+        """Let what follows overlap what plays, where that is wanted. It follows already, so that there is no
+        gap, however long this takes."""
+        before, after = self.current, self.prepared
+        if self._join is None or before is None or after is None or before.entry_id == after.entry_id:
+            return
+        with contextlib.suppress(TrackError):  # what plays may be gone from the disk by now
+            self.source.join(after.key, await self._join(before.folder, after.folder, self.volume))
 
     def settle(self) -> list[Slot]:
         """Notice what the source has done: the takes that are over since the last call, in order."""
@@ -130,19 +142,7 @@ class Deck:
         self._slots = {slot.key: slot for slot in (self.current, self.prepared) if slot is not None}
         return over
 
-    async def set_volume(self, volume: float) -> None:
-        """Change the loudness of what plays, where it is, and of what is prepared from now on.
-
-        Raises TrackError.
-        """
-        self.volume = volume
+    async def apply_volume(self) -> None:
+        """Play what plays at the volume of now, where it is. Raises TrackError."""
         if self.current is not None:
-            self.source.swap(await self._load(self.current))
-
-    async def _load(self, slot: Slot) -> Track:
-        return await self._read(slot.folder, self.volume, slot.key)
-
-
-def seconds(frames: int) -> float:
-    """Playing time of frames."""
-    return frames * FRAME_SECONDS
+            self.source.swap((await self.load(self.current)).track)

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from bot.sessions.model import EndReason, EntryState, SessionState
+from bot.sessions.playlist import read_track
 from bot.sessions.view import Standing
 from tests.bot.sessions.hall import Hall, hall
 from tests.bot.sessions.test_conductor import refused
@@ -195,6 +196,24 @@ async def test_a_recap_that_is_owed_is_sent_after_the_restart(tmp_path: Path) ->
             while await again.sessions.store.owed_recaps():  # noqa: ASYNC110  (no event tells)
                 await asyncio.sleep(0.02)
             assert await again.sessions.store.recap_message(session.session_id) == message
+
+
+async def test_volume_changes_what_plays_where_it_is(place: Hall) -> None:
+    session = await place.start()
+    await place.bring(session, *place.people[:2])
+    await place.playing(session)
+    connection = await place.loopback.voice.wait_frames(place.guild, 20)
+    await place.sessions.set_volume(session.session_id, 0.4)
+    before = place.view(session)
+    assert before.position > 0.3
+    assert before.session.volume == 0.4
+    whole = read_track(place.home / "clip.ogg").packets
+    await place.until(lambda: connection.frames[-1] not in whole)
+    played = [frame in whole for frame in connection.frames]
+    assert played == sorted(played, reverse=True), "the quieter copy goes on where the clip was"
+    stored = await place.sessions.store.get(session.session_id)
+    assert stored is not None
+    assert stored.volume == 0.4
 
 
 async def test_a_finished_clip_joins_the_playlist_as_it_is(place: Hall) -> None:
