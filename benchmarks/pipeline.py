@@ -1,0 +1,124 @@
+"""Where the time between a cover and its result goes: a breakdown of the whole pipeline.
+
+    python benchmarks/pipeline.py [--engine sketch] [--config config.toml] [--clips 5] [--seconds 10]
+
+Covers are drawn, written as JPEG, and go through the very stages that the worker takes them through:
+reading the picture, embedding, retrieval, description, prompt, composing and encoding. Without `--config`
+the defaults hold; the neural engine needs the weights that the configuration names. The last stage is then
+taken apart, each of its pieces alone on the same sound. Shares are what carries from one machine to another.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import time
+from collections.abc import Callable
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from sketch_fidelity import drawn_cover
+
+from albumgen_core import clip
+from albumgen_core.assembly import open_pipeline
+from albumgen_core.card import render_card
+from albumgen_core.cover import read_cover
+from albumgen_core.mastering import master
+from albumgen_core.pipeline import ClipRequest, Pipeline
+from albumgen_core.result import Take
+from albumgen_core.settings import load_settings
+
+
+def main() -> None:
+    """Take covers through the pipeline and print medians."""
+    options = parse()
+    settings = load_settings(options.config)
+    if options.engine:
+        engine = settings.engine.model_copy(update={"family": options.engine})
+        settings = settings.model_copy(update={"engine": engine})
+    begun = time.perf_counter()
+    pipeline = open_pipeline(settings)
+    print(f"{pipeline.engine.family} engine loaded in {time.perf_counter() - begun:.2f} s")
+    stages: dict[str, list[float]] = {}
+    pieces: dict[str, list[float]] = {}
+    for number in range(options.clips + 1):
+        request, took = read_request(number, options.seconds)
+        begun = time.perf_counter()
+        take = run(pipeline, request)
+        whole = time.perf_counter() - begun
+        took |= take.timings
+        took["the rest"] = whole - sum(take.timings.values())
+        if number:  # the first one reads and builds what later ones find
+            collect(stages, took)
+            collect(pieces, taken_apart(pipeline, request, take))
+    print(f"{options.clips} clips of {options.seconds:g} s, medians")
+    table(stages, "all")
+    print("encode, piece by piece (MP3 and Opus go side by side):")
+    table(pieces, "one after the other")
+
+
+def parse() -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--engine", choices=["sketch", "neural"], help="in place of the configured one")
+    parser.add_argument("--config", type=Path, help="a configuration file")
+    parser.add_argument("--clips", type=int, default=5)
+    parser.add_argument("--seconds", type=float, default=10.0)
+    return parser.parse_args()
+
+
+def read_request(number: int, seconds: float) -> tuple[ClipRequest, dict[str, float]]:
+    """A cover as a member would send it, and the seconds that reading it took."""
+    sent = io.BytesIO()
+    drawn_cover(number).image.convert("RGB").resize((1000, 1000)).save(sent, "JPEG", quality=90)
+    begun = time.perf_counter()
+    cover = read_cover(sent.getvalue())
+    return ClipRequest(cover, seconds=seconds, seed=number), {"read cover": time.perf_counter() - begun}
+
+
+def run(pipeline: Pipeline, request: ClipRequest) -> Take:
+    """The take of one request."""
+    outcome = pipeline.run([request])[0]
+    if not isinstance(outcome, Take):
+        raise SystemExit(f"The pipeline stopped: {outcome}")
+    return outcome
+
+
+def taken_apart(pipeline: Pipeline, request: ClipRequest, take: Take) -> dict[str, float]:
+    """Seconds that each piece of the encoding stage takes alone."""
+    audio = take.audio
+    took: dict[str, float] = {}
+
+    def timed(name: str, work: Callable[[], Any]) -> Any:
+        begun = time.perf_counter()
+        result = work()
+        took[name] = time.perf_counter() - begun
+        return result
+
+    tags = clip.ClipTags("Benchmark", "sketch", "rock", 120.0, "A", "minor", None, "", request.seed)
+    finished = timed("mastering", lambda: master(audio, clip.LOUDNESS_LUFS)).audio
+    timed("MP3", lambda: clip._encode_mp3(finished, [192], 2**30))
+    timed("Opus", lambda: clip._encode_opus(finished, tags))
+    timed("cover as JPEG", request.cover.to_jpeg)
+    timed("card", lambda: render_card(pipeline.card_content(take, request)))
+    return took
+
+
+def collect(into: dict[str, list[float]], took: dict[str, float]) -> None:
+    """Add one clip's seconds to what was measured before."""
+    for name, seconds in took.items():
+        into.setdefault(name, []).append(seconds)
+
+
+def table(measured: dict[str, list[float]], total: str) -> None:
+    """Milliseconds and shares, in the order of the stages."""
+    medians = {name: median(times) for name, times in measured.items()}
+    whole = sum(medians.values())
+    for name, seconds in medians.items():
+        print(f"  {name:22}{seconds * 1e3:9.1f} ms{seconds / whole:7.0%}")
+    print(f"  {total:22}{whole * 1e3:9.1f} ms")
+
+
+if __name__ == "__main__":
+    main()
