@@ -13,15 +13,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import resvg_py
 from PIL import Image
 
 from albumgen_core.aside import AsideError, run_aside, serve
 from albumgen_core.card import parts
-from albumgen_core.card.lettering import REGULAR, SEMIBOLD, fit, is_bundled, text_tag, width
+from albumgen_core.card.lettering import fit, text_tag, width
 from albumgen_core.card.palette import Palette, palette_of
 from albumgen_core.inference.storage import write_durably
-from bot.sessions.podium import opened
+from bot.sessions.drawing import opened, svg_png
 
 log = logging.getLogger(__name__)
 
@@ -92,7 +91,7 @@ def draw(picture: BoardPicture, *, scale: float = SCALE) -> bytes:
     if picture.features is not None:
         shape = [(picture.features, palette.accent)]
         drawn.append(parts.radar(shape, (x + room / 2, 180, 62), palette))
-    return _png("".join(drawn), palette, scale)
+    return svg_png("".join(drawn), (WIDTH, HEIGHT), palette, scale)
 
 
 def _sleeve(image: Image.Image | None, palette: Palette, scale: float, *, hidden: bool) -> str:
@@ -103,25 +102,6 @@ def _sleeve(image: Image.Image | None, palette: Palette, scale: float, *, hidden
         middle, below = _EDGE + _COVER / 2, 24 + _COVER * 0.555
         drawn += text_tag("?", middle, below, _COVER * 0.15, palette.background, bold=True, anchor="middle")
     return drawn
-
-
-def _png(body: str, palette: Palette, scale: float) -> bytes:
-    svg = (
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{HEIGHT}" '
-        f'viewBox="0 0 {WIDTH} {HEIGHT}" font-family="Inter" xml:space="preserve">'
-        f"{parts.rectangle(0, 0, WIDTH, HEIGHT, palette.background, radius=18)}{body}</svg>"
-    )
-    return bytes(
-        resvg_py.svg_to_bytes(
-            svg_string=svg,
-            width=round(WIDTH * scale),
-            height=round(HEIGHT * scale),
-            skip_system_fonts=is_bundled(svg),
-            font_files=[str(REGULAR), str(SEMIBOLD)],
-            font_family="Inter",
-            sans_serif_family="Inter",
-        )
-    )
 
 
 def _obey(order: Mapping[str, Any]) -> dict[str, Any]:

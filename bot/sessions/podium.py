@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import resvg_py
 from PIL import Image
 
 from albumgen_core.card import parts
-from albumgen_core.card.lettering import REGULAR, SEMIBOLD, fit, is_bundled, text_tag, width
+from albumgen_core.card.lettering import fit, text_tag, width
 from albumgen_core.card.palette import Palette, palette_of
 from bot.sessions import wording
+from bot.sessions.drawing import opened, svg_png
 from bot.sessions.recap import Placed
 
 WIDTH, HEIGHT = 600, 262
@@ -44,21 +44,7 @@ def podium_png(
         _step(placed, image, left + number * (_SIDE + gap), f"cover{number}", palette, locale, scale)
         for number, (placed, image) in enumerate(zip(shown, images, strict=True))
     ]
-    return _png("".join(drawn), palette, scale)
-
-
-def opened(path: Path | None) -> Image.Image | None:
-    """A stored cover, 512 px at the longer side; None where it is gone or damaged."""
-    if path is None:
-        return None
-    try:
-        with Image.open(path, formats=("JPEG", "PNG")) as stored:
-            stored.draft("RGB", (512, 512))
-            image = stored.convert("RGB")
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
-        return None
-    image.thumbnail((512, 512))
-    return image
+    return svg_png("".join(drawn), (WIDTH, HEIGHT), palette, scale)
 
 
 def _step(
@@ -89,24 +75,5 @@ def _step(
             text_tag(title, x, 216, 15, palette.text, bold=True),
             text_tag(mean, x, 240, 16, palette.accent, bold=True),
             text_tag(fit(votes, 13.5, x + _SIDE - beside), beside, 240, 13.5, palette.muted),
-        )
-    )
-
-
-def _png(body: str, palette: Palette, scale: float) -> bytes:
-    svg = (
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{HEIGHT}" '
-        f'viewBox="0 0 {WIDTH} {HEIGHT}" font-family="Inter" xml:space="preserve">'
-        f"{parts.rectangle(0, 0, WIDTH, HEIGHT, palette.background, radius=18)}{body}</svg>"
-    )
-    return bytes(
-        resvg_py.svg_to_bytes(
-            svg_string=svg,
-            width=round(WIDTH * scale),
-            height=round(HEIGHT * scale),
-            skip_system_fonts=is_bundled(svg),
-            font_files=[str(REGULAR), str(SEMIBOLD)],
-            font_family="Inter",
-            sans_serif_family="Inter",
         )
     )
