@@ -14,7 +14,6 @@ from bot.sessions.playlist import read_track
 from bot.sessions.view import Standing
 from tests.bot.sessions.hall import Hall, hall
 from tests.bot.sessions.test_conductor import refused
-from tests.discord.driver import Person
 from tests.discord.routes import channels
 
 
@@ -247,25 +246,22 @@ async def test_a_forgotten_member_is_gone_from_a_running_session(place: Hall) ->
     assert view.votes == []
 
 
-async def test_what_is_stopped_composes_no_further(place: Hall) -> None:
-    session = await place.start()
-    place.hold()
-    await place.bring(session, *place.people)
-    await place.until_running()
-    record = await place.sessions.stop(session.session_id)
-    assert {entry.state for entry in record.entries} == {EntryState.FAILED}
-    states = {row[0] for row in await place.bot.database.fetch("SELECT state FROM jobs")}
-    assert states == {"cancelled"}
-
-
-async def test_only_as_many_covers_are_composed_as_are_wanted_ahead(tmp_path: Path) -> None:
+async def test_what_is_wanted_ahead_is_composed_and_what_is_stopped_is_not(tmp_path: Path) -> None:
     async with hall(tmp_path, clip_seconds=20, ahead=2) as place:
         session = await place.start()
-        ana: Person = place.people[0]
-        await place.bring(session, *[ana] * 5)
+        await place.bring(session, *[place.people[0]] * 5)
         await place.playing(session)
         view = await place.until_view(
             session, lambda view: [e.state for e in view.up_next[:2]] == [EntryState.READY] * 2
         )
         assert [entry.state for entry in view.up_next[2:]] == [EntryState.COMPOSING] * 2
         assert len(await place.bot.database.fetch("SELECT 1 FROM jobs")) == 3
+        place.hold()
+        await place.sessions.skip(session.session_id, 0, force=True)
+        await place.until_running()
+        record = await place.sessions.stop(session.session_id)
+        states = [entry.state for entry in record.entries]
+        assert states[:2] == [EntryState.SKIPPED, EntryState.PLAYED]
+        assert states[3:] == [EntryState.FAILED] * 2, "one was being composed, one was not begun"
+        jobs = [row[0] for row in await place.bot.database.fetch("SELECT state FROM jobs ORDER BY rowid")]
+        assert jobs[3:] == ["cancelled"]
