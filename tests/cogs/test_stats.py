@@ -44,7 +44,7 @@ async def test_clips_covers_genres_and_stars_are_counted(home: House) -> None:
     await home.clip(rag=False)
     await home.settled()
     told = await stats(home)
-    assert "**3** clips of **2** covers by **2** members" in told
+    assert "Clips **3** · covers **2** · members **2**" in told
     assert "67%" in told
     assert "jazz ██████████ 3" in told
     assert "sketch 3" in told
@@ -65,4 +65,4 @@ async def test_in_direct_messages_the_figures_are_ones_own(home: House) -> None:
     used = await home.ann.slash(home.ann.dm, "stats")
     message = await used.wait_message()
     await message.wait_until(lambda m: "Was du gehört hast" in m.text)
-    assert "**1** Clips zu **1** Covern" in message.text
+    assert "Clips **1** · Cover **1** · " in message.text
