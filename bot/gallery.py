@@ -7,7 +7,7 @@ and never shows what its reader may no longer see.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import discord
 
@@ -21,11 +21,11 @@ from bot.message_log import KnownMessage
 from bot.pager import Pick, Turn, arrows, defer, register, show
 from bot.policy import Setting, check_place
 from bot.reply import Reply
-from bot.stars import Starred
+from bot.star_watch import StarWatch
+from bot.stars import Starred, Stars
 
 if TYPE_CHECKING:
     from bot.bot import AlbumGenBot
-    from cogs.gallery import GalleryCog
 
 PAGE = 5
 """Results on a page."""
@@ -216,10 +216,17 @@ async def _more(bot: AlbumGenBot, interaction: discord.Interaction[Any], place: 
     return await _cog(bot).stars.total(guild_id, channels) > place + 1
 
 
-def _cog(bot: AlbumGenBot) -> GalleryCog:
-    cog: Any = bot.get_cog("GalleryCog")
-    made: GalleryCog = cog
-    return made
+class _Keeper(Protocol):
+    """What the pages need of the cog."""
+
+    stars: Stars
+    watch: StarWatch
+
+
+def _cog(bot: AlbumGenBot) -> _Keeper:
+    keeper: Any = bot.get_cog("GalleryCog")
+    found: _Keeper = keeper
+    return found
 
 
 def register_pages() -> None:
