@@ -22,7 +22,7 @@ import discord
 
 from albumgen_core.inference.errors import InferenceError
 from albumgen_core.inference.records import JobRecord
-from albumgen_core.inference.storage import remove_paths
+from albumgen_core.inference.storage import checkpoint_path, remove_paths
 from bot.faults import Verdict, verdict
 
 if TYPE_CHECKING:
@@ -291,6 +291,7 @@ class Forgetting:
         paths: list[Path] = []
         for job_id in job_ids:
             paths += [results / job_id, results / f"{job_id}.partial", covers / job_id]
+            paths.append(checkpoint_path(results, job_id))
         await asyncio.to_thread(remove_paths, [str(path) for path in paths])
 
     async def _jobs(self, user_id: int, guild_id: int | None) -> list[dict[str, Any]]:

@@ -203,7 +203,7 @@ class Endings:
                 words.append(text(session.locale, "ending.highlights", count=tape.takes, of=tape.of))
         except MixtapeError as error:
             log.warning("no mixtape of session %s: %s", session.session_id, error)
-            words.append(text(session.locale, "ending.no_tape", reason=error))
+            words.append(text(session.locale, "ending.no_tape"))
         try:
             podium = await make_page(
                 record,
