@@ -47,7 +47,11 @@ class Arena:
 
 def _pages(size: int) -> Tensor:
     """At least `size` bytes of zeros that begin with a page; the system's until they are written."""
-    memory = mmap.mmap(-1, -(-size // PAGE) * PAGE + PAGE)
+    size = -(-size // PAGE) * PAGE + PAGE
+    if not hasattr(mmap, "MAP_PRIVATE"):
+        memory = mmap.mmap(-1, size)
+    else:  # Python's default is shared memory, for which Linux has other rules and, mostly, no huge pages
+        memory = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
     if hasattr(mmap, "MADV_HUGEPAGE"):
         with contextlib.suppress(OSError):  # a kernel without them
             memory.madvise(mmap.MADV_HUGEPAGE)
