@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import time
 from collections.abc import Callable
@@ -193,6 +194,9 @@ class AlbumGenBot(commands.AutoShardedBot):
             self._registration = await register_commands(self.tree, self.database)
         except (discord.HTTPException, aiohttp.ClientError):
             log.exception("the commands could not be registered")
+        # What is loaded by now stays: searching it for garbage would hold the loop for some 70 ms each time.
+        gc.collect()
+        gc.freeze()
 
     async def on_ready(self) -> None:
         """Say so, once."""
