@@ -119,15 +119,18 @@ async def test_covers_overlap_and_two_takes_of_one_cover_do_not(tmp_path: Path) 
         return await volumes.joint(one, other, 0.2, volume)
 
     deck = Deck(volumes.track_for, lambda: None, 0.5, join)
-    a = await deck.begin(Slot(1, 0, first))
-    b = await deck.prepare(Slot(2, 0, second))
-    assert b is not None
+    playing, following = await deck.load(Slot(1, 0, first)), await deck.load(Slot(2, 0, second))
+    a, b = playing.track, following.track
+    deck.begin(playing)
+    deck.follow(following)
+    await deck.blend()
     heard = played(deck.source)
     assert len(heard) == len(a.packets) + len(b.packets) - 10
     assert heard[: len(a.packets) - 10] == list(a.packets[:-10])
     assert heard[len(a.packets) :] == list(b.packets[10:])
-    await deck.begin(Slot(1, 0, first))
-    await deck.prepare(Slot(1, 1, second))
+    deck.begin(playing)
+    deck.follow(await deck.load(Slot(1, 1, second)))
+    await deck.blend()
     assert played(deck.source) == [*a.packets, *b.packets]
 
 
