@@ -119,7 +119,7 @@ async def bring(people: list[Person], channel: Channel) -> None:
         used = await person.slash(
             channel, "session submit", image=(f"cover-{number}.png", cover(number)), title=f"Cover {number}"
         )
-        await used.wait_acknowledged()
+        assert f"Cover {number + 1} of this session is yours" in (await used.wait_message(20)).text
 
 
 @pytest.mark.slow
@@ -133,8 +133,7 @@ async def test_an_evening_of_three_with_a_kill_in_the_middle(tmp_path: Path) -> 
         evening = Evening(loopback, guild, tmp_path)
         bot = await evening.start()
         started = await ana.slash(channel, "session start", title="Friday", rounds=2)
-        await started.wait_acknowledged()
-        await loopback.voice.wait_connected(guild)
+        assert "has begun" in (await started.wait_message(20)).text
         await bring(people, channel)
 
         done: set[int] = set()
