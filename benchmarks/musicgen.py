@@ -35,12 +35,14 @@ from albumgen_core.engines.neural.musicgen.decoder import OwnDecoder
 from albumgen_core.engines.neural.musicgen.linear import Format
 from albumgen_core.engines.neural.musicgen.stock import StockDecoder, build_causal_lm
 from albumgen_core.engines.neural.musicgen.threads import set_threads
+from benchmarks import musicgen_onnx
 from benchmarks.musicgen_checkpoint import build_small
 
 FRAME_RATE = 50
 GUIDANCE = 3.0
-ENGINES = ("stock", "float32", "bfloat16", "float16", "int8 torch", "int8")
-"""`int8 torch` is int8 with pip-installable parts alone; `int8` uses the native kernel where it is built."""
+ENGINES = ("stock", "float32", "bfloat16", "float16", musicgen_onnx.NAME, "int8 torch", "int8")
+"""`int8 torch` is int8 with pip-installable parts alone; `int8` uses the native kernel where it is built;
+`onnx int8` is there where `onnx` and `onnxruntime` are installed, and takes part in the steps alone."""
 WIDTH = 1024
 CPU = torch.device("cpu")
 
@@ -101,6 +103,9 @@ def parse() -> argparse.Namespace:
     options.engines = options.engines or (
         ["stock", "float16", "int8 torch", "int8"] if quick else list(ENGINES)
     )
+    if musicgen_onnx.NAME in options.engines and not musicgen_onnx.installed():
+        print("onnx and onnxruntime are not installed; leaving them out")
+        options.engines.remove(musicgen_onnx.NAME)
     options.batches = options.batches or ([1, 4] if quick else [1, 4, 8])
     options.lengths = options.lengths or ([10] if quick else [10, 30])
     options.rounds = options.rounds or (4 if quick else 6)
@@ -126,6 +131,11 @@ def load_decoder(folder: Path, engine: str) -> Any:
     checkpoint = open_checkpoint(folder)
     if engine == "stock":
         return StockDecoder(build_causal_lm(checkpoint, CPU, torch.float32), GUIDANCE)
+    if engine == musicgen_onnx.NAME:
+        made = musicgen_onnx.open_onnx(folder, GUIDANCE)
+        share = musicgen_onnx.agreement(made)
+        print(f"{engine}: {share:.0%} of greedy tokens as in float32 (random weights, whose logits are flat)")
+        return made
     number, _, plain = engine.partition(" ")
 
     def build() -> OwnDecoder:
@@ -251,6 +261,8 @@ def measure_clips(folder: Path, options: argparse.Namespace) -> list[tuple[str, 
     """Whole clips of every engine, one process after another."""
     clips = []
     for engine in options.engines:
+        if engine == musicgen_onnx.NAME:
+            continue
         command = [
             sys.executable,
             __file__,

@@ -15,6 +15,7 @@ COLOURS = {
     "float32": "#7aa6c2",
     "bfloat16": "#5b8fb9",
     "float16": "#3b75af",
+    "onnx int8": "#8e7cc3",
     "int8 torch": "#e39b52",
     "int8": "#d1603d",
 }
