@@ -21,7 +21,7 @@ WORKDIR /app
 # The environment first: it changes far less often than the code.
 COPY --chown=albumgen:albumgen pyproject.toml constraints.txt Makefile README.md ./
 COPY --chown=albumgen:albumgen albumgen_core/__init__.py albumgen_core/
-COPY --chown=albumgen:albumgen albumgen_core/engines/neural/musicgen/_native.c albumgen_core/engines/neural/musicgen/
+COPY --chown=albumgen:albumgen albumgen_core/engines/neural/musicgen/_native*.[ch] albumgen_core/engines/neural/musicgen/
 COPY --chown=albumgen:albumgen bot/__init__.py bot/
 COPY --chown=albumgen:albumgen cogs/__init__.py cogs/
 RUN make setup

@@ -7,7 +7,9 @@ Random weights say little about rounding: their logits are flat, and their chann
 decoder of MusicGen's architecture is trained here for a minute to continue motifs that its prompt chooses,
 through noise. Its tokens are then teacher-forced through every format. "Outlier channels" rescales a few
 channels of every norm, and the weights that read them, so that the function stays the same while
-activations show the outliers that large transformers have (Dettmers et al. 2022, "LLM.int8()").
+activations show the outliers that large transformers have (Dettmers et al. 2022, "LLM.int8()"). "Loud
+channels" is a second decoder, trained with a few channels that begin 20 times (norms) and 10 times
+(feed-forward) as loud as the others, which no other weight makes up for.
 
 With --checkpoint the weights in FOLDER are judged instead, on clips that they have themselves composed in
 float32. The table has the mean over all steps and the worst step; --csv writes every step of every format.
@@ -17,8 +19,10 @@ from __future__ import annotations
 
 import argparse
 import csv
+import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -31,7 +35,7 @@ from transformers import MusicgenForCausalLM
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from albumgen_core.engines.base import ComposeRequest
-from albumgen_core.engines.neural.musicgen import load_composer
+from albumgen_core.engines.neural.musicgen import load_composer, native
 from albumgen_core.engines.neural.musicgen.checkpoint import Checkpoint, open_checkpoint
 from albumgen_core.engines.neural.musicgen.decoder import OwnDecoder
 from albumgen_core.engines.neural.musicgen.delay import DelayPattern
@@ -75,10 +79,23 @@ class Motifs:
         return self.prompts[chosen[:, 0]], torch.stack([self.pattern.grid(one, frames) for one in tokens])
 
 
-def train(motifs: Motifs, config: Any, steps: int) -> Checkpoint:
+def make_loud(model: MusicgenForCausalLM) -> None:
+    """Begin with a few loud channels in every norm and feed-forward layer."""
+    generator = torch.Generator().manual_seed(3)
+    with torch.no_grad():
+        for name, weight in model.named_parameters():
+            for ending, factor in (("layer_norm.weight", 20.0), ("fc1.weight", 10.0)):
+                if name.endswith(ending):
+                    few = torch.randperm(len(weight), generator=generator)[: max(2, len(weight) // 64)]
+                    weight[few] *= factor
+
+
+def train(motifs: Motifs, config: Any, steps: int, *, loud: bool = False) -> Checkpoint:
     """A decoder that has learnt the motifs."""
     torch.manual_seed(0)
     model = MusicgenForCausalLM(config.decoder).train()
+    if loud:
+        make_loud(model)
     optimiser = torch.optim.AdamW(model.parameters(), 3e-3, weight_decay=0.01)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 4e-3, total_steps=steps)
     for step in range(steps):
@@ -119,6 +136,22 @@ def composed(folder: Path, seconds: float) -> tuple[Checkpoint, list[Tensor], Te
     return open_checkpoint(folder), [composer.text.encode(prompt) for prompt in PROMPTS], columns
 
 
+@contextmanager
+def native_kernel(wanted: bool) -> Iterator[None]:
+    """With the native kernel, where it is built, or on PyTorch alone."""
+    before = os.environ.get(native.ENVIRONMENT)
+    if not wanted:
+        os.environ[native.ENVIRONMENT] = "0"
+    native.library.cache_clear()
+    try:
+        yield
+    finally:
+        os.environ.pop(native.ENVIRONMENT, None)
+        if before is not None:
+            os.environ[native.ENVIRONMENT] = before
+        native.library.cache_clear()
+
+
 @torch.inference_mode()
 def compare(
     checkpoint: Checkpoint, number: Format, prompts: Sequence[Tensor], columns: Tensor
@@ -156,12 +189,17 @@ def main() -> None:
         checkpoint = train(motifs, tiny_config(hidden=options.width), options.steps)
         drawn, columns = motifs.clips(BATCH, TEST_FRAMES)
         prompts = list(drawn)
-        kinds = [("as trained", checkpoint), ("outlier channels", with_outlier_channels(checkpoint))]
+        kinds = [
+            ("as trained", checkpoint),
+            ("outlier channels", with_outlier_channels(checkpoint)),
+            ("loud channels", train(motifs, tiny_config(hidden=options.width), options.steps, loud=True)),
+        ]
     print(f"\n{'':<32}{'top-1 agreement':>16}{'worst step':>12}{'KL, nats':>12}{'worst step':>12}")
     rows = []
     for name, weights in kinds:
-        for number in ("float16", "bfloat16", "int8"):
-            agreed, nats = compare(weights, cast(Format, number), prompts, columns)
+        for number in ("float16", "bfloat16", "int8 torch", "int8"):
+            with native_kernel(number == "int8"):
+                agreed, nats = compare(weights, cast(Format, number.split()[0]), prompts, columns)
             print(
                 f"{number:<12}{name:<20}{100 * agreed.mean():>15.2f}%{100 * agreed.min():>11.2f}%"
                 f"{nats.mean():>12.1e}{nats.max():>12.1e}"

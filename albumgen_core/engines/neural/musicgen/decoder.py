@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -20,10 +19,8 @@ from transformers.models.musicgen.modeling_musicgen import MusicgenSinusoidalPos
 
 from albumgen_core.engines.neural.musicgen import memory
 from albumgen_core.engines.neural.musicgen.checkpoint import Checkpoint
+from albumgen_core.engines.neural.musicgen.decoder_api import DecoderSession
 from albumgen_core.engines.neural.musicgen.linear import Format, Linear, pack
-
-if TYPE_CHECKING:
-    from albumgen_core.engines.neural.musicgen.session import OwnSession
 
 PREFIX = "decoder.model.decoder."
 
@@ -96,13 +93,13 @@ class OwnDecoder:
         """Where columns and conditionings live."""
         return self._device
 
-    def open(self, conditioning: Sequence[Tensor], capacity: int) -> OwnSession:
+    def open(self, conditioning: Sequence[Tensor], capacity: int) -> DecoderSession:
         """A session with one row a conditioning; see `Decoder.open`."""
         if self._device.type == "cuda":
             from albumgen_core.engines.neural.musicgen.graphs import GraphSession
 
             return GraphSession(self, conditioning, capacity)
-        from albumgen_core.engines.neural.musicgen.native import NativeSession, drives
+        from albumgen_core.engines.neural.musicgen.native_session import NativeSession, drives
         from albumgen_core.engines.neural.musicgen.session import OwnSession
 
         if drives(self):

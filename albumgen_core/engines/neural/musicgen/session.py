@@ -18,16 +18,30 @@ from albumgen_core.engines.neural.musicgen.decoder import Layer, OwnDecoder
 from albumgen_core.engines.neural.musicgen.linear import Linear
 
 
+def hear_prompts(
+    decoder: OwnDecoder, conditioning: Sequence[Tensor]
+) -> tuple[list[tuple[Tensor, Tensor]], Tensor | None]:
+    """Every layer's keys and values of the prompts, (clips, heads, longest, size), and what is no padding.
+
+    `conditioning` is float32 (tokens, width) a clip. The mask is (clips, 1, 1, longest); None: no padding.
+    """
+    longest = max(len(one) for one in conditioning)
+    padded = torch.stack([F.pad(one, (0, 0, 0, longest - len(one))) for one in conditioning])
+    flat = padded.to(decoder.compute).flatten(0, 1)
+    lengths = torch.tensor([len(one) for one in conditioning], device=decoder.device)
+    mask = torch.arange(longest, device=decoder.device) < lengths[:, None]
+
+    def project(linear: Linear) -> Tensor:
+        return decoder.split(linear(flat).view(len(conditioning), longest, -1)).contiguous()
+
+    prompt = [(project(layer.cross_key), project(layer.cross_value)) for layer in decoder.layers]
+    return prompt, None if bool(mask.all()) else mask[:, None, None]
+
+
 class OwnSession:
     """The state of one batch; see `DecoderSession`."""
 
-    def __init__(
-        self,
-        decoder: OwnDecoder,
-        conditioning: Sequence[Tensor],
-        capacity: int,
-        cache: torch.dtype | None = None,
-    ) -> None:
+    def __init__(self, decoder: OwnDecoder, conditioning: Sequence[Tensor], capacity: int) -> None:
         self.decoder = decoder
         self.clips = len(conditioning)
         self.halves = 1 if decoder.guidance_scale == 1 else 2
@@ -35,11 +49,10 @@ class OwnSession:
         self.place = [0] * self.clips
         """Columns each clip has heard."""
         shape = (self.halves * self.clips, decoder.heads, capacity, decoder.width // decoder.heads)
-        kind = cache or decoder.compute
-        self.keys = [self._new_cache(shape, kind) for _ in decoder.layers]
-        self.values = [self._new_cache(shape, kind) for _ in decoder.layers]
+        self.keys = [self._new_cache(shape) for _ in decoder.layers]
+        self.values = [self._new_cache(shape) for _ in decoder.layers]
         self.positions = decoder.positions(capacity)
-        self.prompt, self.prompt_mask = self._hear_prompts(conditioning)
+        self.prompt, self.prompt_mask = hear_prompts(decoder, conditioning)
 
     @torch.inference_mode()
     def begin(self, rows: Sequence[int], columns: Sequence[Tensor]) -> None:
@@ -67,38 +80,16 @@ class OwnSession:
         clips = torch.tensor(list(rows), device=device)
         index = torch.cat([clips + half * self.clips for half in range(self.halves)])
         for layer in range(len(self.keys)):  # one layer at a time: two copies of one layer, not of all
-            for caches in (self.keys, self.values):
-                caches[layer] = self._kept(caches[layer], index)
+            self.keys[layer], self.values[layer] = self.keys[layer][index], self.values[layer][index]
             key, value = self.prompt[layer]
             self.prompt[layer] = key[clips], value[clips]
         self.prompt_mask = None if self.prompt_mask is None else self.prompt_mask[clips]
         self.place = [self.place[row] for row in rows]
         self.clips = len(self.place)
 
-    def _new_cache(self, shape: Sequence[int], dtype: torch.dtype) -> Tensor:
+    def _new_cache(self, shape: Sequence[int]) -> Tensor:
         """Room for one layer's keys or values, zeroed."""
-        return torch.zeros(shape, dtype=dtype, device=self.decoder.device)
-
-    def _kept(self, cache: Tensor, index: Tensor) -> Tensor:
-        kept = self._new_cache((len(index), *cache.shape[1:]), cache.dtype)
-        return torch.index_select(cache, 0, index, out=kept)
-
-    def _hear_prompts(
-        self, conditioning: Sequence[Tensor]
-    ) -> tuple[list[tuple[Tensor, Tensor]], Tensor | None]:
-        """Every layer's keys and values of the prompts, padded to the longest, and which are not padding."""
-        decoder = self.decoder
-        longest = max(len(one) for one in conditioning)
-        padded = torch.stack([F.pad(one, (0, 0, 0, longest - len(one))) for one in conditioning])
-        flat = padded.to(decoder.compute).flatten(0, 1)
-        lengths = torch.tensor([len(one) for one in conditioning], device=decoder.device)
-        mask = torch.arange(longest, device=decoder.device) < lengths[:, None]
-
-        def project(linear: Linear) -> Tensor:
-            return decoder.split(linear(flat).view(self.clips, longest, -1)).contiguous()
-
-        prompt = [(project(layer.cross_key), project(layer.cross_value)) for layer in decoder.layers]
-        return prompt, None if bool(mask.all()) else mask[:, None, None]
+        return torch.zeros(shape, dtype=self.decoder.compute, device=self.decoder.device)
 
     def _hear(self, row: int, columns: Tensor) -> None:
         """Run known columns (K, n) of one clip through the layers, for what they leave in the caches."""
@@ -109,8 +100,7 @@ class OwnSession:
         x = x.repeat(self.halves, 1)
         for index, layer in enumerate(decoder.layers):
             q, k, v = self._project(layer, x, count)
-            self.keys[index][rows, :, :count] = k.to(self.keys[index].dtype)
-            self.values[index][rows, :, :count] = v.to(self.values[index].dtype)
+            self.keys[index][rows, :, :count], self.values[index][rows, :, :count] = k, v
             attended = F.scaled_dot_product_attention(q, k, v, is_causal=True)
             x = x + layer.self_out(attended.transpose(1, 2).reshape(x.shape))
             key, value = self.prompt[index]

@@ -134,7 +134,7 @@ def test_a_row_hears_nothing_of_its_neighbours(parts: tuple[Any, TextEncoder], n
         assert torch.allclose(alone.step(now[None])[0], together.step(others)[1], atol=1e-4)
 
 
-BOUNDS = {"bfloat16": (0.90, 2e-2), "float16": (0.99, 1e-5), "int8": (0.96, 2e-3)}
+BOUNDS = {"bfloat16": (0.90, 2e-2), "float16": (0.99, 1e-5), "int8": (0.95, 2e-3)}
 """Least top-1 agreement with float32, and greatest mean KL divergence in nats, on random weights."""
 
 
