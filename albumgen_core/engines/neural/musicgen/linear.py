@@ -107,7 +107,7 @@ class Int8Linear:
             warnings.simplefilter("ignore")
             quantized = torch._make_per_channel_quantized_tensor(integers, scales, zeros, 0)
             self._packed = torch.ops.quantized.linear_prepack(quantized, None)
-        # Without VNNI, FBGEMM sums pairs of products in 16 bits, which 8-bit activations overflow.
+        # Without VNNI, FBGEMM sums pairs of products in 16 bits, which hold those of activations up to 127.
         self._levels = INT8_LEVELS if torch.cpu._is_vnni_supported() else INT8_LEVELS // 2
         self.nbytes = weight.numel() + 4 * (len(scales) + len(self._balance))
 
@@ -123,7 +123,7 @@ class Int8Linear:
         # What rounding left over, in [-1/2, 1/2], spread over the same range of integers.
         torch.sub(high, low, out=low).mul_(2 * levels)
         y: Tensor = torch.ops.quantized.linear_with_input_q_dq_qweight_dq_output_fp32(
-            parts, 1.0, 128, self._packed
+            parts, 1.0, levels + 1, self._packed
         )
         return torch.add(y[:rows], y[rows:], alpha=0.5 / levels).mul_(scale)
 
