@@ -9,6 +9,7 @@ it. That cut is what lets `stream.py` decode a clip piece by piece, exactly.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -16,65 +17,13 @@ from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
 from albumgen_core.engines.neural.musicgen.checkpoint import Checkpoint
+from albumgen_core.engines.neural.musicgen.codec_layers import Conv, Residual, Upsample
 from albumgen_core.engines.neural.musicgen.errors import missing
 
 PREFIX = "audio_encoder."
 
-
-class _Conv:
-    """EncodecConv1d: a convolution that keeps ceil(length / stride) samples."""
-
-    def __init__(self, weight: Tensor, bias: Tensor, config: Any, stride: int = 1, dilation: int = 1) -> None:
-        self.weight, self.bias, self.stride, self.dilation = weight, bias, stride, dilation
-        self.span = (weight.shape[-1] - 1) * dilation + 1
-        self.causal, self.mode = config.use_causal_conv, config.pad_mode
-
-    def __call__(self, x: Tensor) -> Tensor:
-        total = self.span - self.stride
-        length = x.shape[-1]
-        frames = math.ceil((length - self.span + total) / self.stride + 1) - 1
-        extra = frames * self.stride + self.span - total - length
-        right = 0 if self.causal else total // 2
-        x = _pad(x, total - right, right + extra, self.mode)
-        return F.conv1d(x, self.weight, self.bias, self.stride, dilation=self.dilation)
-
-
-class _Upsample:
-    """EncodecConvTranspose1d: `stride` samples out for each one in."""
-
-    def __init__(self, weight: Tensor, bias: Tensor, config: Any, stride: int) -> None:
-        self.weight, self.bias, self.stride = weight, bias, stride
-        total = weight.shape[-1] - stride
-        self.right = math.ceil(total * config.trim_right_ratio) if config.use_causal_conv else total // 2
-        self.left = total - self.right
-
-    def __call__(self, x: Tensor) -> Tensor:
-        x = F.conv_transpose1d(x, self.weight, self.bias, self.stride)
-        return x[..., self.left : x.shape[-1] - self.right]
-
-
-class _Residual:
-    """EncodecResnetBlock."""
-
-    def __init__(self, first: _Conv, second: _Conv, shortcut: _Conv | None) -> None:
-        self.first, self.second, self.shortcut = first, second, shortcut
-
-    def __call__(self, x: Tensor) -> Tensor:
-        y = self.second(F.elu(self.first(F.elu(x))))
-        return y + (x if self.shortcut is None else self.shortcut(x))
-
-
-def _elu(x: Tensor) -> Tensor:
-    return F.elu(x)
-
-
-def _pad(x: Tensor, left: int, right: int, mode: str) -> Tensor:
-    """transformers' EncodecConv1d._pad1d: reflection that tolerates very short sound."""
-    if mode != "reflect":
-        return F.pad(x, (left, right), mode)
-    extra = max(0, max(left, right) - x.shape[-1] + 1)
-    x = F.pad(F.pad(x, (0, extra)), (left, right), "reflect")
-    return x[..., : x.shape[-1] - extra]
+Layer = Callable[[Tensor], Tensor]
+"""On (batch, time, channels)."""
 
 
 class Codec:
@@ -118,24 +67,23 @@ class Codec:
         return self.back(hidden)
 
     def front(self, tokens: Tensor) -> Tensor:
-        """Tokens (batch, codebooks, frames) to the LSTM's input (batch, channels, frames)."""
+        """Tokens (batch, codebooks, frames) to the LSTM's input (batch, frames, channels)."""
         embedded = sum(
             (F.embedding(tokens[:, index], book) for index, book in enumerate(self._books)),
             start=torch.zeros((), device=self.device),
         )
-        result: Tensor = self._front(embedded.transpose(1, 2))
-        return result
+        return self._front(embedded)
 
     def recur(self, x: Tensor, state: tuple[Tensor, Tensor] | None) -> tuple[Tensor, tuple[Tensor, Tensor]]:
-        """The LSTM over (batch, channels, frames), going on from `state`."""
-        y, state = self._lstm(x.permute(2, 0, 1), state)
-        return y.permute(1, 2, 0) + x, state
+        """The LSTM over (batch, frames, channels), going on from `state`."""
+        y, state = self._lstm(x.transpose(0, 1), state)
+        return y.transpose(0, 1) + x, state
 
     def back(self, hidden: Tensor) -> Tensor:
-        """(batch, channels, frames) to float32 (batch, frames * hop)."""
+        """(batch, frames, channels) to float32 (batch, frames * hop)."""
         for layer in self._back:
             hidden = layer(hidden)
-        return hidden[:, 0]
+        return hidden[..., 0]
 
     @property
     def front_reach(self) -> int:
@@ -161,10 +109,9 @@ class Codec:
         """Tokens of sound: float32 (batch, samples) → int64 (batch, codebooks, ceil(samples / hop))."""
         if self._encoder is None:  # read only when a clip without tokens is continued
             self._encoder = self._build_encoder(_Weights(self._checkpoint, self.device, ("encoder.",)))
-        hidden = samples[:, None]
+        residual = samples[..., None]
         for layer in self._encoder:
-            hidden = layer(hidden)
-        residual = hidden.transpose(1, 2)
+            residual = layer(residual)
         tokens = []
         for book in self._books:
             # Nearest by squared distance; the residual's own norm does not change which is nearest.
@@ -173,39 +120,39 @@ class Codec:
             tokens.append(index)
         return torch.stack(tokens, dim=1)
 
-    def _build_decoder(self) -> tuple[_Conv, torch.nn.LSTM, list[Any]]:
+    def _build_decoder(self) -> tuple[Conv, torch.nn.LSTM, list[Layer]]:
         config, weights = self._config, self._weights
-        layers: list[Any] = []
+        layers: list[Layer] = []
         place = 2
         for ratio in config.upsampling_ratios:
             name = f"decoder.layers.{place + 1}"
             weight, bias = weights[f"{name}.conv.weight"], weights[f"{name}.conv.bias"]
-            layers += [_elu, _Upsample(weight, bias, config, ratio)]
+            layers.append(Upsample(weight, bias, config, ratio))
             for block in range(config.num_residual_layers):
                 dilation = config.dilation_growth_rate**block
                 layers.append(weights.residual(f"decoder.layers.{place + 2 + block}", config, dilation))
             place += 2 + config.num_residual_layers
-        layers += [_elu, weights.conv(f"decoder.layers.{place + 1}", config)]
+        layers.append(weights.conv(f"decoder.layers.{place + 1}", config, activated=True))
         return weights.conv("decoder.layers.0", config), weights.lstm("decoder.layers.1", config), layers
 
-    def _build_encoder(self, weights: _Weights) -> list[Any]:
+    def _build_encoder(self, weights: _Weights) -> list[Layer]:
         config = self._config
-        layers: list[Any] = [weights.conv("encoder.layers.0", config)]
+        layers: list[Layer] = [weights.conv("encoder.layers.0", config)]
         place = 1
         for ratio in reversed(config.upsampling_ratios):
             for block in range(config.num_residual_layers):
                 dilation = config.dilation_growth_rate**block
                 layers.append(weights.residual(f"encoder.layers.{place + block}", config, dilation))
             place += config.num_residual_layers
-            layers += [_elu, weights.conv(f"encoder.layers.{place + 1}", config, stride=ratio)]
+            layers.append(weights.conv(f"encoder.layers.{place + 1}", config, stride=ratio, activated=True))
             place += 2
         lstm = weights.lstm(f"encoder.layers.{place}", config)
 
         def recur(x: Tensor) -> Tensor:
-            result: Tensor = lstm(x.permute(2, 0, 1))[0].permute(1, 2, 0)
+            result: Tensor = lstm(x.transpose(0, 1))[0].transpose(0, 1)
             return result + x
 
-        return [*layers, recur, _elu, weights.conv(f"encoder.layers.{place + 2}", config)]
+        return [*layers, recur, weights.conv(f"encoder.layers.{place + 2}", config, activated=True)]
 
 
 class _Weights(dict[str, Tensor]):
@@ -232,13 +179,13 @@ class _Weights(dict[str, Tensor]):
     def __missing__(self, name: str) -> Tensor:
         raise missing(self._folder, f"lacks the tensor {PREFIX}{name}")
 
-    def conv(self, name: str, config: Any, stride: int = 1, dilation: int = 1) -> _Conv:
-        return _Conv(self[f"{name}.conv.weight"], self[f"{name}.conv.bias"], config, stride, dilation)
+    def conv(self, name: str, config: Any, **how: Any) -> Conv:
+        return Conv(self[f"{name}.conv.weight"], self[f"{name}.conv.bias"], config, **how)
 
-    def residual(self, name: str, config: Any, dilation: int) -> _Residual:
+    def residual(self, name: str, config: Any, dilation: int) -> Residual:
         shortcut = self.conv(f"{name}.shortcut", config) if config.use_conv_shortcut else None
-        first = self.conv(f"{name}.block.1", config, dilation=dilation)
-        return _Residual(first, self.conv(f"{name}.block.3", config), shortcut)
+        first = self.conv(f"{name}.block.1", config, dilation=dilation, activated=True)
+        return Residual(first, self.conv(f"{name}.block.3", config, activated=True), shortcut)
 
     def lstm(self, name: str, config: Any) -> torch.nn.LSTM:
         prefix = f"{name}.lstm."

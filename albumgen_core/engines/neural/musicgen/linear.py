@@ -36,12 +36,12 @@ class Linear(Protocol):
 class DenseLinear:
     """torch's own product, in any float format, on any device."""
 
-    def __init__(self, weight: Tensor) -> None:
-        self.weight = weight
+    def __init__(self, weight: Tensor, bias: Tensor | None = None) -> None:
+        self.weight, self._bias = weight, bias
         self.nbytes = weight.nbytes
 
     def __call__(self, x: Tensor) -> Tensor:  # noqa: D102
-        return F.linear(x.to(self.weight.dtype), self.weight).to(x.dtype)
+        return F.linear(x.to(self.weight.dtype), self.weight, self._bias).to(x.dtype)
 
 
 class OneDnnLinear:
@@ -50,13 +50,14 @@ class OneDnnLinear:
     ROWS = 2
     """Rows the layout is chosen for: the two guidance halves of one clip. Others work as well."""
 
-    def __init__(self, weight: Tensor) -> None:
-        self._dtype = weight.dtype
-        self._packed = torch.ops.mkldnn._reorder_linear_weight(weight.contiguous(), self.ROWS)
+    def __init__(self, weight: Tensor, bias: Tensor | None = None, rows: int = ROWS) -> None:
+        self._dtype, self._bias = weight.dtype, bias
+        self._packed = torch.ops.mkldnn._reorder_linear_weight(weight.contiguous(), rows)
         self.nbytes = weight.nbytes
 
     def __call__(self, x: Tensor) -> Tensor:  # noqa: D102
-        y: Tensor = torch.ops.mkldnn._linear_pointwise(x.to(self._dtype), self._packed, None, "none", [], "")
+        narrow = x.to(self._dtype)
+        y: Tensor = torch.ops.mkldnn._linear_pointwise(narrow, self._packed, self._bias, "none", [], "")
         return y.to(x.dtype)
 
 

@@ -53,7 +53,7 @@ class SoundStream:
         left = max(0, self._decoded - self._codec.reach)
         right = min(self._heard, stop + self._codec.reach)
         hop = self._codec.hop
-        sound = self._codec.back(self._hidden[..., left:right])
+        sound = self._codec.back(self._hidden[:, left:right])
         piece = sound[:, (self._decoded - left) * hop : (stop - left) * hop]
         self.samples[:, self._decoded * hop : stop * hop] = piece.cpu()
         self._decoded = stop
@@ -66,9 +66,9 @@ class SoundStream:
             return
         left = max(0, self._heard - reach)
         by_channel = tokens[:, left:known].reshape(-1, self._channels, known - left).transpose(0, 1)
-        front = self._codec.front(by_channel.to(self._codec.device))[..., self._heard - left : stop - left]
+        front = self._codec.front(by_channel.to(self._codec.device))[:, self._heard - left : stop - left]
         hidden, self._state = self._codec.recur(front, self._state)
         if self._hidden is None:
-            self._hidden = hidden.new_empty(*hidden.shape[:2], self._frames)
-        self._hidden[..., self._heard : stop] = hidden
+            self._hidden = hidden.new_empty(len(hidden), self._frames, hidden.shape[2])
+        self._hidden[:, self._heard : stop] = hidden
         self._heard = stop
