@@ -92,13 +92,13 @@ class ClipTags:
         return buffer.getvalue()
 
     def to_vorbis(self) -> dict[str, str]:
-        """As libsndfile's string fields, without empty ones, which it refuses."""
+        """As Vorbis comments, without empty ones."""
         fields = {
             "title": _line(self.title, MAX_TITLE) or "AlbumGen",
             "artist": self.artist,
             "genre": _line(self.genre, MAX_TITLE),
-            "comment": self.comment,
-            "software": ENCODER,
+            "description": self.comment,
+            "encoder": ENCODER,
         }
         return {name: text for name, text in fields.items() if text}
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import reduce
 
 import numpy as np
 import pyloudnorm
@@ -116,7 +117,8 @@ def true_peaks(sound: _Sound, above: float = 0.0) -> _Sound:
     for first, last in zip(edges[::2] * _PEAK_BLOCK, edges[1::2] * _PEAK_BLOCK, strict=True):
         start, end = max(0, first - _PEAK_MARGIN), min(len(peaks), last + _PEAK_MARGIN)
         fine = np.abs(resample_poly(sound[:, start:end], 4, 1, axis=1))
-        around = fine.reshape(sound.shape[0], -1, 4).max(axis=(0, 2))
+        # Four long maxima instead of many of four: numpy takes half the time.
+        around = reduce(np.maximum, (fine[:, phase::4] for phase in range(4))).max(axis=0)
         inner = slice(first, min(last, len(peaks)))
         peaks[inner] = np.maximum(peaks[inner], around[first - start :][: peaks[inner].size])
     return peaks

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import itertools
 import math
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -22,8 +24,17 @@ from PIL import Image
 from scipy.signal import resample_poly
 
 from albumgen_core import clip as clip_module
+from albumgen_core import ffmpeg
 from albumgen_core.audio import Audio
-from albumgen_core.clip import ClipError, ClipTags, EncodedClip, decode_mp3, encode_clip, write_clip
+from albumgen_core.clip import (
+    ClipError,
+    ClipTags,
+    EncodedClip,
+    begin_clip,
+    decode_mp3,
+    encode_clip,
+    write_clip,
+)
 from albumgen_core.clip_tags import MAX_PROMPT
 from albumgen_core.cover import Cover
 from albumgen_core.mastering import CEILING_DB, MAX_GAIN_DB, integrated_loudness, master, true_peaks
@@ -196,8 +207,16 @@ def test_what_is_no_sound_is_one_sentence(samples: np.ndarray) -> None:
         encode_clip(Audio(samples, 44100), TAGS)
 
 
-def test_the_same_sound_gives_the_same_mp3(clip: EncodedClip) -> None:
-    assert encode_clip(music(3), TAGS).mp3 == clip.mp3
+def test_the_same_sound_gives_the_same_bytes(clip: EncodedClip) -> None:
+    again = encode_clip(music(3), TAGS)
+    assert (again.mp3, again.ogg) == (clip.mp3, clip.ogg)
+
+
+def test_the_caller_is_free_while_the_encoders_work(clip: EncodedClip) -> None:
+    pending = begin_clip(music(3), TAGS)
+    others = [begin_clip(music(0.5), TAGS), begin_clip(music(1), replace(TAGS, cover_jpeg=None))]
+    assert [round(each.finish().seconds, 2) for each in others] == [0.5, 1]
+    assert pending.finish().ogg == clip.ogg
 
 
 # Budget
@@ -312,8 +331,14 @@ def test_the_opus_file_is_ready_for_discord_voice(rate: int, channels: int, seco
     heard, heard_rate = soundfile.read(io.BytesIO(encoded.ogg), dtype="float32", always_2d=True)
     assert heard_rate == 48000
     assert heard.shape[1] == 2
+    assert len(heard) == (len(packets) - 2) * 960 - 312  # silence fills the last packet, no more
     assert len(heard) / 48000 == pytest.approx(seconds, abs=0.03)
-    assert OggOpus(io.BytesIO(encoded.ogg))["artist"] == ["AlbumGen (sketch)"]
+    tags = OggOpus(io.BytesIO(encoded.ogg))
+    assert tags["artist"] == ["AlbumGen (sketch)"]
+    assert tags["description"] == [f"{TAGS.prompt} (seed 1234)"]
+    assert tags["encoder"][0].startswith("AlbumGen ")
+    assert not re.search("lav[cf]", str(tags) + tags.tags.vendor, re.IGNORECASE)
+    assert 85_000 < sum(map(len, packets)) * 8 / seconds < 105_000
     both = integrated_loudness(np.ascontiguousarray(heard.T), 48000)
     # A mono clip comes from two speakers here, which counts 3 LU more.
     assert both == pytest.approx(-14 if channels == 2 else -11, abs=1)
@@ -378,11 +403,19 @@ def test_no_program_need_be_installed(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_an_encoder_that_fails_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(clip_module, "_ffmpeg", lambda: "/bin/false")
-    with pytest.raises(ClipError, match="could not be encoded"):
-        encode_clip(music(0.2), TAGS)
-    monkeypatch.setattr(clip_module, "_ffmpeg", lambda: "/nonexistent/ffmpeg")
-    with pytest.raises(ClipError, match="could not be encoded"):
+    for module, path in itertools.product((clip_module, ffmpeg), ("/bin/false", "/nonexistent/ffmpeg")):
+        with monkeypatch.context() as patch:
+            patch.setattr(module, "program", lambda path=path: path)
+            with pytest.raises(ClipError, match="could not be encoded"):
+                encode_clip(music(0.2), TAGS)
+
+
+def test_without_an_ffmpeg_the_reader_is_told_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    def gone() -> str:
+        raise ffmpeg.FfmpegError("There is no ffmpeg.")
+
+    monkeypatch.setattr(clip_module, "program", gone)
+    with pytest.raises(ClipError, match=r"^There is no ffmpeg\.$"):
         encode_clip(music(0.2), TAGS)
 
 

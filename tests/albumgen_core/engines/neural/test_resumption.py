@@ -219,7 +219,7 @@ def test_what_failed_for_good_leaves_nothing(
         raise RuntimeError("the encoder is away")
 
     with monkeypatch.context() as patch:
-        patch.setattr("albumgen_core.pipeline.encode_clip", full)
+        patch.setattr("albumgen_core.pipeline_finish.begin_clip", full)
         [again] = interrupted.run([job], on_progress=Watcher(), is_cancelled=lambda _: False)
     assert (again.status, again.retryable) == ("failed", True)
     assert left_over(tmp_path) == [checkpoint_path(tmp_path, job.job_id).name]
@@ -228,7 +228,7 @@ def test_what_failed_for_good_leaves_nothing(
         raise AlbumGenError("No.")
 
     with monkeypatch.context() as patch:
-        patch.setattr("albumgen_core.pipeline.encode_clip", refuse)
+        patch.setattr("albumgen_core.pipeline_finish.begin_clip", refuse)
         watcher = Watcher()
         [ended] = interrupted.run([job], on_progress=watcher, is_cancelled=lambda _: False)
     assert (ended.status, ended.retryable) == ("failed", False)
