@@ -13,6 +13,7 @@ import warnings
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 import soundfile
@@ -22,11 +23,11 @@ from scipy.signal import resample_poly
 from albumgen_core.audio import Audio
 from albumgen_core.clip_tags import ClipTags
 from albumgen_core.errors import AlbumGenError
-from albumgen_core.ffmpeg import FfmpegError, program
+from albumgen_core.ffmpeg import Conversion, FfmpegError, program
 from albumgen_core.inference.storage import write_durably
 from albumgen_core.mastering import master
 from albumgen_core.opus import RATE as OPUS_RATE
-from albumgen_core.opus import encode_opus
+from albumgen_core.opus import begin_opus
 
 with warnings.catch_warnings():
     # On import pydub looks for a system ffmpeg, and warns; it is given ours below.
@@ -57,6 +58,9 @@ _MONO_KBPS = (128, 112, 96, 80, 64, 56, 48)
 _MP3_RATES = (32000, 44100, 48000)
 
 
+_FAILED = "The clip could not be encoded; please try again."
+
+
 class ClipError(AlbumGenError):
     """Sound cannot become a clip, or a clip cannot be read; the message is one plain sentence."""
 
@@ -84,10 +88,10 @@ class EncodedClip:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PendingClip:
-    """A clip whose encoders are at work."""
+    """A clip whose encoders are at work; a context manager that stops them."""
 
     _sound: Future[tuple[bytes, int]]
-    _ogg: Future[bytes]
+    _ogg: Conversion
     _tag: bytes
     _has_cover: bool
     _seconds: float
@@ -95,13 +99,18 @@ class PendingClip:
 
     def finish(self) -> EncodedClip:
         """Wait for the encoders. Raises ClipError."""
-        self._ogg.exception()  # waits, so that it does not work on behind an error of the other
-        sound, kbps = self._sound.result()
         try:
             ogg = self._ogg.result()
         except FfmpegError as error:
-            raise ClipError("The clip could not be encoded; please try again.") from error
+            raise ClipError(_FAILED) from error
+        sound, kbps = self._sound.result()
         return EncodedClip(self._tag + sound, ogg, self._seconds, kbps, self._loudness_lufs, self._has_cover)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ogg.close()
 
 
 def encode_clip(
@@ -112,7 +121,8 @@ def encode_clip(
     loudness_lufs: float = LOUDNESS_LUFS,
 ) -> EncodedClip:
     """Bring sound to the common loudness, fade its ends and encode it twice: `begin_clip`, and wait."""
-    return begin_clip(audio, tags, max_bytes=max_bytes, loudness_lufs=loudness_lufs).finish()
+    with begin_clip(audio, tags, max_bytes=max_bytes, loudness_lufs=loudness_lufs) as pending:
+        return pending.finish()
 
 
 def begin_clip(
@@ -139,10 +149,15 @@ def begin_clip(
     # Before the work: what can never fit need not be encoded to be found out.
     rates = _fitting_rates(audio, len(tag), max_bytes)
     mastered = master(audio, loudness_lufs)
-    pool = ThreadPoolExecutor(2, thread_name_prefix="encoder")
-    sound = pool.submit(_encode_mp3, mastered.audio, rates, max_bytes - len(tag))
-    ogg = pool.submit(_encode_opus, mastered.audio, tags)
+    segment = _segment(mastered.audio)
+    # Both children are to have begun when this returns: pydub's on a thread, for it waits for its own.
+    pool = ThreadPoolExecutor(1, thread_name_prefix="mp3")
+    sound = pool.submit(_encode_mp3, segment, rates, max_bytes - len(tag))
     pool.shutdown(wait=False)
+    try:
+        ogg = _begin_opus(mastered.audio, tags)
+    except FfmpegError as error:
+        raise ClipError(_FAILED) from error
     return PendingClip(sound, ogg, tag, has_cover, audio.seconds, mastered.loudness_lufs)
 
 
@@ -196,24 +211,20 @@ def _fitting_rates(audio: Audio, tag_bytes: int, max_bytes: int) -> list[int]:
     room = max_bytes - tag_bytes
     fitting = [kbps for kbps in ladder if kbps * 125 * audio.seconds <= room]
     if not fitting:
-        raise _too_long(audio, max_bytes)
+        raise _too_long(audio.seconds, max_bytes)
     return fitting
 
 
-def _too_long(audio: Audio, max_bytes: int) -> ClipError:
+def _too_long(seconds: float, max_bytes: int) -> ClipError:
     return ClipError(
-        f"A clip of {audio.seconds:.0f} seconds does not fit into {max_bytes / 2**20:.2g} MB; "
+        f"A clip of {seconds:.0f} seconds does not fit into {max_bytes / 2**20:.2g} MB; "
         "please ask for a shorter one."
     )
 
 
-def _encode_mp3(audio: Audio, rates: list[int], room: int) -> tuple[bytes, int]:
+def _encode_mp3(segment: AudioSegment, rates: list[int], room: int) -> tuple[bytes, int]:
     """MP3 without tags in at most `room` bytes, at the best of `rates` that fits, and that rate."""
-    rate = audio.sample_rate if audio.sample_rate in _MP3_RATES else 44100
-    try:
-        segment = _segment(audio)
-    except FfmpegError as error:
-        raise ClipError(str(error)) from error
+    rate = segment.frame_rate if segment.frame_rate in _MP3_RATES else 44100
     for kbps in rates:
         buffer = io.BytesIO()
         try:
@@ -225,15 +236,18 @@ def _encode_mp3(audio: Audio, rates: list[int], room: int) -> tuple[bytes, int]:
                 parameters=["-ar", str(rate), "-id3v2_version", "0", "-fflags", "+bitexact"],
             )
         except (CouldntEncodeError, OSError) as error:
-            raise ClipError("The clip could not be encoded; please try again.") from error
+            raise ClipError(_FAILED) from error
         encoded = buffer.getvalue()
         if len(encoded) <= room:
             return encoded, kbps
-    raise _too_long(audio, room)
+    raise _too_long(segment.duration_seconds, room)
 
 
 def _segment(audio: Audio) -> AudioSegment:
-    AudioSegment.converter = program()
+    try:
+        AudioSegment.converter = program()
+    except FfmpegError as error:
+        raise ClipError(str(error)) from error
     # Of 32 bits: LAME takes a fifth less time for them than for 16, and nothing is rounded.
     whole = (audio.samples.T.clip(-1, 1) * np.float64(2**31 - 1)).astype("<i4")
     return AudioSegment(
@@ -241,12 +255,12 @@ def _segment(audio: Audio) -> AudioSegment:
     )
 
 
-def _encode_opus(audio: Audio, tags: ClipTags) -> bytes:
+def _begin_opus(audio: Audio, tags: ClipTags) -> Conversion:
     """Ogg-Opus at 48 kHz in stereo."""
     sound = _at_opus_rate(audio)
     if audio.channels == 1:
         sound = np.repeat(sound, 2, axis=0)
-    return encode_opus(sound.T, tags.to_vorbis())
+    return begin_opus(sound.T, tags.to_vorbis())
 
 
 def _at_opus_rate(audio: Audio) -> NDArray[np.float32]:

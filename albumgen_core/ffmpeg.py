@@ -18,6 +18,8 @@ from numpy.typing import NDArray
 
 from albumgen_core.errors import AlbumGenError
 
+_FAILED = "The sound could not be encoded; please try again."
+
 
 class FfmpegError(AlbumGenError):
     """There is no ffmpeg, or it failed; the message is one plain sentence."""
@@ -32,30 +34,49 @@ def program() -> str:
         raise FfmpegError("There is no ffmpeg to encode the clip with; reinstall imageio-ffmpeg.") from error
 
 
-def convert(sound: NDArray[Any], before: Sequence[str], after: Sequence[str | bytes]) -> bytes:
-    """What ffmpeg makes of raw samples.
+class Conversion:
+    """A child that turns raw samples into a file's bytes. It has begun when this is made.
 
     Args:
-        sound: samples, C-contiguous, in the format that `before` names.
+        sound: samples in the format that `before` names.
         before, after: options of the input and of the output; nothing of ffmpeg's own (version, date, random
             serial number) gets into the output, so the same samples give the same bytes.
 
     Raises FfmpegError.
     """
-    command = [program(), "-hide_banner", "-loglevel", "error", "-nostdin", *before, "-i", "pipe:0"]
-    exact = ["-fflags", "+bitexact", "-flags", "+bitexact"]
-    try:
-        with tempfile.TemporaryFile() as given, tempfile.TemporaryFile() as made:
-            given.write(np.ascontiguousarray(sound).data)
-            given.seek(0)
-            subprocess.run(
-                [*command, *after, *exact, "pipe:1"],
-                stdin=given,
-                stdout=made,
-                stderr=subprocess.DEVNULL,
-                check=True,
-            )
-            made.seek(0)
-            return made.read()
-    except (subprocess.CalledProcessError, OSError) as error:
-        raise FfmpegError("The sound could not be encoded; please try again.") from error
+
+    def __init__(self, sound: NDArray[Any], before: Sequence[str], after: Sequence[str | bytes]) -> None:
+        command = [program(), "-hide_banner", "-loglevel", "error", "-nostdin", *before, "-i", "pipe:0"]
+        exact = ["-fflags", "+bitexact", "-flags", "+bitexact"]
+        try:
+            self._made = tempfile.TemporaryFile()  # noqa: SIM115 - `close` closes it
+            with tempfile.TemporaryFile() as given:
+                given.write(np.ascontiguousarray(sound).data)
+                given.seek(0)
+                self._child = subprocess.Popen(
+                    [*command, *after, *exact, "pipe:1"],
+                    stdin=given,
+                    stdout=self._made,
+                    stderr=subprocess.DEVNULL,
+                )
+        except OSError as error:
+            raise FfmpegError(_FAILED) from error
+
+    def result(self) -> bytes:
+        """Wait for the output; called once. Raises FfmpegError."""
+        try:
+            if self._child.wait() != 0:
+                raise FfmpegError(_FAILED)
+            self._made.seek(0)
+            return self._made.read()
+        except OSError as error:
+            raise FfmpegError(_FAILED) from error
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        """End the child if it still works."""
+        if self._child.poll() is None:
+            self._child.kill()
+            self._child.wait()
+        self._made.close()

@@ -18,7 +18,7 @@ import soundfile
 from numpy.typing import NDArray
 
 from albumgen_core.errors import AlbumGenError
-from albumgen_core.ffmpeg import convert
+from albumgen_core.ffmpeg import Conversion
 
 RATE = 48_000
 PACKET = 960
@@ -48,13 +48,18 @@ def encode_opus(sound: Sound, fields: Mapping[str, str] | None = None) -> bytes:
 
     Raises FfmpegError.
     """
+    return begin_opus(sound, fields).result()
+
+
+def begin_opus(sound: Sound, fields: Mapping[str, str] | None = None) -> Conversion:
+    """Set the encoder to work, as `encode_opus` does, and leave waiting for it to the caller."""
     # The last packet's sound would end before the packet does when less is left; silence fills it up.
     missing = -(len(sound) + LOOKAHEAD) % PACKET
     whole = np.pad(np.asarray(sound, "<f4"), ((0, missing), (0, 0)))
     # Bytes, so that no locale has a say in how the text is written.
     tags = [each for field in (fields or {}).items() for each in ("-metadata:s:a", "=".join(field).encode())]
     how = ["-c:a", "libopus", "-b:a", f"{_KBPS}k", "-vbr", "constrained", "-frame_duration", "20"]
-    return convert(whole, ["-f", "f32le", "-ar", str(RATE), "-ac", "2"], [*how, *tags, "-f", "ogg"])
+    return Conversion(whole, ["-f", "f32le", "-ar", str(RATE), "-ac", "2"], [*how, *tags, "-f", "ogg"])
 
 
 def decode_opus(path: Path) -> Sound:

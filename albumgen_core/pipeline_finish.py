@@ -38,26 +38,24 @@ class Finisher:
         return self._take(work, work.attributes, work.audio)
 
     def _take(self, work: Work, attributes: MusicalAttributes, audio: Audio) -> Take:
-        request = work.request
         started = time.perf_counter()
-        cover_jpeg = request.cover.to_jpeg()
-        pending = begin_clip(
+        draft = self._draft(work, attributes, audio)
+        with begin_clip(
             audio,
-            ClipTags(
-                title=_title(attributes),
-                engine=self._engine.family,
-                genre=attributes.album_genre,
-                tempo=attributes.tempo,
-                key=attributes.key,
-                mode=attributes.mode,
-                cover_jpeg=cover_jpeg,
-                prompt=work.prompt,
-                seed=request.seed,
-            ),
+            self._tags(draft),
             max_bytes=int(self._clip.max_megabytes * 1024 * 1024),
             loudness_lufs=self._clip.loudness_lufs,
-        )
-        draft = Take(
+        ) as pending:
+            # Drawn while the encoders work: they are other processes.
+            card = render_card(self.card_content(draft, work.request))
+            clip = pending.finish()
+        work.timings["encode"] = time.perf_counter() - started
+        return replace(draft, mp3=clip.mp3, ogg=clip.ogg, card=card)
+
+    def _draft(self, work: Work, attributes: MusicalAttributes, audio: Audio) -> Take:
+        """The take without its encoded files."""
+        request = work.request
+        return Take(
             attributes=attributes,
             neighbours=work.neighbours,
             rag=request.rag,
@@ -68,7 +66,7 @@ class Finisher:
             mp3=b"",
             ogg=b"",
             card=b"",
-            cover_jpeg=cover_jpeg,
+            cover_jpeg=request.cover.to_jpeg(),
             cover_sha256=request.cover.sha256,
             family=self._engine.family,
             describer=self._engine.describer.name,
@@ -78,11 +76,20 @@ class Finisher:
             timings=work.timings,
             lineage=request.lineage,
         )
-        # Drawn while the encoders work: they are other processes.
-        card = render_card(self.card_content(draft, request))
-        clip = pending.finish()
-        work.timings["encode"] = time.perf_counter() - started
-        return replace(draft, mp3=clip.mp3, ogg=clip.ogg, card=card)
+
+    def _tags(self, draft: Take) -> ClipTags:
+        attributes = draft.attributes
+        return ClipTags(
+            title=_title(attributes),
+            engine=draft.family,
+            genre=attributes.album_genre,
+            tempo=attributes.tempo,
+            key=attributes.key,
+            mode=attributes.mode,
+            cover_jpeg=draft.cover_jpeg,
+            prompt=draft.prompt,
+            seed=draft.seed,
+        )
 
     def card_content(self, take: Take, request: ClipRequest) -> CardContent:
         """What the card of a take shows, with the kindred albums' covers from the index."""

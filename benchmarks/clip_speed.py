@@ -67,7 +67,7 @@ def pieces_of(audio: Audio) -> dict[str, Callable[[], object]]:
     stereo = np.ascontiguousarray(np.broadcast_to(resampled, (len(resampled), 2)))
     return {
         "mastering": lambda: master(audio, clip.LOUDNESS_LUFS),
-        "MP3": lambda: clip._encode_mp3(finished, [192], 2**30),
+        "MP3": lambda: clip._encode_mp3(clip._segment(finished), [192], 2**30),
         "resampling": lambda: clip._at_opus_rate(finished),
         "Opus": lambda: encode_opus(stereo),
         "libsndfile": lambda: libsndfile_opus(stereo),
