@@ -67,3 +67,8 @@ def _unusable(path: Path | str, problem: str) -> EngineUnavailableError:
         f"{SPECS['internvl'].title} cannot start: the LoRA adapter {path} {problem}; "
         "point engine.internvl.adapter at the folder of a trained one, or leave it empty."
     )
+
+
+def bare(model: Any) -> Any:
+    """The model itself, out of the wrapper that `apply_adapter` may have put around it and its layers."""
+    return model.get_base_model() if hasattr(model, "get_base_model") else model

@@ -74,14 +74,13 @@ class Guide:
             self.take(token)
         return tokens
 
-    def mask(self, logits: Tensor) -> Tensor:
-        """`logits` (vocabulary,) with -inf wherever a token would break the grammar."""
+    def allowed(self) -> Tensor | None:
+        """Ids of the tokens that may come next, int64 (n,), ascending."""
         bits = np.frombuffer(self._matcher.compute_bitmask(), dtype=np.uint8)
         self._check()
-        allowed = torch.from_numpy(np.unpackbits(bits, bitorder="little")[: self._vocabulary].astype(bool))
-        if allowed.numel() < self._vocabulary:  # rows of the output layer beyond the last token
-            allowed = torch.nn.functional.pad(allowed, (0, self._vocabulary - allowed.numel()))
-        return logits.masked_fill(~allowed.to(logits.device), float("-inf"))
+        # Rows of the output layer beyond the last token have no bit, and no right to be written.
+        mask = np.unpackbits(bits, bitorder="little")[: self._vocabulary]
+        return torch.from_numpy(np.flatnonzero(mask))
 
     def take(self, token: int) -> None:
         """The token that was chosen."""
@@ -111,9 +110,9 @@ class FreeGuide:
         """Nothing is dictated."""
         return []
 
-    def mask(self, logits: Tensor) -> Tensor:
-        """The logits as they are."""
-        return logits
+    def allowed(self) -> Tensor | None:
+        """None: every token may come next."""
+        return None
 
     def take(self, token: int) -> None:
         """The token that was chosen."""

@@ -12,6 +12,7 @@ from albumgen_core.cover import Cover
 from albumgen_core.engines.base import FractionCallback, Neighbour, ignore_progress
 from albumgen_core.engines.neural.internvl.adapter import apply_adapter
 from albumgen_core.engines.neural.internvl.answer import ANSWER_FIELDS, answer_schema, read_answer
+from albumgen_core.engines.neural.internvl.attention import group_queries
 from albumgen_core.engines.neural.internvl.chat import Chat
 from albumgen_core.engines.neural.internvl.checkpoint import SPEC, Checkpoint, load_model, open_checkpoint
 from albumgen_core.engines.neural.internvl.constraint import Constraint, FreeGuide, Guide
@@ -59,6 +60,8 @@ class InternVLDescriber:
         )
         if adapter:
             self._model = apply_adapter(self._model, adapter, merge=merge_adapter)
+        if self._device.type == "cpu":
+            group_queries(self._model)
         rows = int(self._model.get_output_embeddings().weight.shape[0])
         self._constraint = Constraint(self._chat.tokenizer, rows, self._chat.turn_end, answer_schema())
         self._mean, self._std = picture_statistics(self._checkpoint)
