@@ -45,7 +45,7 @@ def build(folder: Path) -> None:
         values = internvl.full_size_config()
         state = {name: tensor.to(torch.bfloat16) for name, tensor in internvl.tensors(values).items()}
         save_file(state, folder / "internvl" / "model.safetensors", metadata={"format": "pt"})
-        internvl.write_tokenizer(folder / "internvl")
+        internvl.write_tokenizer(folder / "internvl", english=True)
         (folder / "internvl" / "config.json").write_text(json.dumps(values))
     if not (folder / "clip" / "config.json").exists():
         target = clip.build(folder / "clip")

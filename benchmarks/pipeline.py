@@ -1,17 +1,27 @@
 """Where the time between a cover and its result goes: a breakdown of the whole pipeline.
 
     python benchmarks/pipeline.py [--engine sketch] [--config config.toml] [--clips 5] [--seconds 10]
+    python benchmarks/pipeline.py --random FOLDER [--clips 2]
 
 Covers are drawn, written as JPEG, and go through the very stages that the worker takes them through:
 reading the picture, embedding, retrieval, description, prompt, composing and encoding. Without `--config`
-the defaults hold; the neural engine needs the weights that the configuration names. The last stage is then
-taken apart, each of its pieces alone on the same sound. Shares are what carries from one machine to another.
+the defaults hold; the neural engine needs the weights that the configuration names. With `--random` it works
+with full-size checkpoints of random weights instead (CLIP ViT-B/16, InternVL2-1B, MusicGen-small; 5 GB, made
+in FOLDER by `benchmarks/memory.py` where they are not there yet). They take as long as trained ones: a clip's
+length is given, an answer's form is enforced, and its one free text, the artist, which random weights would
+never end, is held to the length of a name. Where there is no album index, one of the albums in
+`examples/shelf` is made. The last stage is then taken apart, each of its pieces alone on the same sound.
+Shares are what carries from one machine to another.
 """
 
 from __future__ import annotations
 
 import argparse
 import io
+import logging
+import subprocess
+import sys
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -24,22 +34,32 @@ from albumgen_core import clip
 from albumgen_core.assembly import open_pipeline
 from albumgen_core.card import render_card
 from albumgen_core.cover import read_cover
+from albumgen_core.dataset.sources import read_source
 from albumgen_core.mastering import master
 from albumgen_core.pipeline import ClipRequest, Pipeline
-from albumgen_core.result import Take
-from albumgen_core.settings import load_settings
+from albumgen_core.result import Take, write_take
+from albumgen_core.retrieval import AlbumIndex, build_index
+from albumgen_core.settings import EngineSettings, Settings, load_settings
+
+ROOT = Path(__file__).resolve().parent.parent
+NAME = 12
 
 
 def main() -> None:
     """Take covers through the pipeline and print medians."""
     options = parse()
-    settings = load_settings(options.config)
-    if options.engine:
-        engine = settings.engine.model_copy(update={"family": options.engine})
-        settings = settings.model_copy(update={"engine": engine})
-    begun = time.perf_counter()
-    pipeline = open_pipeline(settings)
-    print(f"{pipeline.engine.family} engine loaded in {time.perf_counter() - begun:.2f} s")
+    settings = settings_of(options)
+    with tempfile.TemporaryDirectory() as scratch:
+        if options.random is not None:
+            shorten_names()
+        begun = time.perf_counter()
+        pipeline = open_pipeline(settings)
+        print(f"{pipeline.engine.family} engine loaded in {time.perf_counter() - begun:.2f} s")
+        measure(with_index(pipeline, settings, Path(scratch)), options, Path(scratch))
+
+
+def measure(pipeline: Pipeline, options: argparse.Namespace, scratch: Path) -> None:
+    """Take clips, and print where their time went."""
     stages: dict[str, list[float]] = {}
     pieces: dict[str, list[float]] = {}
     for number in range(options.clips + 1):
@@ -49,12 +69,17 @@ def main() -> None:
         whole = time.perf_counter() - begun
         took |= take.timings
         took["the rest"] = whole - sum(take.timings.values())
+        begun = time.perf_counter()
+        write_take(take, scratch / "take")
+        took["write files"] = time.perf_counter() - begun
         if number:  # the first one reads and builds what later ones find
             collect(stages, took)
             collect(pieces, taken_apart(pipeline, request, take))
+    engine = pipeline.engine
+    print(f"{engine.embedder.name}, {engine.describer.name}, {engine.composer.name}")
     print(f"{options.clips} clips of {options.seconds:g} s, medians")
     table(stages, "all")
-    print("encode, piece by piece (MP3 and Opus go side by side):")
+    print("encode, piece by piece (MP3, Opus and card go side by side):")
     table(pieces, "one after the other")
 
 
@@ -62,10 +87,46 @@ def parse() -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--engine", choices=["sketch", "neural"], help="in place of the configured one")
+    parser.add_argument("--random", type=Path, metavar="FOLDER", help="neural, with random weights")
     parser.add_argument("--config", type=Path, help="a configuration file")
     parser.add_argument("--clips", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=10.0)
     return parser.parse_args()
+
+
+def settings_of(options: argparse.Namespace) -> Settings:
+    """The configuration, with the engine that was asked for."""
+    settings = load_settings(options.config)
+    chosen: dict[str, Any] = {"family": options.engine} if options.engine else {}
+    if options.random is not None:
+        folder = options.random.resolve()
+        build = [ROOT / "benchmarks" / "memory.py", "--in-process", "build", "--folder", folder]
+        subprocess.run([sys.executable, *map(str, build)], check=True)  # its memory goes with it
+        models = {role: {"model": str(folder / role)} for role in ("clip", "internvl", "musicgen")}
+        chosen = {"family": "neural", **models}
+    engine = EngineSettings.model_validate(settings.engine.model_dump() | chosen)
+    return settings.model_copy(update={"engine": engine})
+
+
+def shorten_names() -> None:
+    """Let the describer write no more than NAME characters of free text."""
+    from albumgen_core.engines.neural.internvl import describer
+
+    schema = describer.answer_schema()
+    for field in schema["properties"].values():
+        if "maxLength" in field:
+            field["maxLength"] = NAME
+    describer.answer_schema = lambda: schema
+
+
+def with_index(pipeline: Pipeline, settings: Settings, scratch: Path) -> Pipeline:
+    """The pipeline, with an index of a few albums where it has none."""
+    if pipeline.index is not None:
+        return pipeline
+    embedder = pipeline.engine.embedder
+    build_index(read_source(ROOT / "examples" / "shelf").with_covers(), embedder, scratch / "index")
+    index = AlbumIndex.open(scratch / "index", embedder_name=embedder.name)
+    return Pipeline(pipeline.engine, index, clip=settings.clip, k=settings.index.k)
 
 
 def read_request(number: int, seconds: float) -> tuple[ClipRequest, dict[str, float]]:
@@ -98,8 +159,8 @@ def taken_apart(pipeline: Pipeline, request: ClipRequest, take: Take) -> dict[st
 
     tags = clip.ClipTags("Benchmark", "sketch", "rock", 120.0, "A", "minor", None, "", request.seed)
     finished = timed("mastering", lambda: master(audio, clip.LOUDNESS_LUFS)).audio
-    timed("MP3", lambda: clip._encode_mp3(finished, [192], 2**30))
-    timed("Opus", lambda: clip._encode_opus(finished, tags))
+    timed("MP3", lambda: clip._encode_mp3(clip._segment(finished), [192], 2**30))
+    timed("Opus", lambda: clip._begin_opus(finished, tags).result())
     timed("cover as JPEG", request.cover.to_jpeg)
     timed("card", lambda: render_card(pipeline.card_content(take, request)))
     return took
@@ -121,4 +182,5 @@ def table(measured: dict[str, list[float]], total: str) -> None:
 
 
 if __name__ == "__main__":
+    logging.disable(logging.WARNING)  # what it would say of a missing index is mended here
     main()

@@ -6,7 +6,7 @@ import json
 from functools import lru_cache
 from typing import Any
 
-from tokenizers import Tokenizer, models, pre_tokenizers, trainers
+from tokenizers import Regex, Tokenizer, models, pre_tokenizers, trainers
 
 CORPUS = [
     "This is the cover of a music album. Predict how the album sounds, from its colours and its mood.",
@@ -30,6 +30,33 @@ def train(size: int, suffix: str = "") -> tuple[dict[str, int], list[tuple[str, 
         show_progress=False,
     )
     tokenizer.train_from_iterator(CORPUS, trainer)
+    state = json.loads(tokenizer.to_str())["model"]
+    return state["vocab"], [tuple(pair) for pair in state["merges"]]
+
+
+@lru_cache(maxsize=1)
+def train_on_english(size: int = 8000) -> tuple[dict[str, int], list[tuple[str, str]]]:
+    """As `train`, on the manual that comes with Python and cut as Qwen2 cuts text, each digit by itself.
+
+    A question to a describer becomes about as many tokens as Qwen2's own vocabulary makes of it.
+    """
+    import pydoc_data.topics
+
+    tokenizer = Tokenizer(models.BPE())
+    cut = Regex(
+        r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*"
+        r"|\s*[\r\n]+|\s+(?!\S)|\s+"
+    )
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.Split(cut, "isolated"),
+            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
+        ]
+    )
+    trainer = trainers.BpeTrainer(
+        vocab_size=size, initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), show_progress=False
+    )
+    tokenizer.train_from_iterator(pydoc_data.topics.topics.values(), trainer)
     state = json.loads(tokenizer.to_str())["model"]
     return state["vocab"], [tuple(pair) for pair in state["merges"]]
 
