@@ -175,7 +175,7 @@ def main() -> None:
     """Train, compare, print."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--steps", type=int, default=400)
-    parser.add_argument("--width", type=int, default=64)
+    parser.add_argument("--width", type=int, default=128)
     parser.add_argument("--checkpoint", type=Path, help="folder of a MusicGen checkpoint to judge")
     parser.add_argument("--seconds", type=float, default=4.0, help="length of the clips it composes")
     parser.add_argument("--csv", type=Path, help="where to write every step")
