@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
 Stage = Literal["queued", "embed", "retrieve", "describe", "prompt", "compose", "encode"]
 STAGES: tuple[Stage, ...] = ("embed", "retrieve", "describe", "prompt", "compose", "encode")
@@ -104,6 +104,21 @@ class BatchRunner(Protocol):
         self, jobs: Sequence[JobSpec], *, on_progress: JobProgress, is_cancelled: JobCancelCheck
     ) -> list[JobOutcome]:
         """Run compatible jobs together; one outcome a job, in order. May raise MemoryError."""
+        ...
+
+
+@runtime_checkable
+class TwoPhaseRunner(BatchRunner, Protocol):
+    """A runner that can begin with the next batch while it finishes the one before."""
+
+    def begin(
+        self, jobs: Sequence[JobSpec], *, on_progress: JobProgress, is_cancelled: JobCancelCheck
+    ) -> Callable[[], list[JobOutcome]]:
+        """Do what needs the models; returns what does the rest, and then returns what `run` returns.
+
+        The rest is called once, on another thread; the next batch may have begun meanwhile. Both may raise
+        MemoryError.
+        """
         ...
 
 

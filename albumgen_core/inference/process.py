@@ -78,8 +78,9 @@ class WorkerProcess:
         self._on_progress = on_progress
         self._process: asyncio.subprocess.Process
         self._tail: deque[str] = deque(maxlen=_STDERR_KEPT)
-        self._answer: asyncio.Future[protocol.Message] | None = None
-        self._batch = ""
+        # Whoever waits for an answer, by batch; "" is the loading of the engine.
+        self._answers: dict[str, asyncio.Future[protocol.Message]] = {}
+        self._on_free: dict[str, Callable[[], None]] = {}
         self._batches = 0
         self._said: dict[str, tuple[str, float]] = {}
         self._heard = self._progressed = time.monotonic()
@@ -127,17 +128,27 @@ class WorkerProcess:
             start_new_session=True,  # Ctrl-C is the client's to handle, and a kill takes the whole group
         )
 
-    async def run(self, jobs: Sequence[JobSpec]) -> BatchResult:
-        """Run a batch. Raises WorkerDiedError, BatchBrokenError."""
+    async def run(
+        self, jobs: Sequence[JobSpec], *, on_free: Callable[[], None] = lambda: None
+    ) -> BatchResult:
+        """Run a batch. Raises WorkerDiedError, BatchBrokenError.
+
+        Args:
+            jobs: what fits together.
+            on_free: called, if the worker can do so, once the next batch may be run: its models have done
+                with this one, whose files are still being made.
+        """
         self._batches += 1
-        self._batch = str(self._batches)
-        self._said.clear()
+        batch = str(self._batches)
+        self._on_free[batch] = on_free
         self._progressed = time.monotonic()
-        request = {"type": "run", "batch": self._batch, "jobs": [protocol.spec_to_wire(job) for job in jobs]}
+        request = {"type": "run", "batch": batch, "jobs": [protocol.spec_to_wire(job) for job in jobs]}
         try:
-            answer = await self._ask(request)
+            answer = await self._ask(request, batch)
         finally:
-            self._batch = ""
+            del self._on_free[batch]
+            for job in jobs:
+                self._said.pop(job.job_id, None)
         if answer["type"] == "broken":
             raise BatchBrokenError(answer["kind"], answer["error"])
         try:
@@ -179,19 +190,21 @@ class WorkerProcess:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self._process.pid, signal.SIGKILL)
 
-    async def _ask(self, request: protocol.Message, limit: float | None = None) -> protocol.Message:
+    async def _ask(
+        self, request: protocol.Message, batch: str = "", limit: float | None = None
+    ) -> protocol.Message:
         if self.dead.is_set():
             raise WorkerDiedError(self._obituary())
-        self._answer = asyncio.get_running_loop().create_future()
+        answer = self._answers[batch] = asyncio.get_running_loop().create_future()
         self._send(request)
         try:
-            return await asyncio.wait_for(self._answer, limit)
+            return await asyncio.wait_for(answer, limit)
         except TimeoutError:
             self.kill(f"its engine took longer than {limit:g} s to load")
             await self.dead.wait()
             raise WorkerDiedError(self._obituary()) from None
         finally:
-            self._answer = None
+            del self._answers[batch]
 
     def _send(self, message: protocol.Message) -> None:
         pipe = self._process.stdin
@@ -217,8 +230,9 @@ class WorkerProcess:
         await asyncio.wait(self._tasks[:1], timeout=0.2)
         self._kill_group()  # whatever it had started (a decoder, a loader) does not outlive it
         self.dead.set()
-        if self._answer is not None and not self._answer.done():
-            self._answer.set_exception(WorkerDiedError(self._obituary()))
+        for answer in self._answers.values():
+            if not answer.done():
+                answer.set_exception(WorkerDiedError(self._obituary()))
 
     def _hear(self, message: protocol.Message) -> None:
         self._heard, self._spoke = time.monotonic(), True
@@ -230,13 +244,14 @@ class WorkerProcess:
                 self._said[message["job_id"]] = state
                 self._progressed = self._heard
                 self._on_progress(message["job_id"], message["stage"], state[1])
-        elif (
-            kind in ("ready", "unavailable", "finished", "broken")
-            and message.get("batch", "") == self._batch
-            and self._answer is not None
-            and not self._answer.done()
-        ):
-            self._answer.set_result(message)
+        elif kind == "free":
+            self._progressed = self._heard
+            self._on_free.get(message["batch"], lambda: None)()
+        elif kind in ("ready", "unavailable", "finished", "broken"):
+            self._progressed = self._heard
+            answer = self._answers.get(message.get("batch", ""))
+            if answer is not None and not answer.done():
+                answer.set_result(message)
 
     async def _watch(self) -> None:
         """Kill the process when it is silent, or when its batch does not move."""
@@ -252,7 +267,7 @@ class WorkerProcess:
             # Until its first word the interpreter may still be starting; start_timeout covers that.
             if self._spoke and now - self._heard > self._options.heartbeat_timeout:
                 self.kill(f"it gave no sign of life for {self._options.heartbeat_timeout:g} s")
-            elif self._batch and now - self._progressed > self._options.progress_timeout:
+            elif self._on_free and now - self._progressed > self._options.progress_timeout:
                 self.kill(f"it made no progress for {self._options.progress_timeout:g} s")
 
     async def _read_stderr(self) -> None:

@@ -2,9 +2,12 @@
 
     client → worker   hello, run(batch, jobs), cancel(job_id), stop
     worker → client   ready(engine, load_seconds) | unavailable(error), progress(job_id, stage, fraction),
-                      finished(batch, outcomes, timings, elapsed) | broken(batch, kind, error), beat
+                      free(batch), beat,
+                      finished(batch, outcomes, timings, elapsed) | broken(batch, kind, error)
 
-`hello` starts the loading of the engine; nothing is said before it. A worker that reads end-of-file exits.
+`hello` starts the loading of the engine; nothing is said before it. `free` says that the models are done
+with a batch whose files are still being made: the next batch may be sent, and is begun meanwhile. A worker
+that reads end-of-file exits.
 """
 
 from __future__ import annotations

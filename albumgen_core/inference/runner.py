@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,14 @@ from albumgen_core.audio import Audio
 from albumgen_core.clip import decode_mp3
 from albumgen_core.cover import load_checked_cover
 from albumgen_core.errors import AlbumGenError, IndexUnavailableError
-from albumgen_core.inference.jobs import BatchRunner, JobCancelCheck, JobOutcome, JobProgress, JobSpec, Stage
+from albumgen_core.inference.jobs import (
+    JobCancelCheck,
+    JobOutcome,
+    JobProgress,
+    JobSpec,
+    Stage,
+    TwoPhaseRunner,
+)
 from albumgen_core.inference.storage import checkpoint_path, remove_checkpoint
 from albumgen_core.pipeline import ClipRequest, Pipeline
 from albumgen_core.result import CLIP_MP3, Take, is_whole, read_tokens, write_take
@@ -23,7 +30,7 @@ log = logging.getLogger(__name__)
 
 
 class PipelineRunner:
-    """A BatchRunner over a Pipeline.
+    """A TwoPhaseRunner over a Pipeline.
 
     Args:
         pipeline: what does the work.
@@ -49,10 +56,17 @@ class PipelineRunner:
     def run(
         self, jobs: Sequence[JobSpec], *, on_progress: JobProgress, is_cancelled: JobCancelCheck
     ) -> list[JobOutcome]:
-        """Run a batch. A job whose result is already whole on disk is not run a second time.
+        """Run a batch: `begin`, and what is left."""
+        return self.begin(jobs, on_progress=on_progress, is_cancelled=is_cancelled)()
 
-        What is composed is kept beside the results while it grows, so that a worker that takes over from
-        one that was killed goes on where that one stopped.
+    def begin(
+        self, jobs: Sequence[JobSpec], *, on_progress: JobProgress, is_cancelled: JobCancelCheck
+    ) -> Callable[[], list[JobOutcome]]:
+        """Compose a batch; what is returned encodes it and writes it to disk, on any thread.
+
+        A job whose result is already whole on disk is not run a second time. What is composed is kept beside
+        the results while it grows and until they are whole, so that a worker that takes over from one that
+        was killed goes on where that one stopped.
         """
         self.results_dir.mkdir(parents=True, exist_ok=True)  # the first checkpoint comes before any result
         outcomes: dict[str, JobOutcome] = {}
@@ -74,15 +88,19 @@ class PipelineRunner:
         def tell(position: int, stage: Stage, fraction: float) -> None:
             on_progress(running[position].job_id, stage, fraction)
 
-        takes = self.pipeline.run(
+        finish = self.pipeline.begin(
             requests,
             on_progress=tell,
             is_cancelled=lambda position: is_cancelled(running[position].job_id),
         )
-        for job, take in zip(running, takes, strict=True):
-            outcome = replace(self._outcome(job, take), resumed=job.job_id in resumed)
-            outcomes[job.job_id] = self._kept(outcome)
-        return [outcomes[job.job_id] for job in jobs]
+
+        def encode() -> list[JobOutcome]:
+            for job, take in zip(running, finish(), strict=True):
+                outcome = replace(self._outcome(job, take), resumed=job.job_id in resumed)
+                outcomes[job.job_id] = self._kept(outcome)
+            return [outcomes[job.job_id] for job in jobs]
+
+        return encode
 
     def _request(self, job: JobSpec) -> ClipRequest:
         return replace(_request(job), checkpoint=checkpoint_path(self.results_dir, job.job_id))
@@ -109,7 +127,7 @@ class PipelineRunner:
         return JobOutcome(job.job_id, "done", result_dir=str(folder))
 
 
-def build_runner(config: Path | None) -> BatchRunner:
+def build_runner(config: Path | None) -> TwoPhaseRunner:
     """The worker's default RunnerFactory. Raises ConfigError, EngineUnavailableError."""
     settings = load_settings(config)
     return PipelineRunner(open_pipeline(settings), settings.results_dir)

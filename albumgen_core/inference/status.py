@@ -19,7 +19,7 @@ class WorkerStatus:
         index: its place, from 0. pid: its process, None while there is none.
         state: what it is at; message: why, where something is wrong. seconds: since when.
         restarts: processes that came before this one.
-        jobs: ids of the batch it runs.
+        jobs: ids of those in its hands.
     """
 
     index: int
@@ -40,7 +40,7 @@ class WorkerStatus:
             message=slot.message,
             seconds=time.monotonic() - slot.since,
             restarts=max(0, slot.starts - 1),
-            jobs=tuple(job.job_id for job in slot.batch),
+            jobs=tuple(job.job_id for job in slot.jobs),
         )
 
 

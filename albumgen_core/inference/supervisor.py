@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -26,6 +26,14 @@ _LONGEST_BACKOFF = 30.0
 _UNAVAILABLE_RETRY = 60.0
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Flight:
+    """A batch in a worker's hands, and who waits for its end."""
+
+    jobs: list[LiveJob]
+    task: asyncio.Task[None]
+
+
 @dataclass(slots=True)
 class Slot:
     """A place for one worker, whichever process fills it at the moment."""
@@ -35,11 +43,16 @@ class Slot:
     state: WorkerState = "starting"
     message: str = ""
     process: WorkerProcess | None = None
-    batch: list[LiveJob] = field(default_factory=list)
+    flights: list[Flight] = field(default_factory=list)
     starts: int = 0
     failures: int = 0
     since: float = field(default_factory=time.monotonic)
     kick: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def jobs(self) -> list[LiveJob]:
+        """Those in the worker's hands: of the batch it composes, and of the one it writes the files of."""
+        return [job for flight in self.flights for job in flight.jobs]
 
     def turn(self, state: WorkerState, message: str = "") -> None:
         """Change the state that is shown."""
@@ -94,18 +107,20 @@ class Supervisor:
     async def _serve(self, slot: Slot) -> None:
         try:
             while not self._draining:
+                _collect(slot)
                 process = await self._ensure(slot)
-                if process is None or not await self._work_waits(process):
+                if process is None or not await self._work_waits(slot, process):
                     continue
-                slot.batch = self._desk.take()
-                if slot.batch:
+                if jobs := self._desk.take():
                     slot.turn("busy")
-                    await self._run(slot, process, slot.batch, may_halve=True)
-                    slot.batch = []
+                    await self._launch(slot, process, jobs)
+            await self._land(slot)
         except asyncio.CancelledError:
+            jobs = slot.jobs
+            await _abandon(slot)
             if slot.process is not None:
                 slot.process.kill("AlbumGen is stopping")
-            await self._desk.give_back(slot.batch)
+            await self._desk.give_back(jobs)
             raise
         except Exception as error:
             # The journal itself failed (damaged, removed): nothing can be promised any more.
@@ -113,20 +128,39 @@ class Supervisor:
             self._desk.fail_watchers(error)
             raise
         finally:
+            await _abandon(slot)
             if slot.process is not None:
                 await slot.process.stop(grace=2.0)
             slot.process = None
-            slot.batch = []
             if slot.state != "stopped":
                 slot.turn("stopped")
+
+    async def _launch(self, slot: Slot, process: WorkerProcess, jobs: list[LiveJob]) -> None:
+        """Send a batch; returns once the worker may have the next one."""
+        free = asyncio.Event()
+        task = asyncio.create_task(self._run(slot, process, jobs, may_halve=True, on_free=free.set))
+        slot.flights.append(Flight(jobs, task))
+        waiting = asyncio.create_task(free.wait())
+        try:
+            await asyncio.wait({task, waiting}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            waiting.cancel()
+
+    async def _land(self, slot: Slot) -> None:
+        """Wait until every batch has come to its end."""
+        while slot.flights:
+            await asyncio.wait([flight.task for flight in slot.flights])
+            _collect(slot)
 
     async def _ensure(self, slot: Slot) -> WorkerProcess | None:
         """The slot's live worker; None after a failed start (the pause is over by then)."""
         if slot.process is not None and not slot.process.dead.is_set():
-            if slot.state != "idle":
-                slot.turn("idle")
+            state: WorkerState = "busy" if slot.flights else "idle"
+            if slot.state != state:
+                slot.turn(state)
             return slot.process
         if slot.process is not None:
+            await self._land(slot)  # what it had is back in line before another one begins
             await self._lost(slot, slot.process)
             await self._pause(slot, _backoff(slot.failures - 1))
         if self._draining:
@@ -167,14 +201,16 @@ class Supervisor:
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(slot.kick.wait(), seconds)
 
-    async def _work_waits(self, process: WorkerProcess) -> bool:
-        """Sleep until there is work for this worker (True), or it died or we are draining (False)."""
+    async def _work_waits(self, slot: Slot, process: WorkerProcess) -> bool:
+        """Sleep until there is work for this worker (True), or it died, a batch ended or we are draining."""
         if len(self._desk.queue):
             return not self._draining and not process.dead.is_set()
         death = asyncio.ensure_future(process.dead.wait())
         work = asyncio.ensure_future(self._arrival())
         try:
-            await asyncio.wait({death, work}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(
+                {death, work, *(flight.task for flight in slot.flights)}, return_when=asyncio.FIRST_COMPLETED
+            )
         finally:
             death.cancel()
             work.cancel()
@@ -185,12 +221,20 @@ class Supervisor:
         async with self._desk.arrived:
             await self._desk.arrived.wait_for(lambda: self._draining or len(self._desk.queue) > 0)
 
-    async def _run(self, slot: Slot, process: WorkerProcess, jobs: list[LiveJob], *, may_halve: bool) -> None:
+    async def _run(
+        self,
+        slot: Slot,
+        process: WorkerProcess,
+        jobs: list[LiveJob],
+        *,
+        may_halve: bool,
+        on_free: Callable[[], None] = lambda: None,
+    ) -> None:
         """Run jobs to whatever end; what a broken run leaves is back in line, or politely failed."""
         if not (jobs := self._desk.wanted(jobs)):
             return
         try:
-            result = await process.run([job.spec for job in jobs])
+            result = await process.run([job.spec for job in jobs], on_free=on_free)
         except WorkerDiedError as error:
             log.warning("worker %d was lost with %d job(s): %s", slot.index, len(jobs), error)
             await self._desk.broke(
@@ -223,8 +267,24 @@ class Supervisor:
 
     def _cancel(self, job_id: str) -> None:
         for slot in self.slots:
-            if slot.process is not None and any(job.job_id == job_id for job in slot.batch):
+            if slot.process is not None and any(job.job_id == job_id for job in slot.jobs):
                 slot.process.cancel(job_id)
+
+
+def _collect(slot: Slot) -> None:
+    """Forget the batches that have come to their end. Raises what broke the keeping of one."""
+    ended = [flight for flight in slot.flights if flight.task.done()]
+    slot.flights = [flight for flight in slot.flights if flight not in ended]
+    for flight in ended:
+        flight.task.result()
+
+
+async def _abandon(slot: Slot) -> None:
+    """Wait for no batch any more."""
+    for flight in slot.flights:
+        flight.task.cancel()
+    await asyncio.gather(*(flight.task for flight in slot.flights), return_exceptions=True)
+    slot.flights = []
 
 
 def _backoff(failures: int) -> float:

@@ -16,13 +16,14 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from albumgen_core.errors import AlbumGenError
 from albumgen_core.inference import protocol
-from albumgen_core.inference.jobs import BatchRunner, JobOutcome, JobSpec, Stage
+from albumgen_core.inference.jobs import BatchRunner, JobOutcome, JobSpec, Stage, TwoPhaseRunner
 
 DEFAULT_RUNNER = "albumgen_core.inference.runner:build_runner"
 
@@ -89,8 +90,20 @@ class Meter:
         self._since = now
 
 
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    name: str
+    jobs: list[JobSpec]
+    meter: Meter
+    started: float = field(default_factory=time.monotonic)
+
+
 class Worker:
-    """Reads requests on a thread of its own, so that a cancel arrives while a batch runs."""
+    """Reads requests on a thread of its own, so that a cancel arrives while a batch runs.
+
+    The models work on the main thread. A runner in two phases finishes its batches on another one, one at a
+    time, while the main thread begins the next.
+    """
 
     def __init__(self, requests: BinaryIO, line: Line, runner: str, config: Path | None) -> None:
         self._requests = requests
@@ -101,6 +114,7 @@ class Worker:
         self._inbox: list[protocol.Message | None] = []
         self._changed = threading.Condition()
         self._stopping = False
+        self._finishing: threading.Thread | None = None
 
     def serve(self) -> int:
         """Until told to stop; returns the exit status."""
@@ -117,6 +131,7 @@ class Worker:
         while (message := self._next()) is not None:
             if message["type"] == "run":
                 self._run(runner, message)
+        self._wait_for_files()
         return 0
 
     def _load(self) -> BatchRunner | None:
@@ -134,31 +149,53 @@ class Worker:
         return runner
 
     def _run(self, runner: BatchRunner, message: protocol.Message) -> None:
-        batch, jobs = message["batch"], [JobSpec.from_dict(job) for job in message["jobs"]]
-        started, meter = time.monotonic(), Meter(self._line)
+        jobs = [JobSpec.from_dict(job) for job in message["jobs"]]
+        batch = _Batch(message["batch"], jobs, Meter(self._line))
+        report, is_cancelled = batch.meter.report, self._cancelled.__contains__
+        if not isinstance(runner, TwoPhaseRunner):
+            self._finish(batch, lambda: runner.run(jobs, on_progress=report, is_cancelled=is_cancelled))
+            return
         try:
-            outcomes = self._outcomes(runner, jobs, meter)
+            finish = runner.begin(jobs, on_progress=report, is_cancelled=is_cancelled)
         except Exception as error:
-            log.exception("batch %s broke", batch)
-            kind: protocol.BrokenKind = "out_of_memory" if is_out_of_memory(error) else "error"
-            said = str(error) if isinstance(error, AlbumGenError) else f"{type(error).__name__}: {error}"
-            # The traceback holds the tensors of the failed batch; only without it can memory be freed.
-            error.__traceback__ = None
-            del error
-            release_memory()
-            self._line.say("broken", batch=batch, kind=kind, error=said[:2000])
-        else:
-            self._line.say(
-                "finished",
-                batch=batch,
-                outcomes=[protocol.outcome_to_wire(outcome) for outcome in outcomes],
-                timings=meter.finish(),
-                elapsed=time.monotonic() - started,
-            )
-        self._cancelled.difference_update(job.job_id for job in jobs)
+            self._broke(batch, error)
+            return
+        self._wait_for_files()  # composing is never more than a batch ahead
+        self._finishing = threading.Thread(target=self._finish, args=(batch, finish), name="files")
+        self._finishing.start()
+        self._line.say("free", batch=batch.name)
 
-    def _outcomes(self, runner: BatchRunner, jobs: Sequence[JobSpec], meter: Meter) -> list[JobOutcome]:
-        return runner.run(jobs, on_progress=meter.report, is_cancelled=self._cancelled.__contains__)
+    def _wait_for_files(self) -> None:
+        if self._finishing is not None:
+            self._finishing.join()
+
+    def _finish(self, batch: _Batch, finish: Callable[[], list[JobOutcome]]) -> None:
+        try:
+            outcomes = finish()
+        except Exception as error:
+            self._broke(batch, error)
+            return
+        self._line.say(
+            "finished",
+            batch=batch.name,
+            outcomes=[protocol.outcome_to_wire(outcome) for outcome in outcomes],
+            timings=batch.meter.finish(),
+            elapsed=time.monotonic() - batch.started,
+        )
+        self._forget(batch)
+
+    def _broke(self, batch: _Batch, error: Exception) -> None:
+        log.exception("batch %s broke", batch.name)
+        kind: protocol.BrokenKind = "out_of_memory" if is_out_of_memory(error) else "error"
+        said = str(error) if isinstance(error, AlbumGenError) else f"{type(error).__name__}: {error}"
+        # The traceback holds the tensors of the failed batch; only without it can memory be freed.
+        error.__traceback__ = None
+        release_memory()
+        self._line.say("broken", batch=batch.name, kind=kind, error=said[:2000])
+        self._forget(batch)
+
+    def _forget(self, batch: _Batch) -> None:
+        self._cancelled.difference_update(job.job_id for job in batch.jobs)
 
     def _next(self) -> protocol.Message | None:
         """The next request; None when it is time to leave."""

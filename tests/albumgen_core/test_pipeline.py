@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -154,6 +155,27 @@ def test_a_finished_job_is_not_run_again(engine: Engine, cover: Cover, tmp_path:
     (again,) = run(runner, job)
     assert again.status == "done"
     assert (tmp_path / job.job_id / "result.json").stat().st_mtime_ns == written
+
+
+def test_files_are_made_while_the_next_batch_composes(engine: Engine, cover: Cover, tmp_path: Path) -> None:
+    runner = PipelineRunner(Pipeline(engine, None), tmp_path / "results")
+    stored = tmp_path / "cover.png"
+    stored.write_bytes(cover.to_png())
+    jobs = [JobSpec(new_job_id(), str(stored), rag=False, seconds=2, seed=seed) for seed in (1, 2, 3)]
+    unwanted: set[str] = set()
+    finish = runner.begin(jobs[:2], on_progress=lambda *_: None, is_cancelled=unwanted.__contains__)
+    assert list(runner.results_dir.iterdir()) == []
+    unwanted.add(jobs[1].job_id)
+    with ThreadPoolExecutor(1) as thread:
+        written = thread.submit(finish)
+        (third,) = run(runner, jobs[2])
+    assert [outcome.status for outcome in written.result()] == ["done", "cancelled"]
+    assert third.status == "done"
+    for job in (jobs[0], jobs[2]):
+        alone = made(Pipeline(engine, None).run([ClipRequest(cover, rag=False, seconds=2, seed=job.seed)])[0])
+        for name, expected in (("clip.mp3", alone.mp3), ("clip.ogg", alone.ogg), ("card.png", alone.card)):
+            assert (runner.results_dir / job.job_id / name).read_bytes() == expected
+    assert sorted(path.name for path in runner.results_dir.iterdir()) == [jobs[0].job_id, jobs[2].job_id]
 
 
 def test_a_cover_that_is_gone_fails_its_job_alone(engine: Engine, tmp_path: Path) -> None:

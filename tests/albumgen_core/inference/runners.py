@@ -11,7 +11,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,12 @@ class ObedientRunner:
     def run(
         self, jobs: Sequence[JobSpec], *, on_progress: JobProgress, is_cancelled: JobCancelCheck
     ) -> list[JobOutcome]:
+        orders = self._compose(jobs, on_progress, is_cancelled)
+        return [self._outcome(job, orders[job.job_id], is_cancelled) for job in jobs]
+
+    def _compose(
+        self, jobs: Sequence[JobSpec], on_progress: JobProgress, is_cancelled: JobCancelCheck
+    ) -> dict[str, str]:
         self._log(jobs)
         orders = {job.job_id: self._order(job) for job in jobs}
         for job in jobs:
@@ -43,7 +49,7 @@ class ObedientRunner:
                 on_progress(job.job_id, "compose", (step + 1) / steps)
             if all(is_cancelled(job.job_id) for job in jobs):
                 break
-        return [self._outcome(job, orders[job.job_id], is_cancelled) for job in jobs]
+        return orders
 
     def _order(self, job: JobSpec) -> str:
         orders = job.overrides.get("do", ["work"])
@@ -60,6 +66,8 @@ class ObedientRunner:
             os._exit(7)
         elif order == "hang":
             time.sleep(600)
+        elif order == "sleep":
+            time.sleep(0.08)
         elif order == "freeze":
             os.kill(os.getpid(), signal.SIGSTOP)
         elif order == "oom":
@@ -96,6 +104,49 @@ def obedient(config: Path | None) -> ObedientRunner:
     home = config.parent / "results"
     home.mkdir(exist_ok=True)
     return ObedientRunner(home)
+
+
+class TwoPhaseRunner(ObedientRunner):
+    """Writes what it composed in a second phase; "files:<order>" is obeyed there, "files:gate" waits.
+
+    It waits for a file named "gate" in the results folder. What it is at is written into "phases".
+    """
+
+    def run(
+        self, jobs: Sequence[JobSpec], *, on_progress: JobProgress, is_cancelled: JobCancelCheck
+    ) -> list[JobOutcome]:
+        return self.begin(jobs, on_progress=on_progress, is_cancelled=is_cancelled)()
+
+    def begin(
+        self, jobs: Sequence[JobSpec], *, on_progress: JobProgress, is_cancelled: JobCancelCheck
+    ) -> Callable[[], list[JobOutcome]]:
+        self._note("compose", jobs)
+        orders = self._compose(jobs, on_progress, is_cancelled)
+
+        def write() -> list[JobOutcome]:
+            self._note("write", jobs)
+            for job in jobs:
+                on_progress(job.job_id, "encode", 0.0)
+                order = orders[job.job_id]
+                if order == "files:gate":
+                    while not (self.home / "gate").exists():
+                        time.sleep(0.01)
+                elif order.startswith("files:"):
+                    self._suffer(order.removeprefix("files:"), len(jobs))
+            outcomes = [self._outcome(job, orders[job.job_id], is_cancelled) for job in jobs]
+            self._note("written", jobs)
+            return outcomes
+
+        return write
+
+    def _note(self, phase: str, jobs: Sequence[JobSpec]) -> None:
+        with (self.home / "phases").open("a") as file:
+            file.write(f"{phase} {' '.join(str(job.seed) for job in jobs)}\n")
+
+
+def two_phases(config: Path | None) -> TwoPhaseRunner:
+    assert config is not None
+    return TwoPhaseRunner(obedient(config).home)
 
 
 class FreeRunner:

@@ -35,6 +35,9 @@ ORDERS = (
     ["crash", "work"],
     ["exit", "slow:2"],
     ["raise", "work"],
+    ["files:crash", "work"],
+    ["files:raise", "slow:1"],
+    ["files:sleep"],
     ["cancel"],
 )
 _NONCES_REMEMBERED = 30
@@ -195,7 +198,7 @@ class Victim:
 async def _victim_main(home: Path) -> None:
     settings = ClientSettings(
         data_dir=home / "data",
-        runner=f"{RUNNERS}:obedient",
+        runner=f"{RUNNERS}:two_phases",
         config=home / "config.toml",
         workers=2,
         limits=QueueLimits(batch=4, per_member=10_000, per_group=10_000, total=10_000),
