@@ -46,9 +46,9 @@ class NativeSession:
         ]
         self._positions = decoder.positions(capacity)
         slots, size = self.halves * self.clips, decoder.width // decoder.heads
-        self._own = [_Cache(slots, decoder.heads, capacity, size) for _ in decoder.layers]
-        longest = max(len(one) for one in conditioning)
-        self._prompts = [_Cache(self.clips, decoder.heads, longest, size) for _ in decoder.layers]
+        arena, longest = Arena(), max(len(one) for one in conditioning)
+        self._own = [_Cache(arena, slots, decoder.heads, capacity, size) for _ in decoder.layers]
+        self._prompts = [_Cache(arena, self.clips, decoder.heads, longest, size) for _ in decoder.layers]
         for cache, (keys, values) in zip(self._prompts, hear_prompts(decoder, conditioning)[0], strict=True):
             cache.fill(keys, values)
         self._layers = (LayerStruct * len(decoder.layers))(
@@ -91,9 +91,8 @@ class NativeSession:
 class _Cache:
     """One layer's keys and values in int8, zeroed; the layout is _native_attention.h's."""
 
-    def __init__(self, slots: int, heads: int, places: int, size: int) -> None:
+    def __init__(self, arena: Arena, slots: int, heads: int, places: int, size: int) -> None:
         places = -(-places // VECTOR) * VECTOR
-        arena = Arena()
         self._keys = arena.empty((slots, heads, places, size), torch.uint8)
         self._values = arena.empty((slots, heads, places, size), torch.int8)
         self._scales = arena.empty((slots, heads, 2, places), torch.float32)
