@@ -104,13 +104,17 @@ def _encoders() -> Iterator[Check]:
     import soundfile
 
     try:
-        yield Check("ok", "MP3", f"ffmpeg {imageio_ffmpeg.get_ffmpeg_version()} from imageio-ffmpeg")
+        ffmpeg = f"ffmpeg {imageio_ffmpeg.get_ffmpeg_version()} from imageio-ffmpeg"
+        yield Check("ok", "encoding", f"MP3 and Opus by {ffmpeg}")
     except RuntimeError as error:
         yield Check(
-            "problem", "MP3", f"no ffmpeg ({error}); run `pip install --force-reinstall imageio-ffmpeg`"
+            "problem", "encoding", f"no ffmpeg ({error}); run `pip install --force-reinstall imageio-ffmpeg`"
         )
     opus = "OPUS" in soundfile.available_subtypes("OGG")
-    yield Check("ok" if opus else "problem", "Opus", f"libsndfile {soundfile.__libsndfile_version__}")
+    what = "MP3 and Opus" if opus else "MP3, but not Opus,"
+    yield Check(
+        "ok" if opus else "problem", "decoding", f"{what} by libsndfile {soundfile.__libsndfile_version__}"
+    )
 
 
 def _engine(settings: Settings) -> Iterator[Check]:
