@@ -127,7 +127,10 @@ class Codec:
         for ratio in config.upsampling_ratios:
             name = f"decoder.layers.{place + 1}"
             weight, bias = weights[f"{name}.conv.weight"], weights[f"{name}.conv.bias"]
-            layers.append(Upsample(weight, bias, config, ratio))
+            try:
+                layers.append(Upsample(weight, bias, config, ratio))
+            except ValueError as error:
+                raise missing(self._checkpoint.folder, f"holds an EnCodec variant: {error}") from error
             for block in range(config.num_residual_layers):
                 dilation = config.dilation_growth_rate**block
                 layers.append(weights.residual(f"decoder.layers.{place + 2 + block}", config, dilation))

@@ -102,7 +102,7 @@ class Upsample:
     def __init__(self, weight: Tensor, bias: Tensor, config: Any, stride: int) -> None:
         inputs, outputs, kernel = weight.shape
         if kernel != 2 * stride:
-            raise ValueError(f"a transposed convolution of stride {stride} has a kernel of {kernel}")
+            raise ValueError(f"a transposed convolution with a stride of {stride} has a kernel of {kernel}")
         total = kernel - stride
         self._right = math.ceil(total * config.trim_right_ratio) if config.use_causal_conv else total // 2
         self._left = total - self._right
