@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -114,13 +115,14 @@ def make_view(
     audience = audience or {}
     hearing = frozenset(user_id for user_id, listener in audience.items() if listener.hears)
     current = entries.get(slot.entry_id) if slot is not None else None
-    coming = to_come(entries.values())
+    # What has just begun stands as ready until that is saved: it plays, it does not come.
+    coming = [entry for entry in to_come(entries.values()) if entry is not current]
     heard = position * FRAME_SECONDS
     over = session.state is SessionState.ENDED
     return SessionView(
         session=session,
         standing=standing,
-        entries=_in_order(entries.values(), coming),
+        entries=_in_order(entries.values(), coming, current),
         current=current,
         current_clip=slot.clip if slot is not None and current is not None else 0,
         started_at=time.time() - heard if current is not None else None,
@@ -138,9 +140,11 @@ def make_view(
     )
 
 
-def _in_order(entries: Collection[Entry], coming: Sequence[Entry]) -> list[Entry]:
-    begun = [e for e in entries if e.played_at is not None and e.state is not EntryState.FAILED]
+def _in_order(entries: Collection[Entry], coming: Sequence[Entry], current: Entry | None) -> list[Entry]:
+    begun = [
+        e for e in entries if (e.played_at is not None and e.state is not EntryState.FAILED) or e is current
+    ]
     begun = [e for e in begun if e not in coming]
-    begun.sort(key=lambda e: (e.played_at or 0.0, e.entry_id))
+    begun.sort(key=lambda e: (e.played_at or math.inf, e.entry_id))
     rest = [e for e in entries if e not in begun and e not in coming]
     return [*begun, *coming, *rest]
