@@ -26,7 +26,7 @@
 #include "_native_linear.h"
 #include "_native_attention.h"
 
-enum { VERSION = 2 };
+enum { VERSION = 3 };
 
 typedef struct {
     Norm self_norm, cross_norm, final_norm;
@@ -65,39 +65,58 @@ static VNNI void prepare(const Step *s, const Linear *w, const Norm *norm, float
     meet(team);
 }
 
-static VNNI void remember_rows(const Step *s, const Layer *l, const float *qkv, int64_t size, Team *team) {
-#pragma omp for schedule(static) nowait
-    for (int64_t task = 0; task < s->rows * s->heads; task++) {
-        int64_t row = task / s->heads, head = task % s->heads;
-        const float *key = qkv + row * 3 * s->width + s->width + head * size;
-        const Head h = head_of(&l->own, s->slot[row] * s->heads + head, size);
-        remember(&h, key, key + s->width, s->place[row], size);
-    }
-    meet(team);
+/* Some heads of one row. */
+typedef struct {
+    int64_t row, first, count;
+} Run;
+
+/* The next run of a thread's share of all heads of `rows` rows, from the head numbered `from` on; `until` ends it. */
+static inline Run next_run(const Step *s, int64_t from, int64_t until) {
+    Run run = {from / s->heads, from % s->heads, until - from};
+    if (run.count > s->heads - run.first) run.count = s->heads - run.first;
+    if (run.count > RUN) run.count = RUN;
+    return run;
+}
+
+static inline int64_t share(int64_t tasks, int64_t thread, const Team *team) { return tasks * thread / team->threads; }
+
+static VNNI void remember_run(const Step *s, const Layer *l, const Run *run, const float *qkv, int64_t size) {
+    const Heads h = heads_of(&l->own, s->slot[run->row], s->heads, run->first, size);
+    const float *keys = qkv + run->row * 3 * s->width + s->width + run->first * size;
+    for (int64_t head = 0; head < run->count; head++)
+        remember(&h, head, keys + head * size, keys + s->width + head * size, s->place[run->row], size);
 }
 
 static VNNI void hear_columns(const Step *s, const Layer *l, const float *qkv, float *out, int64_t size, float *spare,
                               Team *team) {
-    if (s->ahead) remember_rows(s, l, qkv, size, team);
-#pragma omp for schedule(static) nowait
-    for (int64_t task = 0; task < s->rows * s->heads; task++) {
-        int64_t row = task / s->heads, head = task % s->heads, place = s->place[row];
-        const float *q = qkv + row * 3 * s->width + head * size;
-        const Head h = head_of(&l->own, s->slot[row] * s->heads + head, size);
-        if (!s->ahead) remember(&h, q + s->width, q + 2 * s->width, place, size);
-        attend(q, &h, place + 1, size, spare, out + row * s->width + head * size);
+    const int64_t tasks = s->rows * s->heads, thread = omp_get_thread_num();
+    const int64_t begin = share(tasks, thread, team), until = share(tasks, thread + 1, team);
+    Run run;
+    for (int64_t task = begin; task < until; task += run.count) {
+        run = next_run(s, task, until);
+        remember_run(s, l, &run, qkv, size);
+    }
+    if (s->ahead) meet(team);
+    for (int64_t task = begin; task < until; task += run.count) {
+        run = next_run(s, task, until);
+        const Heads h = heads_of(&l->own, s->slot[run.row], s->heads, run.first, size);
+        attend(qkv + run.row * 3 * s->width + run.first * size, &h, run.count, s->place[run.row] + 1, size, spare,
+               out + run.row * s->width + run.first * size);
     }
     meet(team);
 }
 
 static VNNI void hear_prompts(const Step *s, const Layer *l, const float *queries, float *out, int64_t size,
                               float *spare, Team *team) {
-#pragma omp for schedule(static) nowait
-    for (int64_t task = 0; task < s->listeners * s->heads; task++) {
-        int64_t row = task / s->heads, head = task % s->heads, clip = s->clip[row];
-        const Head h = head_of(&l->prompt, clip * s->heads + head, size);
-        attend(queries + row * 3 * s->width + head * size, &h, s->prompts[clip], size, spare,
-               out + row * s->width + head * size);
+    const int64_t tasks = s->listeners * s->heads, thread = omp_get_thread_num();
+    const int64_t until = share(tasks, thread + 1, team);
+    Run run;
+    for (int64_t task = share(tasks, thread, team); task < until; task += run.count) {
+        run = next_run(s, task, until);
+        const int64_t clip = s->clip[run.row];
+        const Heads h = heads_of(&l->prompt, clip, s->heads, run.first, size);
+        attend(queries + run.row * 3 * s->width + run.first * size, &h, run.count, s->prompts[clip], size, spare,
+               out + run.row * s->width + run.first * size);
     }
     meet(team);
 }
@@ -141,14 +160,15 @@ EXPORT VNNI void albumgen_step(const Step *s, const Layer *layers, int64_t count
 }
 
 /* Keys and values (slots, heads, count, size) to the first `count` places of a cache. */
-EXPORT VNNI void albumgen_remember(const Cache *cache, const float *keys, const float *values, int64_t heads,
-                                   int64_t count, int64_t size) {
-    for (int64_t index = 0; index < heads; index++) {
-        const Head h = head_of(cache, index, size);
-        for (int64_t place = 0; place < count; place++) {
-            const int64_t from = (index * count + place) * size;
-            remember(&h, keys + from, values + from, place, size);
-        }
+EXPORT VNNI void albumgen_remember(const Cache *cache, const float *keys, const float *values, int64_t slots,
+                                   int64_t heads, int64_t count, int64_t size) {
+    for (int64_t slot = 0; slot < slots; slot++) {
+        const Heads h = heads_of(cache, slot, heads, 0, size);
+        for (int64_t head = 0; head < heads; head++)
+            for (int64_t place = 0; place < count; place++) {
+                const int64_t from = ((slot * heads + head) * count + place) * size;
+                remember(&h, head, keys + from, values + from, place, size);
+            }
     }
 }
 

@@ -4,12 +4,14 @@
  * of integers. Queries and probabilities are two int8 parts each, 15 and 16 bits, so that only the rounding of keys
  * and values is left.
  *
- * A head is read in two runs, too short for the processor to see where they lead: so its values are asked for while
- * its keys are read, and the next head's keys while its values are. */
+ * Of sixteen places all heads lie side by side, and the heads of a row are heard together: so a row reads one run of
+ * keys and one of values, long enough for the processor to see where they lead. */
 
-/* One layer's keys and values of all slots: places come in sixteens.
- * keys: (slots, heads)[places / 16][size / 4][16][4], stored + 128; values: (slots, heads)[places / 4][size][4];
- * scales: (slots, heads, 2, places), of keys and of values. */
+enum { PLACES = 16, RUN = 32 }; /* of a block; heads that are heard together, at most */
+
+/* One layer's keys and values of all slots.
+ * keys: (slots, places / 16, heads)[size / 4][16][4], stored + 128; values: (slots, places / 16, heads)[4][size][4];
+ * scales: (slots, 2, places / 16, heads, 16), of keys and of values. */
 typedef struct {
     uint8_t *keys;
     int8_t *values;
@@ -17,17 +19,18 @@ typedef struct {
     int64_t places;
 } Cache;
 
-/* One head of one slot. */
+/* Heads of one slot, from some head on. Blocks are `heads` vectors of sixteen places apart. */
 typedef struct {
     uint8_t *keys;
     int8_t *values;
     float *key_scale, *value_scale;
-    int64_t apart; /* bytes to the next head's keys */
-} Head;
+    int64_t heads;
+} Heads;
 
-static inline Head head_of(const Cache *c, int64_t index, int64_t size) {
-    Head h = {c->keys + index * c->places * size, c->values + index * c->places * size,
-              c->scales + index * 2 * c->places, c->scales + (index * 2 + 1) * c->places, c->places * size};
+static inline Heads heads_of(const Cache *c, int64_t slot, int64_t heads, int64_t first, int64_t size) {
+    const int64_t vectors = c->places * heads, start = slot * vectors + first * PLACES;
+    float *scales = c->scales + slot * vectors + start;
+    Heads h = {c->keys + start * size, c->values + start * size, scales, scales + vectors, heads};
     return h;
 }
 
@@ -38,20 +41,22 @@ static VNNI float loudest(const float *x, int64_t count) {
 }
 
 /* Write key and value, `size` floats each, to a place of a head. */
-static VNNI void remember(const Head *h, const float *key, const float *value, int64_t place, int64_t size) {
+static VNNI void remember(const Heads *h, int64_t head, const float *key, const float *value, int64_t place,
+                          int64_t size) {
+    const int64_t block = (place / PLACES * h->heads + head) * PLACES, inside = place % PLACES;
     const float key_scale = loudest(key, size) / LEVELS, value_scale = loudest(value, size) / LEVELS;
-    h->key_scale[place] = key_scale;
-    h->value_scale[place] = value_scale;
-    uint32_t *to = (uint32_t *)(h->keys + (place & ~15) * size) + (place & 15);
+    h->key_scale[block + inside] = key_scale;
+    h->value_scale[block + inside] = value_scale;
+    uint32_t *to = (uint32_t *)(h->keys + block * size) + inside;
     for (int64_t i = 0; i < size; i += 16) {
         __m512i q = _mm512_cvtps_epi32(_mm512_mul_ps(_mm512_loadu_ps(key + i), _mm512_set1_ps(1.0f / key_scale)));
         uint32_t fours[4];
         _mm_storeu_si128((__m128i *)fours, _mm512_cvtusepi32_epi8(_mm512_add_epi32(q, _mm512_set1_epi32(128))));
-        for (int j = 0; j < 4; j++) to[(i / 4 + j) * 16] = fours[j];
+        for (int j = 0; j < 4; j++) to[(i / 4 + j) * PLACES] = fours[j];
     }
-    int8_t *four = h->values + (place & ~3) * size;
-    const __mmask64 mine = 0x1111111111111111ull << (place & 3);
-    const __m128i left = _mm_cvtsi32_si128(8 * (int)(place & 3));
+    int8_t *four = h->values + (block + (inside & ~3)) * size;
+    const __mmask64 mine = 0x1111111111111111ull << (inside & 3);
+    const __m128i left = _mm_cvtsi32_si128(8 * (int)(inside & 3));
     for (int64_t i = 0; i < size; i += 16) {
         __m512i q = _mm512_cvtps_epi32(_mm512_mul_ps(_mm512_loadu_ps(value + i), _mm512_set1_ps(1.0f / value_scale)));
         __m512i old = _mm512_loadu_si512(four + 4 * i);
@@ -59,10 +64,14 @@ static VNNI void remember(const Head *h, const float *key, const float *value, i
     }
 }
 
-/* Scores q k / sqrt(size) of `count` places, padded to sixteens with -infinity; returns the largest.
- * `parts` holds 2 * size bytes. */
-static VNNI inline __attribute__((always_inline)) float score(const float *q, const Head *h, int64_t count,
-                                                              int64_t size, int8_t *parts, float *scores) {
+/* A query, in two int8 parts of `size` bytes each. */
+typedef struct {
+    int8_t *parts;
+    int32_t high_start, low_start; /* what takes the 128 off that keys are stored with */
+    float factor;                  /* its scale / sqrt(size) */
+} Query;
+
+static VNNI inline Query make_query(const float *q, int64_t size, int8_t *parts) {
     const float scale = loudest(q, size) / LEVELS;
     __m512i high_sum = _mm512_setzero_si512(), low_sum = _mm512_setzero_si512();
     for (int64_t i = 0; i < size; i += 16) {
@@ -74,45 +83,48 @@ static VNNI inline __attribute__((always_inline)) float score(const float *q, co
         high_sum = _mm512_add_epi32(high_sum, high);
         low_sum = _mm512_add_epi32(low_sum, low);
     }
-    /* Keys are stored + 128. */
-    const __m512i high_start = _mm512_set1_epi32(-128 * _mm512_reduce_add_epi32(high_sum));
-    const __m512i low_start = _mm512_set1_epi32(-128 * _mm512_reduce_add_epi32(low_sum));
-    const __m512 factor = _mm512_set1_ps(scale / sqrtf((float)size));
-    __m512 top = _mm512_set1_ps(-INFINITY);
-    for (int64_t t = 0; t < count; t += 16) {
-        __m512i high = high_start, low = low_start;
-        for (int64_t i = 0; i < size; i += 4) {
-            __m512i four = _mm512_loadu_si512(h->keys + t * size + 16 * i);
-            _mm_prefetch((const char *)h->values + t * size + 16 * i, _MM_HINT_T1);
-            high = _mm512_dpbusd_epi32(high, four, _mm512_set1_epi32(*(const int32_t *)(parts + i)));
-            low = _mm512_dpbusd_epi32(low, four, _mm512_set1_epi32(*(const int32_t *)(parts + size + i)));
-        }
-        __m512 s = _mm512_fmadd_ps(_mm512_cvtepi32_ps(low), _mm512_set1_ps(0.5f / LEVELS), _mm512_cvtepi32_ps(high));
-        s = _mm512_mul_ps(s, _mm512_mul_ps(factor, _mm512_loadu_ps(h->key_scale + t)));
-        __mmask16 inside = count - t >= 16 ? 0xffff : (__mmask16)((1 << (count - t)) - 1);
-        s = _mm512_mask_mov_ps(_mm512_set1_ps(-INFINITY), inside, s);
-        _mm512_storeu_ps(scores + t, s);
-        top = _mm512_max_ps(top, s);
-    }
-    return _mm512_reduce_max_ps(top);
+    Query query = {parts, -128 * _mm512_reduce_add_epi32(high_sum), -128 * _mm512_reduce_add_epi32(low_sum),
+                   scale / sqrtf((float)size)};
+    return query;
 }
 
-/* Scores to probabilities times their values' scales, in 16 bits: `high` and `low` hold a byte a place, in sixteens.
- * Returns what a unit of them stands for. */
-static VNNI float weigh(float *scores, float top, const float *value_scale, int64_t count, uint8_t *high, uint8_t *low) {
-    const __m512 before = _mm512_set1_ps(top);
-    __m512 total = _mm512_setzero_ps(), largest = _mm512_setzero_ps();
-    for (int64_t t = 0; t < count; t += 16) {
-        __mmask16 inside = count - t >= 16 ? 0xffff : (__mmask16)((1 << (count - t)) - 1);
-        __m512 e = _mm512_maskz_mov_ps(inside, exp_ps(_mm512_sub_ps(_mm512_loadu_ps(scores + t), before)));
+/* Scores q k / sqrt(size) of a block's sixteen places. */
+static VNNI inline __attribute__((always_inline)) __m512 score(const Query *q, const uint8_t *keys, const float *scale,
+                                                               int64_t size) {
+    __m512i high = _mm512_set1_epi32(q->high_start), low = _mm512_set1_epi32(q->low_start);
+    for (int64_t i = 0; i < size; i += 4) {
+        __m512i four = _mm512_loadu_si512(keys + PLACES * i);
+        high = _mm512_dpbusd_epi32(high, four, _mm512_set1_epi32(*(const int32_t *)(q->parts + i)));
+        low = _mm512_dpbusd_epi32(low, four, _mm512_set1_epi32(*(const int32_t *)(q->parts + size + i)));
+    }
+    __m512 s = _mm512_fmadd_ps(_mm512_cvtepi32_ps(low), _mm512_set1_ps(0.5f / LEVELS), _mm512_cvtepi32_ps(high));
+    return _mm512_mul_ps(s, _mm512_mul_ps(_mm512_set1_ps(q->factor), _mm512_loadu_ps(scale)));
+}
+
+/* The places of the block at `t` that are among the first `count`. */
+static inline __mmask16 inside_of(int64_t t, int64_t count) {
+    return count - t >= PLACES ? 0xffff : (__mmask16)((1 << (count - t)) - 1);
+}
+
+/* Scores to probabilities times their values' scales (a block's are `apart` floats after the one's before), in 16
+ * bits: `high` and `low` hold a byte a place, in sixteens. Returns what a unit of them stands for. */
+static VNNI float weigh(float *scores, const float *value_scale, int64_t apart, int64_t count, uint8_t *high,
+                        uint8_t *low) {
+    __m512 top = _mm512_set1_ps(-INFINITY), total = _mm512_setzero_ps(), largest = _mm512_setzero_ps();
+    for (int64_t t = 0; t < count; t += PLACES)
+        top = _mm512_mask_max_ps(top, inside_of(t, count), top, _mm512_loadu_ps(scores + t));
+    top = _mm512_set1_ps(_mm512_reduce_max_ps(top));
+    for (int64_t t = 0; t < count; t += PLACES, value_scale += apart) {
+        const __mmask16 inside = inside_of(t, count);
+        __m512 e = _mm512_maskz_mov_ps(inside, exp_ps(_mm512_sub_ps(_mm512_loadu_ps(scores + t), top)));
         total = _mm512_add_ps(total, e);
-        e = _mm512_mul_ps(e, _mm512_maskz_loadu_ps(inside, value_scale + t));
+        e = _mm512_mul_ps(e, _mm512_maskz_loadu_ps(inside, value_scale));
         _mm512_storeu_ps(scores + t, e);
         largest = _mm512_max_ps(largest, e);
     }
     const float unit = fmaxf(_mm512_reduce_max_ps(largest), 1e-30f) / 65535;
     const __m512 factor = _mm512_set1_ps(1.0f / unit);
-    for (int64_t t = 0; t < count; t += 16) {
+    for (int64_t t = 0; t < count; t += PLACES) {
         __m512i p = _mm512_cvtps_epi32(_mm512_mul_ps(_mm512_loadu_ps(scores + t), factor));
         p = _mm512_min_epi32(p, _mm512_set1_epi32(65535));
         _mm_storeu_si128((__m128i *)(high + t), _mm512_cvtepi32_epi8(_mm512_srli_epi32(p, 8)));
@@ -121,37 +133,59 @@ static VNNI float weigh(float *scores, float top, const float *value_scale, int6
     return unit / _mm512_reduce_add_ps(total);
 }
 
-/* softmax(q k / sqrt(size)) v over the first `count` places of a head. Inlined with a constant `size` where it is 64:
- * all heads of MusicGen's decoders are that wide. `spare` holds 6 * (count + 16) + 2 * size bytes. */
-static VNNI inline __attribute__((always_inline)) void attend_as(const float *q, const Head *h, int64_t count,
-                                                                 int64_t size, float *spare, float *out) {
-    const int64_t padded = (count + 15) & ~15;
-    uint8_t *high = (uint8_t *)(spare + padded), *low = high + padded;
-    const float top = score(q, h, count, size, (int8_t *)(low + padded), spare);
-    const float unit = weigh(spare, top, h->value_scale, count, high, low);
-    for (int64_t first = 0; first < size; first += 64) {
-        const int64_t vectors = (size - first < 64 ? size - first : 64) / 16;
-        __m512i highs[4], lows[4];
-        for (int i = 0; i < 4; i++) highs[i] = lows[i] = _mm512_setzero_si512();
-        for (int64_t t = 0; t < count; t += 4) {
-            __m512i p = _mm512_set1_epi32(*(const int32_t *)(high + t)), r = _mm512_set1_epi32(*(const int32_t *)(low + t));
-            for (int64_t i = 0; i < vectors; i++) {
-                __m512i four = _mm512_loadu_si512(h->values + t * size + 4 * first + 64 * i);
-                _mm_prefetch((const char *)h->keys + h->apart + t * size + 4 * first + 64 * i, _MM_HINT_T1);
-                highs[i] = _mm512_dpbusd_epi32(highs[i], p, four);
-                lows[i] = _mm512_dpbusd_epi32(lows[i], r, four);
-            }
+/* Add a block's values, times the weights of their places, to `sums`: size of the high parts, size of the low ones. */
+static VNNI inline __attribute__((always_inline)) void gather(const int8_t *values, const uint8_t *high,
+                                                              const uint8_t *low, int64_t size, int32_t *sums) {
+    for (int64_t i = 0; i < size; i += 16) {
+        __m512i highs = _mm512_loadu_si512(sums + i), lows = _mm512_loadu_si512(sums + size + i);
+        for (int64_t t = 0; t < PLACES; t += 4) {
+            __m512i four = _mm512_loadu_si512(values + t * size + 4 * i);
+            highs = _mm512_dpbusd_epi32(highs, _mm512_set1_epi32(*(const int32_t *)(high + t)), four);
+            lows = _mm512_dpbusd_epi32(lows, _mm512_set1_epi32(*(const int32_t *)(low + t)), four);
         }
-        for (int64_t i = 0; i < vectors; i++) {
-            __m512 sum = _mm512_fmadd_ps(_mm512_cvtepi32_ps(highs[i]), _mm512_set1_ps(256.0f), _mm512_cvtepi32_ps(lows[i]));
-            _mm512_storeu_ps(out + first + 16 * i, _mm512_mul_ps(sum, _mm512_set1_ps(unit)));
-        }
+        _mm512_storeu_si512(sums + i, highs);
+        _mm512_storeu_si512(sums + size + i, lows);
     }
 }
 
-static VNNI void attend(const float *q, const Head *h, int64_t count, int64_t size, float *spare, float *out) {
+/* softmax(q k / sqrt(size)) v over the first `count` places of `run` heads, at most RUN. Inlined with a constant
+ * `size` where it is 64: all heads of MusicGen's decoders are that wide. `q` and `out` hold size floats a head, `spare`
+ * 6 * (count + 16) + 10 * size bytes a head. */
+static VNNI inline __attribute__((always_inline)) void attend_as(const float *q, const Heads *h, int64_t run,
+                                                                 int64_t count, int64_t size, float *spare,
+                                                                 float *out) {
+    const int64_t padded = (count + PLACES - 1) / PLACES * PLACES, apart = h->heads * PLACES;
+    int32_t *sums = (int32_t *)(spare + run * padded);
+    uint8_t *high = (uint8_t *)(sums + run * 2 * size), *low = high + run * padded;
+    int8_t *parts = (int8_t *)(low + run * padded);
+    Query queries[RUN];
+    float unit[RUN];
+    for (int64_t j = 0; j < run; j++) queries[j] = make_query(q + j * size, size, parts + j * 2 * size);
+    for (int64_t t = 0; t < count; t += PLACES)
+        for (int64_t j = 0; j < run; j++) {
+            const int64_t block = t / PLACES * apart + j * PLACES;
+            _mm512_storeu_ps(spare + j * padded + t, score(queries + j, h->keys + block * size, h->key_scale + block, size));
+        }
+    for (int64_t j = 0; j < run; j++)
+        unit[j] = weigh(spare + j * padded, h->value_scale + j * PLACES, apart, count, high + j * padded, low + j * padded);
+    for (int64_t i = 0; i < run * 2 * size; i += 16) _mm512_storeu_si512(sums + i, _mm512_setzero_si512());
+    for (int64_t t = 0; t < count; t += PLACES)
+        for (int64_t j = 0; j < run; j++)
+            gather(h->values + (t / PLACES * apart + j * PLACES) * size, high + j * padded + t, low + j * padded + t, size,
+                   sums + j * 2 * size);
+    for (int64_t j = 0; j < run; j++)
+        for (int64_t i = 0; i < size; i += 16) {
+            const int32_t *sum = sums + j * 2 * size + i;
+            __m512 y = _mm512_fmadd_ps(_mm512_cvtepi32_ps(_mm512_loadu_si512(sum)), _mm512_set1_ps(256.0f),
+                                       _mm512_cvtepi32_ps(_mm512_loadu_si512(sum + size)));
+            _mm512_storeu_ps(out + j * size + i, _mm512_mul_ps(y, _mm512_set1_ps(unit[j])));
+        }
+}
+
+static VNNI void attend(const float *q, const Heads *h, int64_t run, int64_t count, int64_t size, float *spare,
+                        float *out) {
     if (size == 64)
-        attend_as(q, h, count, 64, spare, out);
+        attend_as(q, h, run, count, 64, spare, out);
     else
-        attend_as(q, h, count, size, spare, out);
+        attend_as(q, h, run, count, size, spare, out);
 }

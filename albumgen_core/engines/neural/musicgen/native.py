@@ -22,12 +22,14 @@ from albumgen_core.engines.neural.musicgen.linear import balanced_int8
 log = logging.getLogger(__name__)
 
 ENVIRONMENT = "ALBUMGEN_NATIVE"
-VERSION = 2
+VERSION = 3
 """Of the structures below, as `albumgen_supported` gives it: a build that was left over is not called."""
 BLOCK = 16
 """Outputs the kernel computes at a time; the layout of packed weights depends on it."""
 VECTOR = 16
 """Floats in a register: widths and head sizes must be multiples."""
+PLACES = 16
+"""Of keys and values that lie together."""
 LOUD = 5.0
 """Activations beyond this many mean magnitudes of their row are kept in float32 instead of int8.
 
@@ -110,7 +112,7 @@ def library() -> ctypes.CDLL | None:
                 continue
             kernel.albumgen_step.argtypes = (POINTER(StepStruct), POINTER(LayerStruct), c_int64)
             kernel.albumgen_remember.argtypes = (
-                POINTER(CacheStruct), c_void_p, c_void_p, c_int64, c_int64, c_int64
+                POINTER(CacheStruct), c_void_p, c_void_p, c_int64, c_int64, c_int64, c_int64
             )  # fmt: skip
             kernel.albumgen_product.argtypes = (
                 POINTER(LinearStruct), c_void_p, c_int64, POINTER(ActivationsStruct), c_void_p, c_int64

@@ -17,6 +17,7 @@ from torch import Tensor
 from albumgen_core.engines.neural.musicgen.decoder import Layer, OwnDecoder
 from albumgen_core.engines.neural.musicgen.huge import Arena
 from albumgen_core.engines.neural.musicgen.native import (
+    PLACES,
     VECTOR,
     Activations,
     CacheStruct,
@@ -92,20 +93,18 @@ class _Cache:
     """One layer's keys and values in int8, zeroed; the layout is _native_attention.h's."""
 
     def __init__(self, arena: Arena, slots: int, heads: int, places: int, size: int) -> None:
-        places = -(-places // VECTOR) * VECTOR
-        self._keys = arena.empty((slots, heads, places, size), torch.uint8)
-        self._values = arena.empty((slots, heads, places, size), torch.int8)
-        self._scales = arena.empty((slots, heads, 2, places), torch.float32)
+        places = -(-places // PLACES) * PLACES
+        vectors = slots * places * heads
+        self._keys = arena.empty((vectors, size), torch.uint8)
+        self._values = arena.empty((vectors, size), torch.int8)
+        self._scales = arena.empty((2 * vectors,), torch.float32)
         self.struct = CacheStruct(
             *(tensor.data_ptr() for tensor in (self._keys, self._values, self._scales)), places
         )
 
     def fill(self, keys: Tensor, values: Tensor) -> None:
         """Remember float32 (slots, heads, count, size) at the first `count` places."""
-        slots, heads, count, size = keys.shape
-        loaded().albumgen_remember(
-            self.struct, keys.data_ptr(), values.data_ptr(), slots * heads, count, size
-        )
+        loaded().albumgen_remember(self.struct, keys.data_ptr(), values.data_ptr(), *keys.shape)
 
 
 class _Room:
@@ -116,8 +115,9 @@ class _Room:
         first = decoder.layers[0]
         assert isinstance(first.up, NativeLinear)
         inner = first.up.struct.out
-        # Of a thread: scores in float32, two bytes a place, and a query's two bytes.
-        spare = 2 * (places + VECTOR) + decoder.width // decoder.heads
+        # Of a thread, in floats. A head takes scores in float32, two bytes a place and ten a channel.
+        places, size = -(-places // PLACES) * PLACES, decoder.width // decoder.heads
+        spare = decoder.heads * (6 * places + 10 * size) // 4
         self._slot, self._place, self._clip = (torch.zeros(rows, dtype=torch.int64) for _ in range(3))
         self._prompts = prompts
         self._hidden = torch.zeros(rows, decoder.width)
