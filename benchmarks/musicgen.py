@@ -35,16 +35,21 @@ from albumgen_core.engines.neural.musicgen.decoder import OwnDecoder
 from albumgen_core.engines.neural.musicgen.linear import Format
 from albumgen_core.engines.neural.musicgen.stock import StockDecoder, build_causal_lm
 from albumgen_core.engines.neural.musicgen.threads import set_threads
-from benchmarks import musicgen_onnx
+from benchmarks import musicgen_audiocraft, musicgen_onnx
 from benchmarks.musicgen_checkpoint import build_small
 
 FRAME_RATE = 50
 GUIDANCE = 3.0
 TOGETHER = 4
 """Whole clips that are composed at once, beside one alone."""
-ENGINES = ("stock", "float32", "bfloat16", "float16", musicgen_onnx.NAME, "int8 torch", "int8")
-"""`int8 torch` is int8 with pip-installable parts alone; `int8` uses the native kernel where it is built;
-`onnx int8` is there where `onnx` and `onnxruntime` are installed, and takes part in the steps alone."""
+GUESTS = {
+    musicgen_audiocraft.NAME: (musicgen_audiocraft.installed, musicgen_audiocraft.AudiocraftDecoder),
+    musicgen_onnx.NAME: (musicgen_onnx.installed, musicgen_onnx.open_onnx),
+}
+"""Other people's engines, in the steps alone: whether they are installed, and what opens a checkpoint."""
+OURS = ("float32", "bfloat16", "float16", "int8 torch", "int8")
+"""`int8 torch` is int8 with pip-installable parts alone; `int8` uses the native kernel where it is built."""
+ENGINES = ("stock", *GUESTS, *OURS)
 WIDTH = 1024
 CPU = torch.device("cpu")
 
@@ -105,9 +110,10 @@ def parse() -> argparse.Namespace:
     options.engines = options.engines or (
         ["stock", "float16", "int8 torch", "int8"] if quick else list(ENGINES)
     )
-    if musicgen_onnx.NAME in options.engines and not musicgen_onnx.installed():
-        print("onnx and onnxruntime are not installed; leaving them out")
-        options.engines.remove(musicgen_onnx.NAME)
+    for guest, (installed, _) in GUESTS.items():
+        if guest in options.engines and not installed():
+            print(f"what {guest} needs is not installed; leaving it out")
+            options.engines.remove(guest)
     options.batches = options.batches or ([1, 4] if quick else [1, 4, 8])
     options.lengths = options.lengths or ([10] if quick else [10, 30])
     options.rounds = options.rounds or (4 if quick else 6)
@@ -133,17 +139,30 @@ def load_decoder(folder: Path, engine: str) -> Any:
     checkpoint = open_checkpoint(folder)
     if engine == "stock":
         return StockDecoder(build_causal_lm(checkpoint, CPU, torch.float32), GUIDANCE)
-    if engine == musicgen_onnx.NAME:
-        made = musicgen_onnx.open_onnx(folder, GUIDANCE)
-        share = musicgen_onnx.agreement(made)
+    if engine in GUESTS:
+        guest = GUESTS[engine][1](folder, GUIDANCE)
+        share = agreement(OwnDecoder(checkpoint, CPU, "float32", GUIDANCE), guest)
         print(f"{engine}: {share:.0%} of greedy tokens as in float32 (random weights, whose logits are flat)")
-        return made
+        return guest
     number, _, plain = engine.partition(" ")
 
     def build() -> OwnDecoder:
         return OwnDecoder(checkpoint, CPU, cast(Format, number), GUIDANCE)
 
     return without_kernel(build) if plain else build()
+
+
+def agreement(own: OwnDecoder, guest: Any, columns: int = 12) -> float:
+    """Share of tokens that greedily come out the same, over some columns from the beginning."""
+    prompts = [torch.randn(24, own.width)]
+    ours, theirs = own.open(prompts, columns + 1), guest.open(prompts, columns + 1)
+    for session in (ours, theirs):
+        session.begin([0], [torch.zeros(4, 0, dtype=torch.int64)])
+    equal = []
+    for _ in range(columns):
+        now = torch.randint(0, own.vocabulary, (1, own.codebooks))
+        equal.append((ours.step(now).argmax(-1) == theirs.step(now).argmax(-1)).float().mean())
+    return float(torch.stack(equal).mean())
 
 
 def without_kernel(build: Any) -> Any:
@@ -268,7 +287,7 @@ def measure_clips(folder: Path, options: argparse.Namespace) -> list[tuple[str, 
     """Whole clips of every engine, one process after another."""
     clips = []
     for engine in options.engines:
-        if engine == musicgen_onnx.NAME:
+        if engine in GUESTS:
             continue
         command = [
             sys.executable,

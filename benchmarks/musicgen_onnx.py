@@ -212,18 +212,6 @@ class OnnxSession:
         return torch.lerp(unconditional, conditional, own.guidance_scale)
 
 
-def agreement(decoder: OnnxDecoder, columns: int = 12) -> float:
-    """Share of tokens that greedily come out as in float32, over some columns from the beginning."""
-    prompts = [torch.randn(24, decoder.own.width)]
-    ours, theirs = decoder.own.open(prompts, columns + 1), decoder.open(prompts, columns + 1)
-    ours.begin([0], [torch.zeros(4, 0, dtype=torch.int64)])
-    equal = []
-    for _ in range(columns):
-        now = torch.randint(0, decoder.own.vocabulary, (1, decoder.own.codebooks))
-        equal.append((ours.step(now).argmax(-1) == theirs.step(now).argmax(-1)).float().mean())
-    return float(torch.stack(equal).mean())
-
-
 def open_onnx(folder: Path, guidance: float) -> OnnxDecoder:
     """The contender; its files are removed when the program ends."""
     scratch = tempfile.TemporaryDirectory(prefix="albumgen-onnx-")

@@ -12,6 +12,7 @@ from matplotlib import pyplot as plt
 
 COLOURS = {
     "stock": "#9aa0a6",
+    "audiocraft": "#c9b458",
     "float32": "#7aa6c2",
     "bfloat16": "#5b8fb9",
     "float16": "#3b75af",

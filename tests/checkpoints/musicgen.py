@@ -130,12 +130,13 @@ def build_audiocraft(folder: Path, channels: int = 1, *, seed: int = 0) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     model.text_encoder.save_pretrained(folder / "t5-base")
     tiny_tokenizer().save_pretrained(folder / "t5-base")
-    torch.save(_lm_package(model), folder / "state_dict.bin")
-    torch.save(_codec_package(model), folder / "compression_state_dict.bin")
+    torch.save(lm_package(model), folder / "state_dict.bin")
+    torch.save(codec_package(model), folder / "compression_state_dict.bin")
     return folder
 
 
-def _lm_package(model: Any) -> dict[str, Any]:
+def lm_package(model: Any) -> dict[str, Any]:
+    """What audiocraft's `state_dict.bin` holds."""
     config = model.config.decoder
     state: dict[str, torch.Tensor] = {}
     for name, tensor in model.decoder.state_dict().items():
@@ -176,7 +177,8 @@ def _lm_package(model: Any) -> dict[str, Any]:
     return {"best_state": state, "xp.cfg": yaml.safe_dump(settings), "version": "1.3.0", "exported": True}
 
 
-def _codec_package(model: Any) -> dict[str, Any]:
+def codec_package(model: Any) -> dict[str, Any]:
+    """What audiocraft's `compression_state_dict.bin` holds."""
     config = model.config.audio_encoder
     state: dict[str, torch.Tensor] = {}
     for name, tensor in model.audio_encoder.state_dict().items():

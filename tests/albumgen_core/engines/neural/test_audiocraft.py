@@ -123,8 +123,8 @@ def composer(window: float) -> audiocraft.AudiocraftComposer:
         norm_first=True, bias_proj=False, bias_ff=False, bias_attn=False, activation="gelu",
         memory_efficient=True, cross_attention=True, causal=True,
     )  # fmt: skip
-    lm.load_state_dict(musicgen._lm_package(source)["best_state"])
-    package = musicgen._codec_package(source)
+    lm.load_state_dict(musicgen.lm_package(source)["best_state"])
+    package = musicgen.codec_package(source)
     seanet = {
         "n_filters": 4, "n_residual_layers": 1, "dimension": 16, "ratios": [4, 4, 2], "causal": False,
         "pad_mode": source.config.audio_encoder.pad_mode, "true_skip": True, "lstm": 2, "norm": "weight_norm",

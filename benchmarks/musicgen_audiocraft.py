@@ -1,0 +1,113 @@
+"""audiocraft's own decoder, as a contender of `benchmarks/musicgen.py`.
+
+The step that `LMModel.generate` makes: one column in streaming mode, both guidance halves in one batch, in
+float32. Needs `audiocraft`; docs/musicgen.md says how it is installed.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
+
+from albumgen_core.engines.neural.musicgen.checkpoint import open_checkpoint
+from albumgen_core.engines.neural.musicgen.stock import build_causal_lm
+from tests.checkpoints.musicgen import lm_package
+
+NAME = "audiocraft"
+CPU = torch.device("cpu")
+
+
+def installed() -> bool:
+    """Whether the package is there."""
+    return importlib.util.find_spec("audiocraft") is not None
+
+
+class AudiocraftDecoder:
+    """audiocraft's language model behind the interface of the other contenders.
+
+    Args:
+        folder: a checkpoint in transformers' format, whose weights it takes. guidance: its scale.
+    """
+
+    def __init__(self, folder: Path, guidance: float) -> None:
+        checkpoint = open_checkpoint(folder)
+        config = checkpoint.config.decoder
+        source = SimpleNamespace(
+            decoder=build_causal_lm(checkpoint, CPU, torch.float32),
+            config=SimpleNamespace(decoder=config),
+            enc_to_dec_proj=torch.nn.Linear(1, 1),
+        )
+        weights = {
+            name: tensor
+            for name, tensor in lm_package(source)["best_state"].items()
+            if not name.startswith(("condition_provider.", "model.decoder.embed_positions."))
+        }
+        self.guidance = guidance
+        self.lm = _empty_model(config)
+        self.lm.load_state_dict(weights, assign=True)
+        self.lm.eval().requires_grad_(False)
+        self.lm._set_streaming(True)
+        self.nbytes = sum(
+            each.nbytes for name, each in weights.items() if name.startswith(("transformer.", "linears."))
+        )
+
+    def open(self, prompts: Sequence[Tensor], capacity: int) -> AudiocraftSession:
+        """A session with one row a prompt; the one before it ends. The cache grows by itself."""
+        return AudiocraftSession(self, prompts)
+
+
+class AudiocraftSession:
+    """One batch. audiocraft keeps its caches in the model, so there is one session at a time."""
+
+    def __init__(self, decoder: AudiocraftDecoder, prompts: Sequence[Tensor]) -> None:
+        self.decoder = decoder
+        heard = pad_sequence(list(prompts), batch_first=True)
+        # The unconditional half hears a prompt of zeros.
+        both = torch.cat([heard, torch.zeros_like(heard)])
+        self.conditions = {"description": (both, torch.ones(both.shape[:2]))}
+        decoder.lm.reset_streaming()
+
+    def begin(self, rows: Sequence[int], columns: Sequence[Tensor]) -> None:
+        """Start all rows afresh with the columns (K, n) they already know, of one length."""
+        self.decoder.lm.reset_streaming()
+        if columns[0].shape[1]:
+            self._hear(torch.stack(list(columns)))
+
+    def step(self, columns: Tensor) -> Tensor:
+        """Hear one column (rows, K) of every row; guided logits (rows, K, vocabulary)."""
+        return self._hear(columns.unsqueeze(-1))
+
+    @torch.inference_mode()
+    def _hear(self, columns: Tensor) -> Tensor:
+        lm = self.decoder.lm
+        logits = lm(torch.cat([columns, columns]), conditions=[], condition_tensors=self.conditions)
+        conditional, unconditional = logits[:, :, -1].chunk(2)
+        guided: Tensor = unconditional + (conditional - unconditional) * self.decoder.guidance
+        return guided
+
+
+def _empty_model(config: Any) -> Any:
+    """audiocraft's LMModel of this shape, as its own builders make it for the published checkpoints."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from audiocraft.models.lm import LMModel
+        from audiocraft.modules.codebooks_patterns import DelayedPatternProvider
+        from audiocraft.modules.conditioners import ConditionFuser, ConditioningProvider
+    with torch.device("meta"):
+        return LMModel(
+            DelayedPatternProvider(n_q=config.num_codebooks),
+            ConditioningProvider({}),
+            ConditionFuser({"cross": ["description"], "prepend": [], "sum": [], "input_interpolate": []}),
+            n_q=config.num_codebooks, card=config.vocab_size, dim=config.hidden_size,
+            num_heads=config.num_attention_heads, num_layers=config.num_hidden_layers, hidden_scale=4,
+            norm_first=True, bias_proj=False, bias_ff=False, bias_attn=False, activation="gelu",
+            memory_efficient=True, cross_attention=True, causal=True,
+        )  # fmt: skip
