@@ -6,7 +6,8 @@ Full-size musicgen-small with random weights, written once to FOLDER as a checkp
 by the code that loads the real one: speed does not depend on what the weights say. Steps of all engines
 are measured in interleaved rounds, at the middle of a 10 s and of a 30 s clip; whole clips are composed in
 a process each, for time to first sound and peak memory. The floor is what reading the decoder's weights
-once takes at the memory bandwidth measured in the same run.
+once takes at the best memory bandwidth that was measured between the same rounds: on shared machines it
+comes and goes.
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ from albumgen_core.engines.neural.musicgen.linear import Format
 from albumgen_core.engines.neural.musicgen.stock import StockDecoder, build_causal_lm
 from albumgen_core.engines.neural.musicgen.threads import set_threads
 from benchmarks import musicgen_audiocraft, musicgen_onnx
+from benchmarks.bandwidth import MemoryReads
 from benchmarks.musicgen_checkpoint import build_small
 
 FRAME_RATE = 50
@@ -56,13 +58,19 @@ CPU = torch.device("cpu")
 
 @dataclass(frozen=True)
 class Measured:
-    """One engine's steps at one batch size and clip length."""
+    """One engine's steps at one batch size and clip length.
+
+    Attributes:
+        seconds: of the clip. step: seconds a step. nbytes: of the decoder's weights; 0 where unknown.
+        bandwidth: the most bytes a second that memory gave between the rounds.
+    """
 
     engine: str
     batch: int
     seconds: int
     step: float
     nbytes: int
+    bandwidth: float
 
 
 def main() -> None:
@@ -76,18 +84,19 @@ def main() -> None:
         folder = options.folder or Path(scratch) / "musicgen-small-random"
         if not (folder / "model.safetensors").exists():
             build_small(folder)
-        bandwidth = read_bandwidth()
+        reads = MemoryReads()
         kernel = "built" if native.library() else "not built"
         threads = torch.get_num_threads()
-        print(f"{threads} threads, memory reads at {bandwidth / 1e9:.1f} GB/s, native kernel {kernel}")
+        print(f"{threads} threads, memory reads at {reads.read(5) / 1e9:.1f} GB/s, native kernel {kernel}")
         print_heads()
-        rows, bandwidth = measure_steps(folder, options, bandwidth)
+        rows = measure_steps(folder, options, reads)
+        print(f"the most that memory gave: {reads.best / 1e9:.1f} GB/s")
         clips = [] if options.whole == 0 else measure_clips(folder, options)
         print_clips(clips, options.whole)
         if options.plot:
             from benchmarks.musicgen_plot import plot
 
-            plot(rows, clips, bandwidth, options.plot)
+            plot(rows, clips, options.plot)
             print(f"plot: {options.plot}")
 
 
@@ -119,19 +128,6 @@ def parse() -> argparse.Namespace:
     options.rounds = options.rounds or (4 if quick else 6)
     options.whole = options.whole if options.whole is not None else (3.0 if quick else 10.0)
     return options
-
-
-def read_bandwidth() -> float:
-    """Bytes a second that all threads together read from memory: the best of some passes over 512 MiB."""
-    data = torch.ones(2**27)
-    number = data.view(torch.int32)
-    best = float("inf")
-    for _ in range(5):
-        for read in (data.sum, data.amax, number.amax, data.view(-1, 1024).any):
-            start = time.perf_counter()
-            read()
-            best = min(best, time.perf_counter() - start)
-    return data.nbytes / best
 
 
 def load_decoder(folder: Path, engine: str) -> Any:
@@ -179,27 +175,26 @@ def without_kernel(build: Any) -> Any:
         native.library.cache_clear()
 
 
-def measure_steps(
-    folder: Path, options: argparse.Namespace, bandwidth: float
-) -> tuple[list[Measured], float]:
-    """Median seconds a step of every engine, batch size and clip length, and the bandwidth seen meanwhile."""
+def measure_steps(folder: Path, options: argparse.Namespace, reads: MemoryReads) -> list[Measured]:
+    """Every engine at every batch size and clip length."""
     decoders = {engine: load_decoder(folder, engine) for engine in options.engines}
     rows = []
     for batch in options.batches:
         for seconds in options.lengths:
             if batch * seconds > 80:
                 continue  # the stock caches of all engines together would not fit into memory
-            took = race(decoders, batch, seconds, options.rounds)
-            # The most that was ever seen: other programs take some of it at times.
-            bandwidth = max(bandwidth, read_bandwidth())
+            took, bandwidth = race(decoders, batch, seconds, options.rounds, reads)
             for engine, step in took.items():
-                rows.append(Measured(engine, batch, seconds, step, getattr(decoders[engine], "nbytes", 0)))
-                print_step(rows[-1], took.get("stock", float("nan")), bandwidth)
-    return rows, bandwidth
+                nbytes = getattr(decoders[engine], "nbytes", 0)
+                rows.append(Measured(engine, batch, seconds, step, nbytes, bandwidth))
+                print_step(rows[-1], took.get("stock", float("nan")))
+    return rows
 
 
-def race(decoders: dict[str, Any], batch: int, seconds: int, rounds: int) -> dict[str, float]:
-    """Median seconds a step at the middle of the clip, in interleaved rounds."""
+def race(
+    decoders: dict[str, Any], batch: int, seconds: int, rounds: int, reads: MemoryReads
+) -> tuple[dict[str, float], float]:
+    """Median seconds a step at mid-clip, in interleaved rounds; the best bandwidth between them."""
     middle, each = seconds * FRAME_RATE // 2, 4
     prompts = [torch.randn(24, WIDTH) for _ in range(batch)]
     heard = torch.randint(0, 2048, (4, middle))
@@ -209,7 +204,9 @@ def race(decoders: dict[str, Any], batch: int, seconds: int, rounds: int) -> dic
         sessions[engine].begin(range(batch), [heard] * batch)
     now = torch.randint(0, 2048, (batch, 4))
     times: dict[str, list[float]] = {engine: [] for engine in decoders}
+    bandwidth = 0.0
     for _ in range(rounds):
+        bandwidth = max(bandwidth, reads.read(2))
         for engine, session in sessions.items():
             session.step(now)  # warms the caches that the engine before it cooled
             for _ in range(2 if engine == "stock" else each):
@@ -219,7 +216,7 @@ def race(decoders: dict[str, Any], batch: int, seconds: int, rounds: int) -> dic
     del session, sessions
     gc.collect()
     memory.release()
-    return {engine: median(took) for engine, took in times.items()}
+    return {engine: median(took) for engine, took in times.items()}, bandwidth
 
 
 def whole_clip(folder: Path, engine: str, seconds: float) -> dict[str, float]:
@@ -314,9 +311,9 @@ def print_heads() -> None:
     print("\nengine      " + "".join(f"{head:>{width}}" for head, width in heads))
 
 
-def print_step(row: Measured, stock: float, bandwidth: float) -> None:
+def print_step(row: Measured, stock: float) -> None:
     """A line of the table of steps, as soon as it is known."""
-    floor = f"{100 * row.nbytes / bandwidth / row.step:.0f}" if row.nbytes else ""
+    floor = f"{100 * row.nbytes / row.bandwidth / row.step:.0f}" if row.nbytes else ""
     print(
         f"{row.engine:<12}{row.batch:>6}{row.seconds:>5}s{row.step * 1e3:>9.1f}{1 / row.step:>9.1f}"
         f"{stock / row.step:>9.1f}{row.batch / row.step / FRAME_RATE:>13.2f}{floor:>12}",

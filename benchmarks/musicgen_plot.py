@@ -25,7 +25,7 @@ REAL_TIME = 20
 """Milliseconds a step at MusicGen's 50 frames a second."""
 
 
-def plot(rows: list[Any], clips: list[Any], bandwidth: float, path: Path) -> None:
+def plot(rows: list[Any], clips: list[Any], path: Path) -> None:
     """Milliseconds a step beside their floors, and seconds of music a second for every batch size."""
     seconds = min(row.seconds for row in rows)
     rows = [row for row in rows if row.seconds == seconds]
@@ -37,7 +37,7 @@ def plot(rows: list[Any], clips: list[Any], bandwidth: float, path: Path) -> Non
     )
     for place, row in zip(places, single, strict=True):
         if row.nbytes:
-            floor = row.nbytes / bandwidth * 1e3
+            floor = row.nbytes / row.bandwidth * 1e3
             left.plot([floor, floor], [place - 0.38, place + 0.38], color="black", linewidth=2)
         edge = max(row.step * 1e3, REAL_TIME)  # beside the bar and both lines
         offset = {"xytext": (5, 0), "textcoords": "offset points", "va": "center"}
@@ -64,5 +64,5 @@ def plot(rows: list[Any], clips: list[Any], bandwidth: float, path: Path) -> Non
     right.legend(frameon=False, loc="upper left")
     for axes in (left, right):
         axes.spines[["top", "right"]].set_visible(False)
-    figure.suptitle(f"MusicGen-small on a CPU that reads {bandwidth / 1e9:.0f} GB/s")
+    figure.suptitle(f"MusicGen-small on a CPU that reads {single[0].bandwidth / 1e9:.0f} GB/s")
     figure.savefig(path, dpi=130)
