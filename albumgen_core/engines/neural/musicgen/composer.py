@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 
@@ -97,36 +96,29 @@ class MusicGenComposer:
         """
         rows = [self._row(request) for request in requests]
         planned = self._steps(rows)
-        with ThreadPoolExecutor(1, "musicgen-codec") as codec_thread:
-            takes = [
-                Take(
-                    row,
-                    self._stream(row),
-                    self._file(request, row),
-                    codec_thread,
-                    partial(on_sound, position),
-                )
-                for position, (row, request) in enumerate(zip(rows, requests, strict=True))
-            ]
-            # Steps that an interrupted attempt has taken count as done, so that a forecast stays true.
-            taken = planned - self._steps(rows)
-            if 0 < taken < planned:  # said at once: hearing what is known takes a moment
-                on_progress(taken / planned)
-            watch = Watch(
-                progress=lambda done, total: on_progress((taken + done) / (taken + total)),
-                cancelled=is_cancelled,
-                frames=lambda index: takes[index].grow(),
-            )
-            generate(
-                self.decoder,
-                self._pattern,
-                rows,
-                self.sampler,
-                watch,
-                window=self._window,
-                stride=self._stride,
-            )
-            sounds = [None if take.row.cancelled else take.finish() for take in takes]
+        takes = [
+            Take(row, self._stream(row), self._file(request, row), partial(on_sound, position))
+            for position, (row, request) in enumerate(zip(rows, requests, strict=True))
+        ]
+        # Steps that an interrupted attempt has taken count as done, so that a forecast stays true.
+        taken = planned - self._steps(rows)
+        if 0 < taken < planned:  # said at once: hearing what is known takes a moment
+            on_progress(taken / planned)
+        watch = Watch(
+            progress=lambda done, total: on_progress((taken + done) / (taken + total)),
+            cancelled=is_cancelled,
+            frames=lambda index: takes[index].grow(),
+        )
+        generate(
+            self.decoder,
+            self._pattern,
+            rows,
+            self.sampler,
+            watch,
+            window=self._window,
+            stride=self._stride,
+        )
+        sounds = [None if take.row.cancelled else take.finish() for take in takes]
         return [
             None if sound is None else self._audio(sound, row, request.seconds)
             for sound, row, request in zip(sounds, rows, requests, strict=True)

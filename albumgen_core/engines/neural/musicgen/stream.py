@@ -1,4 +1,4 @@
-"""Decoding a clip's sound piece by piece, while later tokens are still being composed.
+"""Decoding a clip's sound piece by piece, before its later tokens are composed.
 
 A piece is exactly what decoding the whole clip would have given there: the LSTM's state is carried on,
 and the convolutions get as many frames around the piece as they can reach.
