@@ -96,7 +96,7 @@ def main() -> None:
         if options.plot:
             from benchmarks.musicgen_plot import plot
 
-            plot(rows, clips, options.plot)
+            plot(rows, options.plot)
             print(f"plot: {options.plot}")
 
 

@@ -25,7 +25,7 @@ REAL_TIME = 20
 """Milliseconds a step at MusicGen's 50 frames a second."""
 
 
-def plot(rows: list[Any], clips: list[Any], path: Path) -> None:
+def plot(rows: list[Any], path: Path) -> None:
     """Milliseconds a step beside their floors, and seconds of music a second for every batch size."""
     seconds = min(row.seconds for row in rows)
     rows = [row for row in rows if row.seconds == seconds]
