@@ -7,11 +7,8 @@ float32. Needs `audiocraft`; docs/musicgen.md says how it is installed.
 from __future__ import annotations
 
 import importlib.util
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -19,7 +16,8 @@ from torch.nn.utils.rnn import pad_sequence
 
 from albumgen_core.engines.neural.musicgen.checkpoint import open_checkpoint
 from albumgen_core.engines.neural.musicgen.stock import build_causal_lm
-from tests.checkpoints.musicgen import lm_package
+from tests.checkpoints.audiocraft import language_model
+from tests.checkpoints.musicgen import lm_state
 
 NAME = "audiocraft"
 CPU = torch.device("cpu")
@@ -39,19 +37,10 @@ class AudiocraftDecoder:
 
     def __init__(self, folder: Path, guidance: float) -> None:
         checkpoint = open_checkpoint(folder)
-        config = checkpoint.config.decoder
-        source = SimpleNamespace(
-            decoder=build_causal_lm(checkpoint, CPU, torch.float32),
-            config=SimpleNamespace(decoder=config),
-            enc_to_dec_proj=torch.nn.Linear(1, 1),
-        )
-        weights = {
-            name: tensor
-            for name, tensor in lm_package(source)["best_state"].items()
-            if not name.startswith(("condition_provider.", "model.decoder.embed_positions."))
-        }
+        weights = lm_state(build_causal_lm(checkpoint, CPU, torch.float32))
         self.guidance = guidance
-        self.lm = _empty_model(config)
+        with torch.device("meta"):
+            self.lm = language_model(checkpoint.config.decoder, {}, guidance)
         self.lm.load_state_dict(weights, assign=True)
         self.lm.eval().requires_grad_(False)
         self.lm._set_streaming(True)
@@ -92,22 +81,3 @@ class AudiocraftSession:
         conditional, unconditional = logits[:, :, -1].chunk(2)
         guided: Tensor = unconditional + (conditional - unconditional) * self.decoder.guidance
         return guided
-
-
-def _empty_model(config: Any) -> Any:
-    """audiocraft's LMModel of this shape, as its own builders make it for the published checkpoints."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        from audiocraft.models.lm import LMModel
-        from audiocraft.modules.codebooks_patterns import DelayedPatternProvider
-        from audiocraft.modules.conditioners import ConditionFuser, ConditioningProvider
-    with torch.device("meta"):
-        return LMModel(
-            DelayedPatternProvider(n_q=config.num_codebooks),
-            ConditioningProvider({}),
-            ConditionFuser({"cross": ["description"], "prepend": [], "sum": [], "input_interpolate": []}),
-            n_q=config.num_codebooks, card=config.vocab_size, dim=config.hidden_size,
-            num_heads=config.num_attention_heads, num_layers=config.num_hidden_layers, hidden_scale=4,
-            norm_first=True, bias_proj=False, bias_ff=False, bias_attn=False, activation="gelu",
-            memory_efficient=True, cross_attention=True, causal=True,
-        )  # fmt: skip

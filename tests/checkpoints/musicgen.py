@@ -135,11 +135,10 @@ def build_audiocraft(folder: Path, channels: int = 1, *, seed: int = 0) -> Path:
     return folder
 
 
-def lm_package(model: Any) -> dict[str, Any]:
-    """What audiocraft's `state_dict.bin` holds."""
-    config = model.config.decoder
+def lm_state(decoder: Any) -> dict[str, torch.Tensor]:
+    """The weights of transformers' MusicgenForCausalLM as audiocraft's LMModel names and joins them."""
     state: dict[str, torch.Tensor] = {}
-    for name, tensor in model.decoder.state_dict().items():
+    for name, tensor in decoder.state_dict().items():
         for theirs, ours in (
             ("model.decoder.embed_tokens.", "emb."),
             ("lm_heads.", "linears."),
@@ -157,6 +156,13 @@ def lm_package(model: Any) -> dict[str, Any]:
     for name in [name for name in state if name.endswith("q_proj.weight")]:
         base = name.removesuffix("q_proj.weight")
         state[f"{base}in_proj_weight"] = torch.cat([state.pop(f"{base}{part}_proj.weight") for part in "qkv"])
+    return state
+
+
+def lm_package(model: Any) -> dict[str, Any]:
+    """What audiocraft's `state_dict.bin` holds."""
+    config = model.config.decoder
+    state = lm_state(model.decoder)
     for part in ("weight", "bias"):
         projection = getattr(model.enc_to_dec_proj, part).detach()
         state[f"condition_provider.conditioners.description.output_proj.{part}"] = projection

@@ -16,6 +16,7 @@ from albumgen_core.engines.neural.musicgen import load_composer
 from albumgen_core.errors import EngineUnavailableError
 from tests.albumgen_core.engines.neural.musicgen.helpers import PROMPTS, request
 from tests.checkpoints import musicgen
+from tests.checkpoints.audiocraft import language_model
 
 INSTALLED = importlib.util.find_spec("audiocraft") is not None
 SAMPLING = {"use_sampling": False, "top_k": 250, "top_p": 0.0, "temperature": 1.0}
@@ -87,10 +88,8 @@ def composer(window: float) -> audiocraft.AudiocraftComposer:
     import audiocraft.modules as modules
     import audiocraft.quantization as quantization
     from audiocraft.models.encodec import EncodecModel
-    from audiocraft.models.lm import LMModel
     from audiocraft.models.musicgen import MusicGen
-    from audiocraft.modules.codebooks_patterns import DelayedPatternProvider
-    from audiocraft.modules.conditioners import ConditionFuser, ConditioningProvider, TextConditioner
+    from audiocraft.modules.conditioners import TextConditioner
 
     source = musicgen.tiny_model()
     tokenizer = musicgen.tiny_tokenizer()
@@ -114,15 +113,7 @@ def composer(window: float) -> audiocraft.AudiocraftComposer:
                 mask[row, : len(states)] = float(bool(text))
             return self.output_proj(padded) * mask[..., None], mask
 
-    fuser = {"cross": ["description"], "prepend": [], "sum": [], "input_interpolate": []}
-    lm = LMModel(
-        DelayedPatternProvider(n_q=4),
-        ConditioningProvider({"description": TinyT5(24, 32)}),
-        ConditionFuser(fuser),
-        n_q=4, card=64, dim=32, num_heads=4, hidden_scale=4, num_layers=2, cfg_coef=3.0,
-        norm_first=True, bias_proj=False, bias_ff=False, bias_attn=False, activation="gelu",
-        memory_efficient=True, cross_attention=True, causal=True,
-    )  # fmt: skip
+    lm = language_model(source.config.decoder, {"description": TinyT5(24, 32)}, guidance=3.0)
     lm.load_state_dict(musicgen.lm_package(source)["best_state"])
     package = musicgen.codec_package(source)
     seanet = {
