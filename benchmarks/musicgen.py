@@ -80,6 +80,7 @@ def main() -> None:
     if options.child:
         print(json.dumps(whole_clip(options.folder, options.child, options.whole)))
         return
+    leave_out_guests(options)
     with tempfile.TemporaryDirectory() as scratch:
         folder = options.folder or Path(scratch) / "musicgen-small-random"
         if not (folder / "model.safetensors").exists():
@@ -88,7 +89,6 @@ def main() -> None:
         kernel = "built" if native.library() else "not built"
         threads = torch.get_num_threads()
         print(f"{threads} threads, memory reads at {reads.read(5) / 1e9:.1f} GB/s, native kernel {kernel}")
-        print_heads()
         rows = measure_steps(folder, options, reads)
         print(f"the most that memory gave: {reads.best / 1e9:.1f} GB/s")
         clips = [] if options.whole == 0 else measure_clips(folder, options)
@@ -119,15 +119,19 @@ def parse() -> argparse.Namespace:
     options.engines = options.engines or (
         ["stock", "float16", "int8 torch", "int8"] if quick else list(ENGINES)
     )
-    for guest, (installed, _) in GUESTS.items():
-        if guest in options.engines and not installed():
-            print(f"what {guest} needs is not installed; leaving it out")
-            options.engines.remove(guest)
     options.batches = options.batches or ([1, 4] if quick else [1, 4, 8])
     options.lengths = options.lengths or ([10] if quick else [10, 30])
     options.rounds = options.rounds or (4 if quick else 6)
     options.whole = options.whole if options.whole is not None else (3.0 if quick else 10.0)
     return options
+
+
+def leave_out_guests(options: argparse.Namespace) -> None:
+    """Take the engines that are not installed off the list, and say so."""
+    for guest, (installed, _) in GUESTS.items():
+        if guest in options.engines and not installed():
+            print(f"{guest} is left out: what it needs is not installed")
+            options.engines.remove(guest)
 
 
 def load_decoder(folder: Path, engine: str) -> Any:
@@ -178,6 +182,7 @@ def without_kernel(build: Any) -> Any:
 def measure_steps(folder: Path, options: argparse.Namespace, reads: MemoryReads) -> list[Measured]:
     """Every engine at every batch size and clip length."""
     decoders = {engine: load_decoder(folder, engine) for engine in options.engines}
+    print_heads()
     rows = []
     for batch in options.batches:
         for seconds in options.lengths:
