@@ -142,9 +142,10 @@ def make_view(
 
 def _in_order(entries: Collection[Entry], coming: Sequence[Entry], current: Entry | None) -> list[Entry]:
     begun = [
-        e for e in entries if (e.played_at is not None and e.state is not EntryState.FAILED) or e is current
+        e
+        for e in entries
+        if e is current or (e.played_at is not None and e.state is not EntryState.FAILED and e not in coming)
     ]
-    begun = [e for e in begun if e not in coming]
     begun.sort(key=lambda e: (e.played_at or math.inf, e.entry_id))
     rest = [e for e in entries if e not in begun and e not in coming]
     return [*begun, *coming, *rest]

@@ -29,7 +29,7 @@ BLOCK = 16
 VECTOR = 16
 """Floats in a register: widths and head sizes must be multiples."""
 PLACES = 16
-"""Of keys and values that lie together."""
+"""How many keys, or values, of a head lie together in a cache; its room is rounded up to them."""
 LOUD = 5.0
 """Activations beyond this many mean magnitudes of their row are kept in float32 instead of int8.
 
