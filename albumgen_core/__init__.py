@@ -4,4 +4,6 @@ Nothing in this package knows Discord; it serves as a library and through the `a
 Importing the package itself is cheap: torch and transformers load only inside `engines.neural`.
 """
 
-__version__ = "1.0.0"
+from albumgen_core.version import __version__
+
+__all__ = ["__version__"]

@@ -17,11 +17,11 @@ from typing import Any
 
 import numpy as np
 
-from albumgen_core import __version__
-from albumgen_core.attributes import MusicalAttributes
-from albumgen_core.audio import Audio
-from albumgen_core.engines.base import Neighbour
-from albumgen_core.engines.families import Family
+from albumgen_core.albums import Neighbour
+from albumgen_core.attributes.predicted import MusicalAttributes
+from albumgen_core.audio.types import Audio
+from albumgen_core.version import __version__
+from albumgen_core.vocabulary import Family
 
 SCHEMA = 1
 CLIP_MP3, CLIP_OGG, CARD, COVER, RESULT, TOKENS = (

@@ -16,9 +16,8 @@ import platformdirs
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from albumgen_core.engines.families import Family
 from albumgen_core.errors import ConfigError
-from albumgen_core.inference.jobs import PromptStyle
+from albumgen_core.vocabulary import Family, PromptStyle
 
 ENV_PREFIX = "ALBUMGEN_"
 CONFIG_ENV = "ALBUMGEN_CONFIG"

@@ -19,11 +19,11 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
-from albumgen_core import clip
-from albumgen_core.audio import Audio
-from albumgen_core.clip import ClipTags, encode_clip
-from albumgen_core.mastering import master
-from albumgen_core.opus import encode_opus
+from albumgen_core.audio import encode
+from albumgen_core.audio.encode import ClipTags, encode_clip
+from albumgen_core.audio.mastering import master
+from albumgen_core.audio.opus import encode_opus
+from albumgen_core.audio.types import Audio
 
 TAGS = ClipTags("Benchmark", "sketch", "rock", 120.0, "A", "minor", None, "A benchmark.", 0)
 # libsndfile turns a compression level c into (256 − 250 c) kbit/s a channel: 96 kbit/s in stereo.
@@ -62,13 +62,13 @@ def milliseconds(pieces: dict[str, Callable[[], object]], rounds: int) -> dict[s
 
 def pieces_of(audio: Audio) -> dict[str, Callable[[], object]]:
     """What is measured."""
-    finished = master(audio, clip.LOUDNESS_LUFS).audio
-    resampled = clip._at_opus_rate(finished).T
+    finished = master(audio, encode.LOUDNESS_LUFS).audio
+    resampled = encode._at_opus_rate(finished).T
     stereo = np.ascontiguousarray(np.broadcast_to(resampled, (len(resampled), 2)))
     return {
-        "mastering": lambda: master(audio, clip.LOUDNESS_LUFS),
-        "MP3": lambda: clip._encode_mp3(clip._segment(finished), [192], 2**30),
-        "resampling": lambda: clip._at_opus_rate(finished),
+        "mastering": lambda: master(audio, encode.LOUDNESS_LUFS),
+        "MP3": lambda: encode._encode_mp3(encode._segment(finished), [192], 2**30),
+        "resampling": lambda: encode._at_opus_rate(finished),
         "Opus": lambda: encode_opus(stereo),
         "libsndfile": lambda: libsndfile_opus(stereo),
         "all": lambda: encode_clip(audio, TAGS),
@@ -76,7 +76,7 @@ def pieces_of(audio: Audio) -> dict[str, Callable[[], object]]:
 
 
 def main(rounds: int) -> None:
-    """Print a line for each kind of clip."""
+    """Print a line for each kind of encode."""
     encode_clip(music(0.5, 44100, 2), TAGS)  # finds ffmpeg
     names = list(pieces_of(music(0.5, 44100, 2)))
     print(f"{'ms':24}" + "".join(f"{name:>12}" for name in names))

@@ -15,7 +15,7 @@ from statistics import median
 
 from PIL import Image
 
-from albumgen_core.cover import CoverLimits, read_cover
+from albumgen_core.cover.read import CoverLimits, read_cover
 
 LIMITS = CoverLimits(max_bytes=2**26)
 

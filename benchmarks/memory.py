@@ -115,7 +115,7 @@ def measure(folder: Path, dtype: str, describe_dtype: str) -> None:
     ledger = Ledger()
     from PIL import Image
 
-    from albumgen_core.cover import Cover
+    from albumgen_core.cover.read import Cover
     from albumgen_core.engines.base import ComposeRequest
     from albumgen_core.engines.neural.clip import load_embedder
     from albumgen_core.engines.neural.internvl.describer import InternVLDescriber

@@ -18,8 +18,8 @@ from pathlib import Path
 
 import numpy as np
 
-from albumgen_core.audio import Audio
-from albumgen_core.clip import ClipTags, encode_clip
+from albumgen_core.audio.encode import ClipTags, encode_clip
+from albumgen_core.audio.types import Audio
 from albumgen_core.mixtape.tape import make_mixtape
 from albumgen_core.mixtape.values import Track
 

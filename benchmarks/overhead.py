@@ -16,9 +16,9 @@ import time
 from pathlib import Path
 
 from albumgen_core.inference.client import InferenceClient
-from albumgen_core.inference.jobs import JobSpec, new_job_id
 from albumgen_core.inference.queue import QueueLimits
 from albumgen_core.inference.settings import ClientSettings
+from albumgen_core.jobs.spec import JobSpec, new_job_id
 from tests.albumgen_core.inference.runners import FreeRunner
 
 COVER = bytes(100_000)

@@ -30,13 +30,13 @@ from typing import Any
 
 from sketch_fidelity import drawn_cover
 
-from albumgen_core import clip
-from albumgen_core.assembly import open_pipeline
+from albumgen_core.audio import encode
+from albumgen_core.audio.mastering import master
 from albumgen_core.card import render_card
-from albumgen_core.cover import read_cover
+from albumgen_core.cover.read import read_cover
 from albumgen_core.dataset.sources import read_source
-from albumgen_core.mastering import master
-from albumgen_core.pipeline import ClipRequest, Pipeline
+from albumgen_core.pipeline.build import open_pipeline
+from albumgen_core.pipeline.stages import ClipRequest, Pipeline
 from albumgen_core.result import Take, write_take
 from albumgen_core.retrieval import AlbumIndex, build_index
 from albumgen_core.settings import EngineSettings, Settings, load_settings
@@ -157,10 +157,10 @@ def taken_apart(pipeline: Pipeline, request: ClipRequest, take: Take) -> dict[st
         took[name] = time.perf_counter() - begun
         return result
 
-    tags = clip.ClipTags("Benchmark", "sketch", "rock", 120.0, "A", "minor", None, "", request.seed)
-    finished = timed("mastering", lambda: master(audio, clip.LOUDNESS_LUFS)).audio
-    timed("MP3", lambda: clip._encode_mp3(clip._segment(finished), [192], 2**30))
-    timed("Opus", lambda: clip._begin_opus(finished, tags).result())
+    tags = encode.ClipTags("Benchmark", "sketch", "rock", 120.0, "A", "minor", None, "", request.seed)
+    finished = timed("mastering", lambda: master(audio, encode.LOUDNESS_LUFS)).audio
+    timed("MP3", lambda: encode._encode_mp3(encode._segment(finished), [192], 2**30))
+    timed("Opus", lambda: encode._begin_opus(finished, tags).result())
     timed("cover as JPEG", request.cover.to_jpeg)
     timed("card", lambda: render_card(pipeline.card_content(take, request)))
     return took

@@ -27,12 +27,13 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFilter
 
-from albumgen_core.attributes import KEYS, MusicalAttributes
-from albumgen_core.cover import Cover
+from albumgen_core.attributes.fields import KEYS
+from albumgen_core.attributes.genres import GENRES
+from albumgen_core.attributes.predicted import MusicalAttributes
+from albumgen_core.cover.read import Cover
 from albumgen_core.engines.base import ComposeRequest
 from albumgen_core.engines.sketch import load_engine
 from albumgen_core.engines.sketch.styles import STYLES, style_name
-from albumgen_core.genres import GENRES
 
 RATE = 22_050
 TOLERANCE = 0.03

@@ -19,8 +19,8 @@ from typing import Any
 
 from sketch_fidelity import drawn_cover
 
-from albumgen_core.attributes import MusicalAttributes
-from albumgen_core.audio import Audio
+from albumgen_core.attributes.predicted import MusicalAttributes
+from albumgen_core.audio.types import Audio
 from albumgen_core.engines.base import ComposeRequest
 from albumgen_core.engines.sketch import load_engine
 
@@ -60,9 +60,9 @@ def main(clips: int, seconds: float) -> None:
 
 
 def _encoder() -> Callable[[Audio, MusicalAttributes], Any] | None:
-    if importlib.util.find_spec("albumgen_core.clip") is None:
+    if importlib.util.find_spec("albumgen_core.audio.encode") is None:
         return None
-    clip = importlib.import_module("albumgen_core.clip")
+    clip = importlib.import_module("albumgen_core.audio.encode")
 
     def encode(audio: Audio, attributes: MusicalAttributes) -> Any:
         tags = clip.ClipTags(

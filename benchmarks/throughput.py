@@ -18,18 +18,11 @@ from pathlib import Path
 from statistics import median
 
 from albumgen_core.inference.client import InferenceClient
-from albumgen_core.inference.jobs import (
-    BatchRunner,
-    JobCancelCheck,
-    JobOutcome,
-    JobProgress,
-    JobSpec,
-    new_job_id,
-)
 from albumgen_core.inference.queue import QueueLimits
-from albumgen_core.inference.runner import build_runner
 from albumgen_core.inference.settings import ClientSettings
-from albumgen_core.inference.worker import DEFAULT_RUNNER
+from albumgen_core.jobs.spec import BatchRunner, JobCancelCheck, JobOutcome, JobProgress, JobSpec, new_job_id
+from albumgen_core.worker.main import DEFAULT_RUNNER
+from albumgen_core.worker.runner import build_runner
 
 COVERS = 6
 

@@ -22,8 +22,8 @@ from pathlib import Path
 import discord
 import numpy as np
 
-from albumgen_core.audio import Audio
-from albumgen_core.clip import ClipTags, encode_clip
+from albumgen_core.audio.encode import ClipTags, encode_clip
+from albumgen_core.audio.types import Audio
 from bot.sessions.playlist import PlaylistSource, Track, read_track
 from bot.sessions.voice import VoiceLink
 from tests.discord.driver import LoopbackDiscord

@@ -15,25 +15,25 @@ import discord
 from discord import app_commands
 from discord.ext import commands
 
+from albumgen_core.errors import InferenceError
 from albumgen_core.inference.client import InferenceClient
 from albumgen_core.inference.database import Database
-from albumgen_core.inference.errors import InferenceError
 from albumgen_core.inference.migrations import MigrationSet
 from albumgen_core.inference.queue import QueueLimits
 from albumgen_core.inference.settings import DAY, ClientSettings
-from bot.commands_sync import Registration, register_commands
-from bot.delivery import Delivery
-from bot.errors import answer_error
-from bot.forgetting import Forgetting
-from bot.guild_settings import GuildSettingsStore
-from bot.i18n import CatalogueTranslator, language_of
-from bot.message_log import MessageLog
-from bot.progress import Board
-from bot.recovery import Recovery
-from bot.requests import Requests
+from bot.delivery.deliverer import Delivery
+from bot.delivery.progress import Board
+from bot.delivery.recovery import Recovery
+from bot.guilds.settings import GuildSettingsStore
+from bot.i18n.catalogue import CatalogueTranslator, language_of
+from bot.messages.errors import answer_error
+from bot.messages.message_log import MessageLog
+from bot.privacy.erasure import Forgetting
+from bot.requests.intake import Requests
 from bot.sessions.manager import SessionManager
 from bot.settings import BotSettings
-from bot.startup import ready
+from bot.setup.commands_sync import Registration, register_commands
+from bot.setup.startup import ready
 
 log = logging.getLogger(__name__)
 

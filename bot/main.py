@@ -17,12 +17,12 @@ import aiohttp
 import discord
 from pydantic import SecretStr
 
-from albumgen_core import __version__
 from albumgen_core.errors import AlbumGenError, ConfigError
+from albumgen_core.version import __version__
 from bot.bot import AlbumGenBot
 from bot.settings import BotSettings, load_bot_settings
-from bot.startup import starting
-from bot.token_setup import looks_like_token, save_token
+from bot.setup.startup import starting
+from bot.setup.token import looks_like_token, save_token
 
 log = logging.getLogger("bot")
 

@@ -15,13 +15,13 @@ from discord.ext import commands
 
 from albumgen_core.inference.records import JobRecord
 from albumgen_core.result import CARD, CLIP_MP3, read_document
-from bot.controls import CancelButton, DeleteButton
-from bot.embeds import ending_embed, take_embed, take_title
-from bot.errors import Refusal
-from bot.i18n import text
-from bot.pictures import picture_in
-from bot.reply import Reply, ReplyFile
-from bot.requests import SEEDS
+from bot.delivery.controls import CancelButton, DeleteButton
+from bot.i18n.catalogue import text
+from bot.messages.embeds import ending_embed, take_embed, take_title
+from bot.messages.errors import Refusal
+from bot.messages.reply import Reply, ReplyFile
+from bot.requests.intake import SEEDS
+from bot.requests.pictures import picture_in
 from cogs.regenerate import take_view
 
 if TYPE_CHECKING:

@@ -11,17 +11,17 @@ from discord.app_commands import locale_str
 from discord.ext import commands
 
 from albumgen_core.inference.records import JobRecord
-from bot.another import another_pair, with_and_without
-from bot.buttons import JobButton
-from bot.comparison_reply import CHART, NAMES, comparison_reply, lone_reply, read_pair, votes_line
-from bot.comparisons import KIND, Choice, Comparisons, rag_comes_first
-from bot.controls import DeleteButton, jobs_of
-from bot.embeds import kindred_lines
-from bot.errors import Refusal
-from bot.i18n import text
-from bot.pictures import picture_in
-from bot.reply import Reply
-from bot.requests import SEEDS
+from bot.comparisons.reply import CHART, NAMES, comparison_reply, lone_reply, read_pair, votes_line
+from bot.comparisons.votes import KIND, Choice, Comparisons, rag_comes_first
+from bot.delivery.controls import DeleteButton, jobs_of
+from bot.i18n.catalogue import text
+from bot.messages.embeds import kindred_lines
+from bot.messages.errors import Refusal
+from bot.messages.reply import Reply
+from bot.requests.intake import SEEDS
+from bot.requests.pictures import picture_in
+from bot.requests.regenerate import another_pair, with_and_without
+from bot.ui.buttons import JobButton
 from cogs.albumgen import STYLES, option
 
 if TYPE_CHECKING:

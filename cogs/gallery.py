@@ -9,11 +9,11 @@ from discord import app_commands
 from discord.app_commands import locale_str
 from discord.ext import commands
 
-from bot import gallery, history_pages
-from bot.offers import Offers
-from bot.pager import Pick, Turn
-from bot.star_watch import StarWatch
-from bot.stars import STAR, Stars
+from bot.delivery.reaction_prompts import Offers
+from bot.gallery import history, pages
+from bot.gallery.star_recovery import StarWatch
+from bot.gallery.stars import STAR, Stars
+from bot.ui.paginator import Pick, Turn
 
 if TYPE_CHECKING:
     from bot.bot import AlbumGenBot
@@ -35,9 +35,9 @@ class GalleryCog(commands.Cog):
 
     async def cog_load(self) -> None:
         """Hear the arrows and menus of every earlier message."""
-        gallery.register_pages()
-        history_pages.register_pages()
-        self.bot.add_dynamic_items(Turn, Pick, history_pages.HistoryAgain)
+        pages.register_pages()
+        history.register_pages()
+        self.bot.add_dynamic_items(Turn, Pick, history.HistoryAgain)
         self.offers.start()
         self.bot.forgetting.register("stars", self.stars.forget, self.stars.of_member)
 
@@ -54,7 +54,7 @@ class GalleryCog(commands.Cog):
     @app_commands.allowed_installs(guilds=True, users=False)
     async def gallery(self, interaction: discord.Interaction[Any]) -> None:
         """Show the first page to the one who asks."""
-        await gallery.open_gallery(self.bot, interaction)
+        await pages.open_gallery(self.bot, interaction)
 
     @app_commands.command(
         name="history",
@@ -67,8 +67,8 @@ class GalleryCog(commands.Cog):
     @app_commands.allowed_contexts(guilds=True, dms=True, private_channels=True)
     async def history(self, interaction: discord.Interaction[Any], everywhere: bool = False) -> None:
         """Show the first page to the one who asks."""
-        scope = history_pages.EVERYWHERE if everywhere else history_pages.HERE
-        await history_pages.show_page(self.bot, interaction, f"{scope}0")
+        scope = history.EVERYWHERE if everywhere else history.HERE
+        await history.show_page(self.bot, interaction, f"{scope}0")
 
     @commands.Cog.listener()
     async def on_ready(self) -> None:

@@ -9,9 +9,9 @@ from discord import app_commands
 from discord.app_commands import locale_str
 from discord.ext import commands
 
-from albumgen_core.attributes import FIELD, FIELDS
-from bot.help_pages import START, attribute_page, page, register_pages
-from bot.pager import Pick, Turn
+from albumgen_core.attributes.fields import FIELD, FIELDS
+from bot.help.pages import START, attribute_page, page, register_pages
+from bot.ui.paginator import Pick, Turn
 
 if TYPE_CHECKING:
     from bot.bot import AlbumGenBot

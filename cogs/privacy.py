@@ -12,12 +12,12 @@ from discord import app_commands
 from discord.app_commands import locale_str
 from discord.ext import commands
 
-from bot.embeds import DONE, FAILED, WAITING
-from bot.errors import Refusal
-from bot.i18n import text
-from bot.pager import Turn, defer, register, show
-from bot.privacy_report import export, report
-from bot.reply import Reply
+from bot.i18n.catalogue import text
+from bot.messages.embeds import DONE, FAILED, WAITING
+from bot.messages.errors import Refusal
+from bot.messages.reply import Reply
+from bot.privacy.report import export, report
+from bot.ui.paginator import Turn, defer, register, show
 
 if TYPE_CHECKING:
     from bot.bot import AlbumGenBot

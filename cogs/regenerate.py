@@ -9,19 +9,19 @@ from typing import TYPE_CHECKING, Any
 import discord
 from discord.ext import commands
 
-from albumgen_core.inference.errors import InferenceError, UnknownJobError
+from albumgen_core.errors import InferenceError, UnknownJobError
 from albumgen_core.inference.records import JobRecord
 from albumgen_core.result import read_document
-from bot.another import another, another_pair, finished
-from bot.buttons import JobButton
-from bot.comparisons import KIND as COMPARISON
-from bot.controls import DeleteButton, asker_of, cancel, jobs_of
-from bot.edit_modal import EditModal, Typed, left_open, read_edit
-from bot.errors import Refusal, answer_error, sentence_for
-from bot.i18n import text
-from bot.message_log import KnownMessage
-from bot.policy import Setting
-from bot.requests import Asker
+from bot.comparisons.votes import KIND as COMPARISON
+from bot.delivery.controls import DeleteButton, asker_of, cancel, jobs_of
+from bot.guilds.policy import Setting
+from bot.i18n.catalogue import text
+from bot.messages.errors import Refusal, answer_error, sentence_for
+from bot.messages.message_log import KnownMessage
+from bot.requests.edit_modal import EditModal, Typed, left_open, read_edit
+from bot.requests.intake import Asker
+from bot.requests.regenerate import another, another_pair, finished
+from bot.ui.buttons import JobButton
 
 if TYPE_CHECKING:
     from bot.bot import AlbumGenBot

@@ -11,10 +11,9 @@ from discord import app_commands
 from discord.app_commands import locale_str
 from discord.ext import commands
 
-from bot.errors import Refusal
-from bot.i18n import text
-from bot.pager import Turn, register, show
-from bot.policy import Setting, check_place
+from bot.guilds.policy import Setting, check_place
+from bot.i18n.catalogue import text
+from bot.messages.errors import Refusal
 from bot.sessions.board_buttons import ITEMS, require_steering
 from bot.sessions.dropped import take_pictures, title_of
 from bot.sessions.lists import PAGE_ROOM, choices, list_page, show_page, turn_page
@@ -23,6 +22,7 @@ from bot.sessions.panel import Panels
 from bot.sessions.places import event_channel, text_place, voice_room
 from bot.sessions.schedule import Schedule
 from bot.sessions.when import parse_when
+from bot.ui.paginator import Turn, register, show
 
 if TYPE_CHECKING:
     from bot.bot import AlbumGenBot

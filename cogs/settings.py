@@ -10,11 +10,11 @@ from discord import app_commands
 from discord.app_commands import locale_str
 from discord.ext import commands, tasks
 
-from albumgen_core.inference.errors import InferenceError
-from bot.guild_settings import bounds_of
-from bot.i18n import SOURCE
-from bot.retention import Retention
-from bot.settings_panel import SettingsPanel, panel_for, require_manager
+from albumgen_core.errors import InferenceError
+from bot.guilds.panel import SettingsPanel, panel_for, require_manager
+from bot.guilds.settings import bounds_of
+from bot.i18n.catalogue import SOURCE
+from bot.privacy.retention import Retention
 
 if TYPE_CHECKING:
     from bot.bot import AlbumGenBot

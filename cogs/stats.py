@@ -9,10 +9,10 @@ from discord import app_commands
 from discord.app_commands import locale_str
 from discord.ext import commands
 
-from bot.comparisons import Comparisons, Tally, Verdict
-from bot.embeds import DONE, bar, duration, plain
-from bot.figures import Figures, figures
-from bot.i18n import text
+from bot.comparisons.votes import Comparisons, Tally, Verdict
+from bot.i18n.catalogue import text
+from bot.messages.embeds import DONE, bar, duration, plain
+from bot.monitoring.statistics import Figures, figures
 
 if TYPE_CHECKING:
     from bot.bot import AlbumGenBot

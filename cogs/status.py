@@ -10,11 +10,11 @@ from discord import app_commands
 from discord.app_commands import locale_str
 from discord.ext import commands
 
-from bot.errors import Refusal
-from bot.health import Health, examine
-from bot.http import HttpServer
-from bot.i18n import text
-from bot.metrics import Metrics
+from bot.i18n.catalogue import text
+from bot.messages.errors import Refusal
+from bot.monitoring.health import Health, examine
+from bot.monitoring.http import HttpServer
+from bot.monitoring.metrics import Metrics
 
 if TYPE_CHECKING:
     from bot.bot import AlbumGenBot

@@ -16,7 +16,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from albumgen_core.clip import decode_mp3
+from albumgen_core.audio.encode import decode_mp3
 
 HERE = Path(__file__).resolve().parent
 SECONDS = 10.0

@@ -76,7 +76,7 @@ def test_each_room_imports_only_from_the_rooms_to_its_right(package: str, forbid
 
 def test_the_command_line_and_the_worker_run_without_discord() -> None:
     loaded = loaded_by(
-        "albumgen_core.cli.main", "albumgen_core.inference.client", "albumgen_core.inference.runner"
+        "albumgen_core.cli.main", "albumgen_core.inference.client", "albumgen_core.worker.runner"
     )
     assert "discord" not in loaded
     assert "torch" not in loaded, "torch loads with the neural engine only"

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 from PIL import Image
 
-from albumgen_core.attributes import MusicalAttributes
-from albumgen_core.audio import Audio
-from albumgen_core.cover import Cover
-from albumgen_core.engines.base import Neighbour
-from albumgen_core.engines.families import Family
+from albumgen_core.albums import Neighbour
+from albumgen_core.attributes.predicted import MusicalAttributes
+from albumgen_core.audio.types import Audio
+from albumgen_core.cover.read import Cover
+from albumgen_core.vocabulary import Family
 
 
 @dataclass(frozen=True, slots=True, eq=False)

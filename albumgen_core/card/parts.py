@@ -11,10 +11,10 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image
 
-from albumgen_core.attributes import AUDIO_FEATURES, FIELD
-from albumgen_core.audio import Audio
-from albumgen_core.card.lettering import text_tag, width
+from albumgen_core.attributes.fields import AUDIO_FEATURES, FIELD
+from albumgen_core.audio.types import Audio
 from albumgen_core.card.palette import Palette
+from albumgen_core.card.text_layout import text_tag, width
 
 LABEL = 12.5
 """Font size of the smallest words: 11.5 px on Discord, which shows a card about 550 px wide."""

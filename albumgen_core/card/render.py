@@ -9,13 +9,14 @@ from collections.abc import Sequence
 
 import resvg_py
 
-from albumgen_core.attributes import AUDIO_FEATURES, MusicalAttributes
+from albumgen_core.albums import Neighbour
+from albumgen_core.attributes.fields import AUDIO_FEATURES
+from albumgen_core.attributes.predicted import MusicalAttributes
 from albumgen_core.card import parts
 from albumgen_core.card.content import CardContent
-from albumgen_core.card.lettering import REGULAR, SEMIBOLD, fit, is_bundled, text_tag, width, wrap
 from albumgen_core.card.palette import Palette, palette_of
-from albumgen_core.engines.base import Neighbour
-from albumgen_core.prompt import key_words
+from albumgen_core.card.text_layout import REGULAR, SEMIBOLD, fit, is_bundled, text_tag, width, wrap
+from albumgen_core.prompt.template import key_words
 
 WIDTH, HEIGHT = 600, 636
 COMPARISON_HEIGHT = 758

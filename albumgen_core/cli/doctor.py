@@ -12,7 +12,6 @@ from typing import Literal
 
 import typer
 
-from albumgen_core import __version__
 from albumgen_core.cli.console import (
     EXIT_ERROR,
     ConfigOption,
@@ -24,6 +23,7 @@ from albumgen_core.cli.console import (
 from albumgen_core.cli.weights import source_of
 from albumgen_core.errors import AlbumGenError, EngineUnavailableError
 from albumgen_core.settings import Settings
+from albumgen_core.version import __version__
 
 Verdict = Literal["ok", "note", "problem"]
 MARKS: dict[Verdict, str] = {"ok": "[green]✓[/]", "note": "[yellow]·[/]", "problem": "[red]✗[/]"}
@@ -125,8 +125,8 @@ def _engine(settings: Settings) -> Iterator[Check]:
         f"{family}" + (", the sketch may stand in" if settings.engine.fallback == "sketch" else ""),
     )
     if family == "neural":
-        from albumgen_core.engines.neural.inspection import check
-        from albumgen_core.engines.neural.specs import SPECS
+        from albumgen_core.engines.neural.checkpoints.inspection import check
+        from albumgen_core.engines.neural.checkpoints.specs import SPECS
 
         for role, spec in SPECS.items():
             for finding in check(spec, *source_of(settings.engine, role)):
@@ -160,7 +160,8 @@ def _index(settings: Settings) -> Iterator[Check]:
 
 
 def _calibration(settings: Settings, embedder: str) -> Iterator[Check]:
-    from albumgen_core.retrieval.predictor import NO_SIGNAL, CalibrationError, NeighbourPredictor
+    from albumgen_core.errors import CalibrationError
+    from albumgen_core.retrieval.predictor import NO_SIGNAL, NeighbourPredictor
 
     if not settings.index.calibration:
         return

@@ -21,9 +21,9 @@ from albumgen_core.cli.console import (
 )
 from albumgen_core.cli.dataset import CoversOption, KindOption, LimitOption
 from albumgen_core.cli.index import counting, embedder_of, print_problems
-from albumgen_core.dataset.records import DatasetError
 from albumgen_core.dataset.sources import SourceKind, read_source
 from albumgen_core.engines.base import Embedder
+from albumgen_core.errors import DatasetError
 from albumgen_core.evaluation.retrieval import evaluate_retrieval
 from albumgen_core.evaluation.retrieval_report import verdict, write_report
 from albumgen_core.retrieval.embedding import embed_records

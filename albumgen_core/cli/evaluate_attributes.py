@@ -22,9 +22,9 @@ from albumgen_core.cli.console import (
 )
 from albumgen_core.cli.dataset import CoversOption, KindOption, LimitOption
 from albumgen_core.cli.index import counting, embedder_of, print_problems
-from albumgen_core.dataset.records import DatasetError
 from albumgen_core.dataset.sources import SourceKind, read_source
 from albumgen_core.engines.base import Describer
+from albumgen_core.errors import DatasetError
 from albumgen_core.retrieval.embedding import embed_records
 from albumgen_core.settings import Settings
 
@@ -77,7 +77,7 @@ def attributes(
             what_is_known,
         )
         from albumgen_core.evaluation.attributes_report import write_report
-        from albumgen_core.retrieval.shelf import Shelf
+        from albumgen_core.retrieval.leak_free import Shelf
         from albumgen_core.training.prepare import part_of
 
         settings = settings_for(config, engine=engine)

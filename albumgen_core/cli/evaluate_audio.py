@@ -15,7 +15,7 @@ import typer
 from numpy.typing import NDArray
 from rich.progress import MofNCompleteColumn, TimeRemainingColumn
 
-from albumgen_core.attributes import MusicalAttributes
+from albumgen_core.attributes.predicted import MusicalAttributes
 from albumgen_core.cli.console import (
     ConfigOption,
     EngineOption,
@@ -28,9 +28,8 @@ from albumgen_core.cli.dataset import CoversOption, KindOption
 from albumgen_core.cli.evaluate_attributes import readers
 from albumgen_core.cli.index import counting
 from albumgen_core.dataset.pictures import load_cover
-from albumgen_core.dataset.records import DatasetError
 from albumgen_core.dataset.sources import SourceKind, read_source
-from albumgen_core.errors import AlbumGenError
+from albumgen_core.errors import AlbumGenError, DatasetError
 from albumgen_core.retrieval.embedding import embed_records
 from albumgen_core.settings import Settings
 

@@ -15,7 +15,7 @@ from albumgen_core.cli.console import ConfigOption, err, errors_as_sentences, ou
 from albumgen_core.cli.dataset import CoversOption, KindOption, LimitOption
 from albumgen_core.cli.index import counting, print_problems
 from albumgen_core.dataset.sources import SourceKind, read_source
-from albumgen_core.engines.neural.weights import SPECS, locate
+from albumgen_core.engines.neural.checkpoints.hub import SPECS, locate
 from albumgen_core.errors import AlbumGenError
 from albumgen_core.training.prepare import part_of, prepare_examples
 from albumgen_core.training.recipe import Contexts, Recipe

@@ -11,8 +11,9 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
-from albumgen_core.assembly import open_pipeline
-from albumgen_core.attributes import AUDIO_FEATURES, MusicalAttributes
+from albumgen_core.albums import Neighbour
+from albumgen_core.attributes.fields import AUDIO_FEATURES
+from albumgen_core.attributes.predicted import MusicalAttributes
 from albumgen_core.card import render_comparison
 from albumgen_core.cli.console import (
     EXIT_ERROR,
@@ -25,12 +26,12 @@ from albumgen_core.cli.console import (
     settings_for,
 )
 from albumgen_core.cli.read import read_cover_file, unique_names
-from albumgen_core.engines.base import Neighbour
 from albumgen_core.errors import AlbumGenError
-from albumgen_core.inference.jobs import STAGES, Stage
-from albumgen_core.pipeline import ClipRequest, Pipeline
+from albumgen_core.pipeline.build import open_pipeline
+from albumgen_core.pipeline.stages import ClipRequest, Pipeline
 from albumgen_core.result import CARD, CLIP_MP3, Take, write_take
 from albumgen_core.settings import Settings
+from albumgen_core.vocabulary import STAGES, Stage
 
 Covers = Annotated[
     list[Path], typer.Argument(help="Pictures: PNG, JPEG, WebP or GIF.", metavar="COVER…", show_default=False)

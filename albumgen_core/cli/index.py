@@ -13,6 +13,7 @@ import typer
 from rich.progress import MofNCompleteColumn, Progress, TaskID, TimeRemainingColumn
 from rich.table import Table
 
+from albumgen_core.albums import Neighbour
 from albumgen_core.cli.console import (
     ConfigOption,
     EngineOption,
@@ -25,7 +26,7 @@ from albumgen_core.cli.console import (
 from albumgen_core.cli.read import read_cover_file
 from albumgen_core.dataset.records import Problem
 from albumgen_core.dataset.sources import read_source
-from albumgen_core.engines.base import Embedder, Neighbour
+from albumgen_core.engines.base import Embedder
 from albumgen_core.engines.load import load_embedder
 from albumgen_core.retrieval import AlbumIndex, BuildReport, IndexStats, build_index
 from albumgen_core.settings import Settings

@@ -6,10 +6,10 @@ from typing import Annotated
 
 import typer
 
-from albumgen_core import __version__
 from albumgen_core.cli import dataset, doctor, evaluate, finetune, generate, index, weights, worker
 from albumgen_core.cli.evaluate_attributes import attributes
 from albumgen_core.cli.evaluate_audio import audio
+from albumgen_core.version import __version__
 
 app = typer.Typer(
     name="albumgen",

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from albumgen_core.cover import Cover, CoverError, read_cover
-from albumgen_core.errors import AlbumGenError
+from albumgen_core.cover.read import Cover, read_cover
+from albumgen_core.errors import AlbumGenError, CoverError
 
 
 def read_cover_file(path: Path) -> Cover:

@@ -9,8 +9,8 @@ from rich.progress import DownloadColumn, TaskID, TransferSpeedColumn
 from rich.table import Table
 
 from albumgen_core.cli.console import ConfigOption, err, errors_as_sentences, out, progress_bar, settings_for
-from albumgen_core.engines.neural.specs import SPECS, Role
-from albumgen_core.engines.neural.weights import PullProgress, locate, pull
+from albumgen_core.engines.neural.checkpoints.hub import PullProgress, locate, pull
+from albumgen_core.engines.neural.checkpoints.specs import SPECS, Role
 from albumgen_core.errors import EngineUnavailableError
 from albumgen_core.settings import EngineSettings
 

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from albumgen_core.cli.console import ConfigOption
-from albumgen_core.inference.worker import DEFAULT_RUNNER
+from albumgen_core.worker.main import DEFAULT_RUNNER
 
 
 def worker(
@@ -21,7 +21,7 @@ def worker(
     The bot starts its own workers; by hand this serves to see an engine start, or to write another client.
     It ends when stdin does.
     """
-    arguments = [sys.executable, "-m", "albumgen_core.inference.worker", "--runner", runner]
+    arguments = [sys.executable, "-m", "albumgen_core.worker.main", "--runner", runner]
     if config is not None:
         arguments += ["--config", str(config)]
     # The worker takes over the process: it guards its own stdout, and nothing here must come in between.

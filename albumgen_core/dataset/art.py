@@ -14,9 +14,9 @@ from typing import Any, Literal
 
 import aiohttp
 
-from albumgen_core.cover import CoverError
-from albumgen_core.dataset.http import FetchError, GoneError, Manners, persistently, request, session
+from albumgen_core.dataset.http import Manners, persistently, request, session
 from albumgen_core.dataset.pictures import MAX_BYTES, decode_picture
+from albumgen_core.errors import CoverError, FetchError, GoneError
 
 LEDGER = "covers.jsonl"
 """One line a cover and outcome, appended as it happens; the last line of an album counts."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 
-from albumgen_core.genres import normalise_genre
+from albumgen_core.attributes.genres import normalise_genre
 
 MISSING_WORDS = frozenset({"", "-", "missing", "none", "null", "nan", "n/a", "na"})
 """Texts that mean "not known" in a field that is not a title or a name. MusicOSet writes "-"."""

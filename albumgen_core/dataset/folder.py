@@ -24,11 +24,13 @@ import io
 from collections.abc import Mapping
 from pathlib import Path
 
-from albumgen_core.attributes import AUDIO_FEATURES, KEYS, Mode, normalise_loudness
+from albumgen_core.albums import Album
+from albumgen_core.attributes.fields import AUDIO_FEATURES, KEYS
+from albumgen_core.attributes.measured import MeasuredAttributes
+from albumgen_core.attributes.predicted import Mode, normalise_loudness
 from albumgen_core.dataset.fields import genre_or_none, number_or_none, text_or_none, year_or_none
-from albumgen_core.dataset.records import AlbumRecord, Collector, Dataset, DatasetError
-from albumgen_core.engines.base import Album
-from albumgen_core.measured import MeasuredAttributes
+from albumgen_core.dataset.records import AlbumRecord, Collector, Dataset
+from albumgen_core.errors import DatasetError
 
 REQUIRED = ("file", "artist", "album", *AUDIO_FEATURES)
 MANIFEST_NAMES = ("manifest.csv", "albums.csv", "metadata.csv")

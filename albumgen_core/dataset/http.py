@@ -13,8 +13,8 @@ from typing import TypeVar
 
 import aiohttp
 
-from albumgen_core import __version__
-from albumgen_core.dataset.records import DatasetError
+from albumgen_core.errors import FetchError, GoneError
+from albumgen_core.version import __version__
 
 T = TypeVar("T")
 
@@ -22,14 +22,6 @@ GONE = frozenset({401, 403, 404, 410, 451})
 """Answers that asking again will not change."""
 
 _REDIRECTS = 5
-
-
-class FetchError(DatasetError):
-    """Something could not be fetched, and asking again right away is pointless."""
-
-
-class GoneError(FetchError):
-    """The server has it no longer, or will not give it."""
 
 
 class TransientError(Exception):

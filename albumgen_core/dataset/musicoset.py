@@ -17,11 +17,13 @@ from pathlib import Path
 from statistics import fmean
 from typing import TypeVar, cast
 
-from albumgen_core.attributes import AUDIO_FEATURES, KEYS, Mode, normalise_loudness
+from albumgen_core.albums import Album
+from albumgen_core.attributes.fields import AUDIO_FEATURES, KEYS
+from albumgen_core.attributes.measured import MeasuredAttributes
+from albumgen_core.attributes.predicted import Mode, normalise_loudness
 from albumgen_core.dataset.fields import genre_or_none, text_or_none, year_or_none
-from albumgen_core.dataset.records import AlbumRecord, Collector, Dataset, DatasetError, Problem
-from albumgen_core.engines.base import Album
-from albumgen_core.measured import MeasuredAttributes
+from albumgen_core.dataset.records import AlbumRecord, Collector, Dataset, Problem
+from albumgen_core.errors import DatasetError
 
 ALBUMS, ARTISTS, RELEASES = "albums.csv", "artists.csv", "releases.csv"
 SONGS, TRACKS, FEATURES = "songs.csv", "tracks.csv", "acoustic_features.csv"

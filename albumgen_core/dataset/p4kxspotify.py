@@ -11,11 +11,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from albumgen_core.attributes import AUDIO_FEATURES, normalise_loudness
+from albumgen_core.albums import Album
+from albumgen_core.attributes.fields import AUDIO_FEATURES
+from albumgen_core.attributes.measured import MeasuredAttributes
+from albumgen_core.attributes.predicted import normalise_loudness
 from albumgen_core.dataset.fields import genre_or_none, number_or_none, text_or_none, year_or_none
-from albumgen_core.dataset.records import AlbumRecord, Collector, Dataset, DatasetError, artist_key
-from albumgen_core.engines.base import Album
-from albumgen_core.measured import MeasuredAttributes
+from albumgen_core.dataset.records import AlbumRecord, Collector, Dataset, artist_key
+from albumgen_core.errors import DatasetError
 
 COLUMNS = ("artist", "album", "releaseyear", "genre", "tempo", *AUDIO_FEATURES)
 COVER_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp"})

@@ -14,7 +14,8 @@ from pathlib import Path
 
 from PIL import Image, ImageOps
 
-from albumgen_core.cover import Cover, CoverError
+from albumgen_core.cover.read import Cover
+from albumgen_core.errors import CoverError
 
 MAX_SIDE = 640
 MAX_BYTES = 32 * 2**20

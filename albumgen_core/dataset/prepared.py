@@ -17,10 +17,10 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from albumgen_core.attributes import AUDIO_FEATURES
-from albumgen_core.cover import CoverError
+from albumgen_core.attributes.fields import AUDIO_FEATURES
 from albumgen_core.dataset.pictures import load_cover
-from albumgen_core.dataset.records import AlbumRecord, Dataset, DatasetError, Problem
+from albumgen_core.dataset.records import AlbumRecord, Dataset, Problem
+from albumgen_core.errors import CoverError, DatasetError
 
 MANIFEST = "manifest.csv"
 IMAGES = "images"

@@ -9,12 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from albumgen_core.engines.base import Album
-from albumgen_core.errors import AlbumGenError
-
-
-class DatasetError(AlbumGenError):
-    """A data set cannot be read at all; the message is one sentence."""
+from albumgen_core.albums import Album
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,8 @@ from pathlib import Path
 from albumgen_core.dataset.folder import MANIFEST_NAMES, read_folder
 from albumgen_core.dataset.musicoset import FEATURES, find_table, read_musicoset
 from albumgen_core.dataset.p4kxspotify import read_p4kxspotify
-from albumgen_core.dataset.records import Dataset, DatasetError
+from albumgen_core.dataset.records import Dataset
+from albumgen_core.errors import DatasetError
 
 COVERS = "covers"
 """Where `albumgen dataset fetch` puts the covers, below the tables."""

@@ -14,7 +14,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal, get_args
 
-from albumgen_core.dataset.records import AlbumRecord, Dataset, DatasetError
+from albumgen_core.dataset.records import AlbumRecord, Dataset
+from albumgen_core.errors import DatasetError
 
 Part = Literal["train", "validation", "test"]
 PARTS: tuple[Part, ...] = get_args(Part)

@@ -13,8 +13,9 @@ from typing import Any
 
 import aiohttp
 
-from albumgen_core.dataset.http import FetchError, Manners, TransientError, persistently, request, session
+from albumgen_core.dataset.http import Manners, TransientError, persistently, request, session
 from albumgen_core.dataset.musicoset import ALBUMS, ARTISTS, FEATURES, RELEASES, SONGS, TRACKS, find_table
+from albumgen_core.errors import FetchError
 
 API = "https://zenodo.org/api"
 RECORD = "4904639"

@@ -13,12 +13,12 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from albumgen_core.attributes import MusicalAttributes
-from albumgen_core.audio import Audio
-from albumgen_core.cover import Cover
-from albumgen_core.engines.families import Family
+from albumgen_core.albums import Neighbour
+from albumgen_core.attributes.predicted import MusicalAttributes
+from albumgen_core.audio.types import Audio
+from albumgen_core.cover.read import Cover
 from albumgen_core.errors import EngineUnavailableError
-from albumgen_core.measured import MeasuredAttributes
+from albumgen_core.vocabulary import Family
 
 EMBEDDING_DIMENSIONS = 512
 """Width of every embedder's output: that of CLIP ViT-B/16's projection."""
@@ -44,43 +44,6 @@ def ignore_progress(_fraction: float) -> None:
 def never_cancelled(_position: int) -> bool:
     """A CancelCheck for callers who never cancel."""
     return False
-
-
-@dataclass(frozen=True, slots=True)
-class Album:
-    """One album of the index, as retrieved.
-
-    Attributes:
-        album_id: stable identifier, unique in its index.
-        title, artist: as its source writes them.
-        attributes: its measured attributes (means over its tracks); key, metre, genre, mode and tempo may
-            be None, because most data sets do not know them all.
-        year: year of release, when known.
-    """
-
-    album_id: str
-    title: str
-    artist: str
-    attributes: MeasuredAttributes
-    year: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Neighbour:
-    """An album whose cover lies near the query's.
-
-    Attributes:
-        album: the album.
-        distance: L2 distance between the unit embeddings, in [0, 2] (Chroma's squared value, rooted).
-    """
-
-    album: Album
-    distance: float
-
-    @property
-    def attributes(self) -> MeasuredAttributes:
-        """The album's measured attributes."""
-        return self.album.attributes
 
 
 @dataclass(frozen=True, slots=True)

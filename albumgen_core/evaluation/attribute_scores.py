@@ -10,10 +10,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from albumgen_core.attributes import AUDIO_FEATURES, MusicalAttributes
+from albumgen_core.attributes.fields import AUDIO_FEATURES
+from albumgen_core.attributes.predicted import MusicalAttributes
+from albumgen_core.errors import EvaluationError
 from albumgen_core.evaluation.attributes import MEDIAN, AttributeEvaluation, Condition
 from albumgen_core.evaluation.bootstrap import over_groups
-from albumgen_core.evaluation.errors import EvaluationError
 from albumgen_core.evaluation.intervals import Interval
 from albumgen_core.evaluation.matching import key_credit, same_key, tempo_matches, tempo_matches_octave
 

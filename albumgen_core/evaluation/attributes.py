@@ -16,14 +16,15 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from albumgen_core.attributes import AttributeRangeError, MusicalAttributes
-from albumgen_core.cover import Cover
+from albumgen_core.albums import Neighbour
+from albumgen_core.attributes.predicted import MusicalAttributes
+from albumgen_core.cover.read import Cover
 from albumgen_core.dataset.pictures import load_cover
 from albumgen_core.dataset.records import AlbumRecord
 from albumgen_core.dataset.split import artist_groups
-from albumgen_core.engines.base import Describer, Neighbour
-from albumgen_core.evaluation.errors import EvaluationError
-from albumgen_core.retrieval.shelf import Shelf
+from albumgen_core.engines.base import Describer
+from albumgen_core.errors import AttributeRangeError, EvaluationError
+from albumgen_core.retrieval.leak_free import Shelf
 
 Array = NDArray[np.float64]
 

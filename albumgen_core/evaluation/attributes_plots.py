@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from albumgen_core.attributes import AUDIO_FEATURES
+from albumgen_core.attributes.fields import AUDIO_FEATURES
 from albumgen_core.evaluation.attribute_scores import Scores, baseline_less_median
 from albumgen_core.evaluation.attributes import GENRE_MEDIAN, MEAN, AttributeEvaluation
 from albumgen_core.evaluation.intervals import Interval

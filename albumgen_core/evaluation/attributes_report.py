@@ -9,8 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from albumgen_core import __version__
-from albumgen_core.attributes import AUDIO_FEATURES
+from albumgen_core.attributes.fields import AUDIO_FEATURES
 from albumgen_core.evaluation.attribute_scores import (
     Scores,
     Share,
@@ -22,6 +21,7 @@ from albumgen_core.evaluation.attributes import BASELINES, MEDIAN, AttributeEval
 from albumgen_core.evaluation.attributes_plots import plot_against_median, plot_spread
 from albumgen_core.evaluation.intervals import Interval
 from albumgen_core.evaluation.page import heading, json_ready, note, page, picture, table
+from albumgen_core.version import __version__
 
 HTML_NAME, JSON_NAME = "index.html", "attributes.json"
 MEDIAN_PNG, SPREAD_PNG = "against-median.png", "spread.png"

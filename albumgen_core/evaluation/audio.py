@@ -18,16 +18,17 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from albumgen_core.attributes import KEYS, MusicalAttributes
+from albumgen_core.attributes.fields import KEYS
+from albumgen_core.attributes.genres import GENRES
+from albumgen_core.attributes.predicted import MusicalAttributes
 from albumgen_core.engines.base import Composer, ComposeRequest
+from albumgen_core.errors import EvaluationError
+from albumgen_core.evaluation.audio_features import Heard, hear
 from albumgen_core.evaluation.bootstrap import over_groups
-from albumgen_core.evaluation.errors import EvaluationError
 from albumgen_core.evaluation.frechet import embed_sound
-from albumgen_core.evaluation.hearing import Heard, hear
 from albumgen_core.evaluation.intervals import Interval
 from albumgen_core.evaluation.matching import key_credit, same_key, tempo_matches, tempo_matches_octave
-from albumgen_core.genres import GENRES
-from albumgen_core.prompt import PromptStyle, compose_prompt
+from albumgen_core.prompt.template import PromptStyle, compose_prompt
 
 Array = NDArray[np.float64]
 

@@ -7,11 +7,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from albumgen_core import __version__
 from albumgen_core.evaluation.audio import AudioEvaluation, Relation
 from albumgen_core.evaluation.audio_plots import plot_relations, plot_tempo_and_keys
 from albumgen_core.evaluation.intervals import Interval
 from albumgen_core.evaluation.page import heading, json_ready, note, page, picture, table
+from albumgen_core.version import __version__
 
 HTML_NAME, JSON_NAME = "index.html", "audio.json"
 TEMPO_PNG, RELATIONS_PNG = "tempo-and-keys.png", "relations.png"

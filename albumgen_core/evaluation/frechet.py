@@ -18,9 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import sqrtm
 
-from albumgen_core.audio import Audio
-from albumgen_core.evaluation.errors import EvaluationError
-from albumgen_core.evaluation.hearing import RATE, mono
+from albumgen_core.audio.types import Audio
+from albumgen_core.errors import EvaluationError
+from albumgen_core.evaluation.audio_features import RATE, mono
 
 EMBEDDING = "log-mel-64"
 DIMENSIONS = 64

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from albumgen_core.attributes import KEYS
+from albumgen_core.attributes.fields import KEYS
 
 TEMPO_TOLERANCE = 0.04
 """Gouyon et al., "An experimental comparison of audio tempo induction algorithms", IEEE TASLP 14(5), 2006."""

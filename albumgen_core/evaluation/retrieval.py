@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from albumgen_core.attributes import AUDIO_FEATURES
+from albumgen_core.attributes.fields import AUDIO_FEATURES
 from albumgen_core.dataset.records import AlbumRecord
 from albumgen_core.evaluation.intervals import Interval, over_splits
 from albumgen_core.evaluation.retrieval_split import (

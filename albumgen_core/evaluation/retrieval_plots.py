@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from albumgen_core.attributes import AUDIO_FEATURES
+from albumgen_core.attributes.fields import AUDIO_FEATURES
 from albumgen_core.evaluation.intervals import Interval, over_splits
 from albumgen_core.evaluation.plotting import INK, PALETTE, as_png, new_figure
 from albumgen_core.evaluation.retrieval import RetrievalEvaluation

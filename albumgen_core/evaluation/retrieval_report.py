@@ -7,8 +7,7 @@ import math
 from pathlib import Path
 from typing import Any
 
-from albumgen_core import __version__
-from albumgen_core.attributes import AUDIO_FEATURES
+from albumgen_core.attributes.fields import AUDIO_FEATURES
 from albumgen_core.evaluation.intervals import Interval
 from albumgen_core.evaluation.page import heading, note, page, picture, table
 from albumgen_core.evaluation.retrieval import RetrievalEvaluation
@@ -26,6 +25,7 @@ from albumgen_core.evaluation.retrieval_split import (
     PREDICTOR,
     RANDOM,
 )
+from albumgen_core.version import __version__
 
 METHODS = (
     MEAN,

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from albumgen_core.attributes import AUDIO_FEATURES
-from albumgen_core.dataset.records import AlbumRecord, DatasetError
+from albumgen_core.attributes.fields import AUDIO_FEATURES
+from albumgen_core.dataset.records import AlbumRecord
 from albumgen_core.dataset.split import split_albums
 from albumgen_core.dataset.statistics import feature_matrix
+from albumgen_core.errors import DatasetError
 from albumgen_core.retrieval.calibration import GENRE, MEDIAN, Blend, blend, calibrate
 from albumgen_core.retrieval.fitting import artist_numbers, nearest_rows
 from albumgen_core.retrieval.genre_prior import GenrePrior

@@ -20,33 +20,24 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from albumgen_core.errors import ClosingError, DiskFullError, EngineNotReadyError, InferenceError
+from albumgen_core.files import remove_paths, write_durably
 from albumgen_core.inference.database import Database
-from albumgen_core.inference.desk import Desk
-from albumgen_core.inference.errors import (
-    ClosingError,
-    DiskFullError,
-    EngineNotReadyError,
-    InferenceError,
-)
 from albumgen_core.inference.eta import DurationModel
 from albumgen_core.inference.events import JobEvent, Watch
 from albumgen_core.inference.handle import JobHandle
 from albumgen_core.inference.history import History
-from albumgen_core.inference.jobs import JobOutcome, JobSpec
 from albumgen_core.inference.journal import LEASE_SECONDS, Journal
 from albumgen_core.inference.keylock import KeyedLock
 from albumgen_core.inference.outbox import Outbox
 from albumgen_core.inference.queue import FairQueue
 from albumgen_core.inference.records import JobRecord
+from albumgen_core.inference.scheduler import Desk
 from albumgen_core.inference.settings import ClientSettings
 from albumgen_core.inference.status import ClientStatus, WorkerStatus
-from albumgen_core.inference.storage import (
-    remove_checkpoint,
-    remove_paths,
-    remove_stray_checkpoints,
-    write_durably,
-)
 from albumgen_core.inference.supervisor import Supervisor
+from albumgen_core.jobs.layout import remove_checkpoint, remove_stray_checkpoints
+from albumgen_core.jobs.spec import JobOutcome, JobSpec
 
 log = logging.getLogger(__name__)
 

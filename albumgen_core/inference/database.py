@@ -19,14 +19,9 @@ from urllib.parse import quote
 
 import aiosqlite
 
-from albumgen_core.inference.errors import (
-    DiskFullError,
-    InferenceError,
-    JournalBusyError,
-    JournalCorruptError,
-)
+from albumgen_core.errors import DiskFullError, InferenceError, JournalBusyError, JournalCorruptError
+from albumgen_core.files import DirectoryLock
 from albumgen_core.inference.migrations import CORE_MIGRATIONS, MigrationSet, migrate
-from albumgen_core.inference.storage import DirectoryLock
 
 T = TypeVar("T")
 WriteOperation = Callable[[sqlite3.Connection], T]

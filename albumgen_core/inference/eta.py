@@ -6,8 +6,8 @@ from collections import defaultdict, deque
 from collections.abc import Iterable
 from statistics import median
 
-from albumgen_core.inference.jobs import STAGES
 from albumgen_core.inference.journal import StageTiming
+from albumgen_core.vocabulary import STAGES
 
 BATCH_OVERHEAD = 0.15
 """Extra time per further job of a batch, as a share of a single job's: a batch of n costs 1 + 0.15 (n - 1).

@@ -6,8 +6,8 @@ import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
-from albumgen_core.inference.jobs import JobState
 from albumgen_core.inference.records import TERMINAL
+from albumgen_core.jobs.spec import JobState
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,9 +6,9 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Protocol
 
-from albumgen_core.inference.errors import JobCancelledError, JobFailedError
+from albumgen_core.errors import JobCancelledError, JobFailedError
 from albumgen_core.inference.events import JobEvent, Watch
-from albumgen_core.inference.jobs import JobOutcome
+from albumgen_core.jobs.spec import JobOutcome
 
 
 class JobOwner(Protocol):

@@ -13,10 +13,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from albumgen_core.errors import InferenceError, UnknownJobError
 from albumgen_core.inference.database import Database
-from albumgen_core.inference.errors import InferenceError, UnknownJobError
-from albumgen_core.inference.jobs import JobOutcome, JobSpec
 from albumgen_core.inference.records import JobRecord, dumps, spec_columns
+from albumgen_core.jobs.spec import JobOutcome, JobSpec
 
 MAX_INTERRUPTIONS = 10
 """Client deaths a job may live through: its own doing is unlikely, but a job that takes the machine down

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import aiosqlite
 
-from albumgen_core.inference.errors import JournalVersionError
+from albumgen_core.errors import JournalVersionError
 
 CORE = "core"
 

@@ -15,9 +15,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from albumgen_core.inference import protocol
-from albumgen_core.inference.errors import EngineNotReadyError
-from albumgen_core.inference.jobs import JobOutcome, JobSpec, Stage
+from albumgen_core.errors import EngineNotReadyError, ProtocolError
+from albumgen_core.jobs import protocol
+from albumgen_core.jobs.spec import JobOutcome, JobSpec
+from albumgen_core.vocabulary import Stage
 
 log = logging.getLogger("albumgen.worker")
 
@@ -91,7 +92,7 @@ class WorkerProcess:
 
     async def start(self) -> None:
         """Spawn it and wait until its engine is loaded. Raises EngineNotReadyError, WorkerDiedError."""
-        arguments = [sys.executable, "-m", "albumgen_core.inference.worker", "--runner", self._options.runner]
+        arguments = [sys.executable, "-m", "albumgen_core.worker.main", "--runner", self._options.runner]
         if self._options.config is not None:
             arguments += ["--config", str(self._options.config)]
         spawning = asyncio.ensure_future(self._spawn(arguments))
@@ -153,7 +154,7 @@ class WorkerProcess:
             raise BatchBrokenError(answer["kind"], answer["error"])
         try:
             outcomes = protocol.outcomes_from_wire(answer["outcomes"], [job.job_id for job in jobs])
-        except protocol.ProtocolError as error:
+        except ProtocolError as error:
             raise BatchBrokenError("error", str(error)) from error
         return BatchResult(outcomes, dict(answer["timings"]), float(answer["elapsed"]))
 
@@ -217,7 +218,7 @@ class WorkerProcess:
         try:
             while line := await pipe.readline():
                 self._hear(protocol.decode(line))
-        except (protocol.ProtocolError, ValueError, KeyError) as error:
+        except (ProtocolError, ValueError, KeyError) as error:
             self.kill(f"it did not keep to the protocol ({error})")
         except OSError as error:
             self.kill(f"its pipe broke ({error})")

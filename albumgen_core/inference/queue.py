@@ -10,9 +10,9 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from albumgen_core.inference.errors import QueueFullError
+from albumgen_core.errors import QueueFullError
 from albumgen_core.inference.fairness import FairClock
-from albumgen_core.inference.jobs import JobSpec
+from albumgen_core.jobs.spec import JobSpec
 
 BatchKey = tuple[float, bool]
 

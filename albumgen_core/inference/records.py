@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from albumgen_core.inference.jobs import JobSpec, JobState
+from albumgen_core.jobs.spec import JobSpec, JobState
 
 TERMINAL: frozenset[str] = frozenset({"done", "delivered", "failed", "cancelled"})
 """States in which nothing more will run."""

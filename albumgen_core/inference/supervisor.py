@@ -10,9 +10,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from albumgen_core.inference.desk import Desk, LiveJob
-from albumgen_core.inference.errors import EngineNotReadyError
+from albumgen_core.errors import EngineNotReadyError
 from albumgen_core.inference.process import BatchBrokenError, WorkerDiedError, WorkerOptions, WorkerProcess
+from albumgen_core.inference.scheduler import Desk, LiveJob
 
 log = logging.getLogger(__name__)
 

@@ -1,4 +1,4 @@
-"""The process that makes a mixtape. See `albumgen_core.aside`."""
+"""The process that makes a mixtape. See `albumgen_core.tasks.child`."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from albumgen_core.aside import serve
 from albumgen_core.mixtape.tape import make_mixtape
 from albumgen_core.mixtape.values import Track
+from albumgen_core.tasks.child import serve
 
 
 def _obey(order: Mapping[str, Any]) -> dict[str, Any]:

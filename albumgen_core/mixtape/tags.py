@@ -10,8 +10,8 @@ from typing import Any
 import mutagen.id3
 from PIL import Image
 
-from albumgen_core.card.lettering import clean
-from albumgen_core.clip_tags import ENCODER
+from albumgen_core.audio.tags import ENCODER
+from albumgen_core.card.text_layout import clean
 from albumgen_core.mixtape.values import Chapter
 
 # mutagen's frames carry annotations in part only, which a strict checker refuses.

@@ -24,20 +24,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.signal import resample_poly
 
-from albumgen_core.card.lettering import clean
-from albumgen_core.clip import LOUDNESS_LUFS, ClipError, decode_mp3
-from albumgen_core.inference.storage import sync_directory
-from albumgen_core.mastering import CEILING_DB, integrated_loudness
+from albumgen_core.audio.encode import LOUDNESS_LUFS, decode_mp3
+from albumgen_core.audio.mastering import CEILING_DB, integrated_loudness
+from albumgen_core.card.text_layout import clean
+from albumgen_core.errors import ClipError, MixtapeError, MixtapeTooLongError
+from albumgen_core.files import sync_directory
 from albumgen_core.mixtape.tags import small_picture, tape_tag
-from albumgen_core.mixtape.values import (
-    CROSSFADE_SECONDS,
-    UPLOAD_BYTES,
-    Chapter,
-    Mixtape,
-    MixtapeError,
-    MixtapeTooLongError,
-    Track,
-)
+from albumgen_core.mixtape.values import CROSSFADE_SECONDS, UPLOAD_BYTES, Chapter, Mixtape, Track
 
 STEREO_KBPS = (192, 160, 128, 112, 96, 80, 64)
 MONO_KBPS = (128, 112, 96, 80, 64, 56, 48, 40)

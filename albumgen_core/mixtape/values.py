@@ -5,35 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from albumgen_core.errors import AlbumGenError
-
 CROSSFADE_SECONDS = 1.0
 UPLOAD_BYTES = 8 * 2**20
 """Within Discord's smallest upload limit of 10 MiB, with room for a page beside it."""
-
-
-class MixtapeError(AlbumGenError):
-    """A mixtape cannot be made; the message is one plain sentence.
-
-    Attributes:
-        code: "empty" (nothing to join), "encoder", "disk", "timeout", "died" or "too_long".
-    """
-
-    def __init__(self, message: str, code: str) -> None:
-        super().__init__(message)
-        self.code = code
-
-
-class MixtapeTooLongError(MixtapeError):
-    """Even at the lowest bit rate it would be larger than allowed."""
-
-    def __init__(self, message: str) -> None:
-        super().__init__(message, "too_long")
-
-    @classmethod
-    def of(cls, seconds: float, max_bytes: int) -> MixtapeTooLongError:
-        """For so much music, and so little room."""
-        return cls(f"A mixtape of {seconds / 60:.0f} minutes does not fit into {max_bytes / 2**20:.3g} MB.")
 
 
 @dataclass(frozen=True, slots=True)

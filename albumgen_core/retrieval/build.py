@@ -11,10 +11,11 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from albumgen_core.cover import Cover, CoverError
+from albumgen_core.cover.read import Cover
 from albumgen_core.dataset.pictures import load_cover
-from albumgen_core.dataset.records import AlbumRecord, Dataset, DatasetError, Problem
+from albumgen_core.dataset.records import AlbumRecord, Dataset, Problem
 from albumgen_core.engines.base import Embedder
+from albumgen_core.errors import CoverError, DatasetError
 from albumgen_core.retrieval.thumbnails import make_thumbnail
 from albumgen_core.retrieval.writer import Entry, IndexWriter
 

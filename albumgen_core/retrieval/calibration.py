@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from albumgen_core.attributes import AUDIO_FEATURES
+from albumgen_core.attributes.fields import AUDIO_FEATURES
 
 MEDIAN = "median"
 GENRE = "genre"

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from albumgen_core.cover import Cover, CoverError
+from albumgen_core.cover.read import Cover
 from albumgen_core.dataset.pictures import load_cover
 from albumgen_core.dataset.records import AlbumRecord, Problem
 from albumgen_core.engines.base import EMBEDDING_DIMENSIONS, Embedder
+from albumgen_core.errors import CoverError
 
 _BATCH = 32
 

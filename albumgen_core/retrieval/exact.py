@@ -7,8 +7,9 @@ from collections.abc import Collection, Sequence
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from albumgen_core.albums import Album, Neighbour
 from albumgen_core.dataset.records import artist_key
-from albumgen_core.engines.base import EMBEDDING_DIMENSIONS, Album, Neighbour
+from albumgen_core.engines.base import EMBEDDING_DIMENSIONS
 
 _RECHECKED = 8
 """The float32 product orders candidates; this many beyond k are measured again in float64.

@@ -10,8 +10,8 @@ from importlib import resources
 import numpy as np
 from numpy.typing import NDArray
 
-from albumgen_core.attributes import AUDIO_FEATURES
-from albumgen_core.engines.base import Album
+from albumgen_core.albums import Album
+from albumgen_core.attributes.fields import AUDIO_FEATURES
 
 SHIPPED = "genre_statistics.json"
 _SHRINKAGE = 20.0

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from albumgen_core.albums import Neighbour
 from albumgen_core.dataset.records import artist_key
-from albumgen_core.engines.base import EMBEDDING_DIMENSIONS, Neighbour
+from albumgen_core.engines.base import EMBEDDING_DIMENSIONS
 from albumgen_core.errors import IndexUnavailableError
-from albumgen_core.retrieval import seal, store
+from albumgen_core.retrieval import checksums, store
 from albumgen_core.retrieval.exact import ExactIndex, checked_query, nearness
 from albumgen_core.retrieval.lock import DirectoryLock, lock_for_reading, one_opening
 from albumgen_core.retrieval.metadata import ARTIST_KEY, album_from_metadata
@@ -108,7 +109,7 @@ class AlbumIndex:
         lock = lock_for_reading(directory)
         try:
             with one_opening(directory):
-                seal.check_seal(directory)
+                checksums.check_seal(directory)
                 client = store.connect(directory)
                 try:
                     return cls._opened(directory, embedder_name, client, lock)
@@ -130,7 +131,7 @@ class AlbumIndex:
                 )
             # One query while no other reader opens: it makes Chroma load, and find damage, now.
             if not store.probe(collection):
-                raise IndexUnavailableError(seal.damage(directory, "its vectors cannot be read"))
+                raise IndexUnavailableError(checksums.damage(directory, "its vectors cannot be read"))
         return cls(directory, embedder_name, client, collection, lock, count)
 
     def __len__(self) -> int:
@@ -252,7 +253,7 @@ class AlbumIndex:
             vectors = np.concatenate(parts)
         if vectors.shape != (self._count, EMBEDDING_DIMENSIONS) or len(albums) != self._count:
             raise IndexUnavailableError(
-                seal.damage(self.directory, f"{self._count} albums, {len(vectors)} vectors")
+                checksums.damage(self.directory, f"{self._count} albums, {len(vectors)} vectors")
             )
         self._vectors = vectors
         return ExactIndex(albums, vectors)

@@ -11,9 +11,9 @@ from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
 
+from albumgen_core.albums import Album
+from albumgen_core.attributes.measured import MeasuredAttributes
 from albumgen_core.dataset.records import artist_key
-from albumgen_core.engines.base import Album
-from albumgen_core.measured import MeasuredAttributes
 
 Scalar = str | int | float | bool
 

@@ -12,19 +12,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from albumgen_core.attributes import AUDIO_FEATURES
-from albumgen_core.engines.base import Neighbour
-from albumgen_core.errors import AlbumGenError
+from albumgen_core.albums import Neighbour
+from albumgen_core.attributes.fields import AUDIO_FEATURES
+from albumgen_core.errors import CalibrationError
 from albumgen_core.retrieval.calibration import GENRE, Blend, blend
 from albumgen_core.retrieval.genre_prior import GenrePrior
 
 NO_SIGNAL = (
     "On validation, covers did not tell how albums sound: with retrieval, attributes are the usual values."
 )
-
-
-class CalibrationError(AlbumGenError):
-    """A saved calibration cannot be used; the message is one sentence."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from albumgen_core.engines.base import EMBEDDING_DIMENSIONS, Album
+from albumgen_core.albums import Album
+from albumgen_core.engines.base import EMBEDDING_DIMENSIONS
 from albumgen_core.errors import IndexUnavailableError
-from albumgen_core.retrieval import seal, store
+from albumgen_core.retrieval import checksums, store
 from albumgen_core.retrieval.lock import lock_for_writing
 from albumgen_core.retrieval.metadata import FINGERPRINT, album_to_metadata
 from albumgen_core.retrieval.thumbnails import Thumbnails
@@ -68,11 +69,11 @@ class IndexWriter:
     def _open(self, embedder_name: str) -> None:
         if (self.directory / store.DATABASE_NAME).exists():
             store.require_database(self.directory)
-            if seal.is_sealed(self.directory):
-                seal.check_seal(self.directory)
+            if checksums.is_sealed(self.directory):
+                checksums.check_seal(self.directory)
             else:
-                seal.try_in_child(self.directory)
-        seal.break_seal(self.directory)
+                checksums.try_in_child(self.directory)
+        checksums.break_seal(self.directory)
         self._client: Client | None = store.connect(self.directory)
         try:
             with store.chroma_errors(self.directory):
@@ -139,7 +140,7 @@ class IndexWriter:
                     store.probe(self._collection)
             client.close()
             self._thumbnails.close()
-            seal.set_seal(self.directory)
+            checksums.set_seal(self.directory)
         finally:
             self._lock.release()
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from albumgen_core.genres import GENRES
+from albumgen_core.attributes.genres import GENRES
 
 PROMPTS: tuple[str, ...] = (
     "the cover of a {} album",

@@ -10,8 +10,8 @@ from typing import Any
 
 from transformers import TrainerCallback
 
+from albumgen_core.errors import TrainingError
 from albumgen_core.training.curves import CURVES
-from albumgen_core.training.errors import TrainingError
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from albumgen_core.dataset.records import AlbumRecord
 from albumgen_core.engines.neural.internvl.question import build_question
-from albumgen_core.retrieval.shelf import Shelf
+from albumgen_core.retrieval.leak_free import Shelf
 from albumgen_core.training.recipe import Contexts
 from albumgen_core.training.target import Target, target_of
 

@@ -16,16 +16,16 @@ from peft import LoraConfig, get_peft_model
 from torch.utils.data import Sampler
 from transformers import EarlyStoppingCallback, PrinterCallback, Trainer, TrainingArguments, set_seed
 
+from albumgen_core.engines.neural.checkpoints.hub import display_name
+from albumgen_core.engines.neural.checkpoints.tensors import choose_device
 from albumgen_core.engines.neural.internvl.adapter import LORA_TARGETS
 from albumgen_core.engines.neural.internvl.chat import Chat
 from albumgen_core.engines.neural.internvl.checkpoint import Checkpoint, load_model, open_checkpoint
 from albumgen_core.engines.neural.internvl.describer import picture_statistics
-from albumgen_core.engines.neural.tensors import choose_device
-from albumgen_core.engines.neural.weights import display_name
+from albumgen_core.errors import TrainingError
 from albumgen_core.training.callbacks import OnStep, Watch, ignore_steps
 from albumgen_core.training.curves import curves_of, write_curves
 from albumgen_core.training.encoding import Collator, Examples
-from albumgen_core.training.errors import TrainingError
 from albumgen_core.training.examples import Example
 from albumgen_core.training.memory import MemoryEstimate, estimate_memory
 from albumgen_core.training.recipe import Recipe

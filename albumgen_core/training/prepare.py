@@ -8,11 +8,12 @@ from pathlib import Path
 
 import numpy as np
 
-from albumgen_core.dataset.records import AlbumRecord, Dataset, DatasetError, Problem
+from albumgen_core.dataset.records import AlbumRecord, Dataset, Problem
 from albumgen_core.dataset.split import Part, read_split, split_albums, split_file
 from albumgen_core.engines.base import Embedder
+from albumgen_core.errors import DatasetError
 from albumgen_core.retrieval.embedding import embed_records
-from albumgen_core.retrieval.shelf import Shelf
+from albumgen_core.retrieval.leak_free import Shelf
 from albumgen_core.training.examples import Example, build_examples
 from albumgen_core.training.recipe import Recipe
 

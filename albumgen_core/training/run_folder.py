@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from albumgen_core.training.errors import TrainingError
+from albumgen_core.errors import TrainingError
 from albumgen_core.training.examples import Example
 
 _RUN = "run.json"

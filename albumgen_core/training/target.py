@@ -11,10 +11,11 @@ import random
 import re
 from dataclasses import dataclass
 
-from albumgen_core.attributes import FIELD, KEYS, MusicalAttributes
-from albumgen_core.engines.base import Album
+from albumgen_core.albums import Album
+from albumgen_core.attributes.fields import FIELD, KEYS
+from albumgen_core.attributes.genres import GENRES
+from albumgen_core.attributes.predicted import MusicalAttributes
 from albumgen_core.engines.neural.internvl.answer import ANSWER_FIELDS, answer_text
-from albumgen_core.genres import GENRES
 
 _METRES = tuple(range(int(FIELD["time_signature"].minimum), int(FIELD["time_signature"].maximum) + 1))
 _VALUE = r'"{}": ("(?:[^"\\]|\\.)*"|[^,}}]+)'

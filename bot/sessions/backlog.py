@@ -9,9 +9,9 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from albumgen_core.inference.errors import ClosingError
-from bot.errors import sentence_for
-from bot.i18n import text
+from albumgen_core.errors import ClosingError
+from bot.i18n.catalogue import text
+from bot.messages.errors import sentence_for
 from bot.sessions import composing
 from bot.sessions.model import EndReason, Entry, EntryState, Session
 from bot.sessions.turns import to_come

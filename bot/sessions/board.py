@@ -14,10 +14,10 @@ from typing import Any
 
 import discord
 
-from albumgen_core.attributes import AUDIO_FEATURES
+from albumgen_core.attributes.fields import AUDIO_FEATURES
 from albumgen_core.result import COVER
-from bot.embeds import DONE, WAITING, WORKING, bar, plain
-from bot.i18n import text
+from bot.i18n.catalogue import text
+from bot.messages.embeds import DONE, WAITING, WORKING, bar, plain
 from bot.sessions import wording
 from bot.sessions.board_picture import BoardPicture
 from bot.sessions.model import HIGHEST_SCORE, Entry, EntryState, SessionState

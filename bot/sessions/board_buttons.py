@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any, Self
 
 import discord
 
-from bot.buttons import PREFIX
-from bot.embeds import plain
-from bot.errors import Refusal, answer_error
-from bot.i18n import text
+from bot.i18n.catalogue import text
+from bot.messages.embeds import plain
+from bot.messages.errors import Refusal, answer_error
 from bot.sessions import wording
 from bot.sessions.board import LETTERS, Board
 from bot.sessions.model import HIGHEST_SCORE, LOWEST_SCORE, Clip, Entry, Session
 from bot.sessions.view import SessionView, Standing
+from bot.ui.buttons import PREFIX
 
 if TYPE_CHECKING:
     from bot.bot import AlbumGenBot

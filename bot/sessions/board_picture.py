@@ -1,6 +1,6 @@
 """The picture of a session's panel, drawn like the cards, by a process of its own.
 
-Drawing takes a few tenths of a second that the event loop does not have. See `albumgen_core.aside`.
+Drawing takes a few tenths of a second that the event loop does not have. See `albumgen_core.tasks.child`.
 """
 
 from __future__ import annotations
@@ -15,11 +15,12 @@ from typing import Any
 
 from PIL import Image
 
-from albumgen_core.aside import AsideError, run_aside, serve
 from albumgen_core.card import parts
-from albumgen_core.card.lettering import fit, text_tag, width
 from albumgen_core.card.palette import Palette, palette_of
-from albumgen_core.inference.storage import write_durably
+from albumgen_core.card.text_layout import fit, text_tag, width
+from albumgen_core.errors import AsideError
+from albumgen_core.files import write_durably
+from albumgen_core.tasks.child import run_aside, serve
 from bot.sessions.drawing import opened, svg_png
 
 log = logging.getLogger(__name__)

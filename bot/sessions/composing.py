@@ -13,13 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 import aiofiles
 
-from albumgen_core.errors import AlbumGenError
-from albumgen_core.inference.errors import UnknownJobError
-from albumgen_core.inference.jobs import new_job_id
+from albumgen_core.errors import AlbumGenError, UnknownJobError
+from albumgen_core.files import write_durably
 from albumgen_core.inference.records import JobRecord
-from albumgen_core.inference.storage import write_durably
-from bot.i18n import text
-from bot.requests import SEEDS, Asker
+from albumgen_core.jobs.spec import new_job_id
+from bot.i18n.catalogue import text
+from bot.requests.intake import SEEDS, Asker
 from bot.sessions.model import Clip, Entry, EntryState, Session
 
 if TYPE_CHECKING:

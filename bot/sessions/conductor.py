@@ -14,8 +14,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from albumgen_core.inference.errors import ClosingError, InferenceError
-from bot.errors import Refusal
+from albumgen_core.errors import ClosingError, InferenceError
+from bot.messages.errors import Refusal
 from bot.sessions.backlog import Backlog
 from bot.sessions.clock import Clock
 from bot.sessions.deck import Deck, Joiner, Loaded, Reader, Slot

@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, get_args
 
-from albumgen_core.attributes import AttributeRangeError, MusicalAttributes
-from albumgen_core.engines.families import Family
+from albumgen_core.attributes.predicted import MusicalAttributes
+from albumgen_core.errors import AttributeRangeError
 from albumgen_core.result import read_document
+from albumgen_core.vocabulary import Family
 from bot.sessions.model import SessionRecord
 
 

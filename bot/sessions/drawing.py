@@ -11,8 +11,8 @@ import resvg_py
 from PIL import Image
 
 from albumgen_core.card import parts
-from albumgen_core.card.lettering import REGULAR, SEMIBOLD, is_bundled
 from albumgen_core.card.palette import Palette
+from albumgen_core.card.text_layout import REGULAR, SEMIBOLD, is_bundled
 
 
 def opened(path: Path | None) -> Image.Image | None:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import discord
 
-from bot.errors import Refusal, sentence_for
-from bot.policy import Setting, check_place
-from bot.requests import Asker
+from bot.guilds.policy import Setting, check_place
+from bot.messages.errors import Refusal, sentence_for
+from bot.requests.intake import Asker
 
 if TYPE_CHECKING:
     from bot.bot import AlbumGenBot

@@ -21,13 +21,13 @@ from weakref import WeakValueDictionary
 import aiohttp
 import discord
 
-from albumgen_core.inference.storage import remove_paths, write_durably
-from albumgen_core.mixtape.values import MixtapeError
-from bot.delivery import usual_pause
-from bot.faults import Verdict, verdict
-from bot.i18n import text
-from bot.reply import Reply, ReplyFile
-from bot.retention import DAY, days_kept
+from albumgen_core.errors import MixtapeError
+from albumgen_core.files import remove_paths, write_durably
+from bot.delivery.deliverer import usual_pause
+from bot.i18n.catalogue import text
+from bot.messages.http_errors import Verdict, verdict
+from bot.messages.reply import Reply, ReplyFile
+from bot.privacy.retention import DAY, days_kept
 from bot.sessions import wording
 from bot.sessions.documents import read_documents
 from bot.sessions.keepsakes import PAGE, PODIUM, TAPE, AsideError, make_page, make_tape

@@ -13,11 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from albumgen_core.aside import AsideError, run_aside, serve
-from albumgen_core.inference.storage import write_durably
-from albumgen_core.mixtape.aside import make_mixtape_aside
-from albumgen_core.mixtape.values import Mixtape, MixtapeTooLongError, Track
+from albumgen_core.errors import AsideError, MixtapeTooLongError
+from albumgen_core.files import write_durably
+from albumgen_core.mixtape.task import make_mixtape_aside
+from albumgen_core.mixtape.values import Mixtape, Track
 from albumgen_core.result import CLIP_MP3, COVER
+from albumgen_core.tasks.child import run_aside, serve
 from bot.sessions import wording
 from bot.sessions.model import Clip, Entry, EntryState, SessionRecord
 from bot.sessions.podium import podium_png

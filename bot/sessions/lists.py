@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING, Any
 import discord
 from discord import app_commands
 
-from bot.embeds import DONE, plain
-from bot.errors import Refusal
-from bot.i18n import text
-from bot.pager import Turn, defer, show
-from bot.reply import Reply
+from bot.i18n.catalogue import text
+from bot.messages.embeds import DONE, plain
+from bot.messages.errors import Refusal
+from bot.messages.reply import Reply
 from bot.sessions import wording
 from bot.sessions.board import board_embed, board_of
 from bot.sessions.documents import document_in, read_documents
 from bot.sessions.model import EntryState, Session, SessionState
 from bot.sessions.recap import summarise
 from bot.sessions.recap_message import recap_embed
+from bot.ui.paginator import Turn, defer, show
 
 if TYPE_CHECKING:
     from bot.bot import AlbumGenBot

@@ -13,25 +13,16 @@ from typing import TYPE_CHECKING, Any
 
 import discord
 
-from albumgen_core.inference.errors import InferenceError
+from albumgen_core.errors import InferenceError
+from albumgen_core.files import remove_paths
 from albumgen_core.inference.records import JobRecord
-from albumgen_core.inference.storage import remove_paths
 from albumgen_core.result import CLIP_OGG
-from bot.errors import Refusal
-from bot.requests import Asker
+from bot.messages.errors import Refusal
+from bot.requests.intake import Asker
 from bot.sessions import composing
 from bot.sessions.conductor import Conductor
 from bot.sessions.listeners import VoiceRoom
-from bot.sessions.model import (
-    Clip,
-    EndReason,
-    Entry,
-    EntryState,
-    Session,
-    SessionRecord,
-    SessionState,
-    Vote,
-)
+from bot.sessions.model import Clip, EndReason, Entry, EntryState, Session, SessionRecord, SessionState, Vote
 from bot.sessions.rules import check_room
 from bot.sessions.store import SessionStore
 from bot.sessions.turns import turn_for

@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 import discord
 
-from albumgen_core.inference.errors import InferenceError
-from bot.errors import Refusal
-from bot.faults import Verdict, verdict
+from albumgen_core.errors import InferenceError
+from bot.messages.errors import Refusal
+from bot.messages.http_errors import Verdict, verdict
 from bot.sessions.board import PICTURE_NAME, Board, board_embed, board_of, picture_of, status_line
 from bot.sessions.board_buttons import board_view
 from bot.sessions.board_picture import BoardPicture, draw_aside

@@ -7,8 +7,8 @@ from typing import Any
 
 import discord
 
-from bot.errors import Refusal
-from bot.policy import check_permissions
+from bot.guilds.policy import check_permissions
+from bot.messages.errors import Refusal
 
 log = logging.getLogger(__name__)
 

@@ -8,8 +8,8 @@ from pathlib import Path
 from PIL import Image
 
 from albumgen_core.card import parts
-from albumgen_core.card.lettering import fit, text_tag, width
 from albumgen_core.card.palette import Palette, palette_of
+from albumgen_core.card.text_layout import fit, text_tag, width
 from bot.sessions import wording
 from bot.sessions.drawing import opened, svg_png
 from bot.sessions.recap import Placed

@@ -7,8 +7,8 @@ from typing import Any
 
 import discord
 
-from bot.embeds import DONE, plain
-from bot.i18n import text
+from bot.i18n.catalogue import text
+from bot.messages.embeds import DONE, plain
 from bot.sessions import wording
 from bot.sessions.keepsakes import PODIUM
 from bot.sessions.model import EndReason, SessionRecord

@@ -20,12 +20,12 @@ from urllib.parse import urlsplit
 import jinja2
 from markupsafe import Markup
 
-from albumgen_core.attributes import AUDIO_FEATURES
+from albumgen_core.attributes.fields import AUDIO_FEATURES
 from albumgen_core.errors import AlbumGenError
-from albumgen_core.inference.storage import write_durably
+from albumgen_core.files import write_durably
 from albumgen_core.mixtape.tags import small_picture
 from albumgen_core.result import CLIP_MP3, COVER
-from bot.i18n import language_of, text
+from bot.i18n.catalogue import language_of, text
 from bot.sessions import charts, wording
 from bot.sessions.documents import read_documents
 from bot.sessions.model import Clip, Entry, SessionRecord

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence, Set
 
-from bot.errors import Refusal
+from bot.messages.errors import Refusal
 from bot.sessions.model import Entry, EntryState, Session, Vote
 from bot.settings import SessionSettings
 

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING
 import aiohttp
 import discord
 
-from albumgen_core.inference.errors import InferenceError
-from bot.errors import Refusal
-from bot.i18n import text
+from albumgen_core.errors import InferenceError
+from bot.i18n.catalogue import text
+from bot.messages.errors import Refusal
 from bot.sessions.model import EndReason, SessionRecord, SessionState
 
 if TYPE_CHECKING:

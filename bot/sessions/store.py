@@ -13,16 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from albumgen_core.inference.database import Database
-from bot.sessions.model import (
-    Clip,
-    EndReason,
-    Entry,
-    EntryState,
-    Session,
-    SessionRecord,
-    SessionState,
-    Vote,
-)
+from bot.sessions.model import Clip, EndReason, Entry, EntryState, Session, SessionRecord, SessionState, Vote
 
 _SESSION_COLUMNS = tuple(Session.__dataclass_fields__)
 _ENTRY_COLUMNS = (

@@ -14,9 +14,10 @@ import logging
 import tempfile
 from pathlib import Path
 
-from albumgen_core.aside import AsideError, run_aside
-from albumgen_core.inference.storage import remove_paths
+from albumgen_core.errors import AsideError
+from albumgen_core.files import remove_paths
 from albumgen_core.result import CLIP_OGG
+from albumgen_core.tasks.child import run_aside
 from bot.sessions.playlist import FRAME_SECONDS, Track, read_track
 
 log = logging.getLogger(__name__)
@@ -25,7 +26,7 @@ FULL = 1.0
 STEP = 0.05
 """Volumes are told apart in steps of this size, which bounds the copies of a clip."""
 
-_MODULE = "albumgen_core.opus_aside"
+_MODULE = "albumgen_core.audio.opus_task"
 _TIMEOUT_SECONDS = 60.0
 _AT_ONCE = 2
 _LEAST_JOINT = 5  # packets; less is no crossfade

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import re
 
-from bot.errors import Refusal
+from bot.messages.errors import Refusal
 
 _STAMP = re.compile(r"<t:(\d{9,11})(?::[tTdDfFR])?>|(\d{10,11})")
 _SPAN = re.compile(

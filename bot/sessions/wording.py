@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from albumgen_core.card.lettering import clean
-from bot.i18n import language_of, text
+from albumgen_core.card.text_layout import clean
+from bot.i18n.catalogue import language_of, text
 from bot.sessions.model import Clip, Entry
 
 MAX_NAME, MAX_TITLE = 40, 80

@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from albumgen_core.aside import AsideError, serve
+from albumgen_core.errors import AsideError
+from albumgen_core.tasks.child import serve
 
 
 def obey(order: Mapping[str, Any]) -> dict[str, Any]:

@@ -9,14 +9,15 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from albumgen_core.attributes import AUDIO_FEATURES, MusicalAttributes
-from albumgen_core.audio import Audio
+from albumgen_core.albums import Album, Neighbour
+from albumgen_core.attributes.fields import AUDIO_FEATURES
+from albumgen_core.attributes.measured import MeasuredAttributes
+from albumgen_core.attributes.predicted import MusicalAttributes
+from albumgen_core.audio.types import Audio
 from albumgen_core.card import CardContent, render_card, render_comparison
-from albumgen_core.card.lettering import clean, fit, width, wrap
 from albumgen_core.card.palette import ACCENT_CONTRAST, TEXT_CONTRAST, contrast, palette_of
-from albumgen_core.cover import Cover
-from albumgen_core.engines.base import Album, Neighbour
-from albumgen_core.measured import MeasuredAttributes
+from albumgen_core.card.text_layout import clean, fit, width, wrap
+from albumgen_core.cover.read import Cover
 
 FLAT = dict.fromkeys(AUDIO_FEATURES, 0.5)
 HOSTILE = [

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from albumgen_core.attributes import MusicalAttributes
-from albumgen_core.audio import Audio
+from albumgen_core.attributes.predicted import MusicalAttributes
+from albumgen_core.audio.types import Audio
 from albumgen_core.result import Take, is_whole, read_document, read_tokens, write_take
 
 ATTRIBUTES = MusicalAttributes(

@@ -14,8 +14,8 @@ import discord
 from albumgen_core.inference.status import ClientStatus
 from albumgen_core.settings import Settings
 from bot.bot import AlbumGenBot, client_settings
-from bot.commands_sync import register_commands
 from bot.settings import BotSettings, DiscordSettings
+from bot.setup.commands_sync import register_commands
 from tests.discord.driver import LoopbackDiscord, Person
 from tests.discord.state import Channel, Guild
 

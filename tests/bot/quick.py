@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from albumgen_core.inference.jobs import JobCancelCheck, JobOutcome, JobProgress, JobSpec
-from albumgen_core.inference.storage import write_durably
+from albumgen_core.files import write_durably
+from albumgen_core.jobs.spec import JobCancelCheck, JobOutcome, JobProgress, JobSpec
 
 ATTRIBUTES: dict[str, Any] = {
     "artist_name": "",

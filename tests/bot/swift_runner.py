@@ -21,15 +21,17 @@ import numpy as np
 import soundfile
 from PIL import Image
 
-from albumgen_core.attributes import AUDIO_FEATURES, MusicalAttributes
-from albumgen_core.audio import Audio
-from albumgen_core.engines.base import Album, Neighbour
-from albumgen_core.inference.jobs import STAGES, JobCancelCheck, JobOutcome, JobProgress, JobSpec
-from albumgen_core.measured import MeasuredAttributes
-from albumgen_core.opus import RATE as _OPUS_RATE
-from albumgen_core.opus import encode_opus
+from albumgen_core.albums import Album, Neighbour
+from albumgen_core.attributes.fields import AUDIO_FEATURES
+from albumgen_core.attributes.measured import MeasuredAttributes
+from albumgen_core.attributes.predicted import MusicalAttributes
+from albumgen_core.audio.opus import RATE as _OPUS_RATE
+from albumgen_core.audio.opus import encode_opus
+from albumgen_core.audio.types import Audio
+from albumgen_core.jobs.spec import JobCancelCheck, JobOutcome, JobProgress, JobSpec
 from albumgen_core.result import Take, is_whole, write_take
 from albumgen_core.settings import load_settings
+from albumgen_core.vocabulary import STAGES
 
 SECONDS, CLIP = "SWIFT_SECONDS", "SWIFT_CLIP"
 NAME = "tests.bot.swift_runner:swift"

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from bot.main import FAILED, MISCONFIGURED, STOPPED, run
-from bot.token_setup import looks_like_token, save_token
+from bot.setup.token import looks_like_token, save_token
 from tests.discord.driver import LoopbackDiscord
 
 TOKEN = "MTIzNDU2Nzg5MDEyMzQ1Njc4.GabcdE.abcdefghijklmnopqrstuvwxyz0123456789AB"

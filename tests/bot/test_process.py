@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from albumgen_core.clip import decode_mp3
+from albumgen_core.audio.encode import decode_mp3
 from tests.bot.house import has_clip
 from tests.bot.traces import traces
 from tests.discord.driver import LoopbackDiscord, Person

@@ -267,7 +267,7 @@ class Torture:
         with contextlib.suppress(psutil.Error):
             for child in psutil.Process(self._bot.process.pid).children():
                 with contextlib.suppress(psutil.Error):
-                    if "albumgen_core.inference.worker" in child.cmdline():
+                    if "albumgen_core.worker.main" in child.cmdline():
                         found.append(child)
         return found
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from albumgen_core.cover import load_checked_cover
+from albumgen_core.cover.read import load_checked_cover
 from tests.bot.house import House, has_clip, house, picture
 from tests.discord.driver import NotOfferedError
 from tests.discord.permissions import P

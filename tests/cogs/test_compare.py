@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from albumgen_core.clip import decode_mp3
-from bot.comparisons import Comparisons, Tally, rag_comes_first
-from bot.figures import figures
+from albumgen_core.audio.encode import decode_mp3
+from bot.comparisons.votes import Comparisons, Tally, rag_comes_first
+from bot.monitoring.statistics import figures
 from tests.bot.house import RUNNER, House, house, picture
 from tests.bot.operated import bot_settings, new_bot, operated, started
 from tests.discord.interactions import Interaction
@@ -157,7 +157,7 @@ async def test_votes_go_on_after_a_restart(tmp_path: Path) -> None:
 
 
 async def test_a_comparison_without_an_album_index_takes_no_votes(tmp_path: Path) -> None:
-    async with operated(tmp_path, runner="albumgen_core.inference.runner:build_runner") as place:
+    async with operated(tmp_path, runner="albumgen_core.worker.runner:build_runner") as place:
         used = await place.owner.slash(
             place.channel, "compare", image=("c.png", COVER.read_bytes()), seconds=2
         )
@@ -212,7 +212,7 @@ async def test_a_real_comparison_has_two_clips_that_play_and_one_chart(tmp_path:
         stdout=asyncio.subprocess.DEVNULL,
     )
     assert await build.wait() == 0
-    async with operated(tmp_path, runner="albumgen_core.inference.runner:build_runner") as place:
+    async with operated(tmp_path, runner="albumgen_core.worker.runner:build_runner") as place:
         used = await place.owner.slash(
             place.channel, "compare", image=("c.png", COVER.read_bytes()), seconds=3
         )

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from albumgen_core.attributes import AUDIO_FEATURES, FIELDS
-from bot.help_pages import attribute_page
-from bot.i18n import LANGUAGES, text
+from albumgen_core.attributes.fields import AUDIO_FEATURES, FIELDS
+from bot.help.pages import attribute_page
+from bot.i18n.catalogue import LANGUAGES, text
 from tests.bot.operated import Operated, operated
 
 

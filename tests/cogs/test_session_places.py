@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from bot.invite import permissions
 from bot.sessions.model import SessionState
+from bot.setup.invite import permissions
 from tests.bot.operated import bot_settings, new_bot, started
 from tests.bot.sessions.hall import RUNNER, Hall, cover, hall, ogg
 from tests.discord import payloads

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.guild_settings import GuildSettingError, GuildSettings, bounds_of
+from bot.guilds.settings import GuildSettingError, GuildSettings, bounds_of
 from tests.bot.operated import bot_settings, new_bot, operated, started
 from tests.discord.driver import LoopbackDiscord, NotOfferedError
 from tests.discord.permissions import P

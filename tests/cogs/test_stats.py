@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.comparisons import Choice, Comparisons
+from bot.comparisons.votes import Choice, Comparisons
 from tests.bot.house import House, house
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from albumgen_core.settings import EngineSettings
-from bot.health import weights_of
+from bot.monitoring.health import weights_of
 from tests.bot.operated import operated
 from tests.discord.driver import NotOfferedError
 

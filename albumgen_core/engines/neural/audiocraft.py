@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from albumgen_core.audio import Audio
+from albumgen_core.audio.types import Audio
 from albumgen_core.engines.base import (
     CancelCheck,
     Composer,
@@ -25,7 +25,7 @@ from albumgen_core.engines.base import (
     ignore_progress,
     never_cancelled,
 )
-from albumgen_core.engines.neural.weights import display_name
+from albumgen_core.engines.neural.checkpoints.hub import display_name
 from albumgen_core.errors import EngineUnavailableError
 
 

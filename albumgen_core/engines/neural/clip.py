@@ -16,10 +16,10 @@ from transformers import CLIPConfig, CLIPTextModelWithProjection, CLIPTokenizer,
 # By its own name: the automatic class would want torchvision, and would not agree to the last bit with it.
 from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
 
-from albumgen_core.cover import Cover
+from albumgen_core.cover.read import Cover
 from albumgen_core.engines.base import EMBEDDING_DIMENSIONS
-from albumgen_core.engines.neural.tensors import TensorFolder, choose_device, fill, memory_errors
-from albumgen_core.engines.neural.weights import CONFIG, SPECS, damaged, locate, read_json, unusable
+from albumgen_core.engines.neural.checkpoints.hub import CONFIG, SPECS, damaged, locate, read_json, unusable
+from albumgen_core.engines.neural.checkpoints.tensors import TensorFolder, choose_device, fill, memory_errors
 
 SPEC = SPECS["clip"]
 BATCH = 32

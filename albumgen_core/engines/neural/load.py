@@ -8,8 +8,8 @@ from typing import Any
 import torch
 
 from albumgen_core.engines.base import Composer, Describer, Embedder, Engine, NoComposer
-from albumgen_core.engines.neural.specs import SPECS, Role
-from albumgen_core.engines.neural.weights import locate
+from albumgen_core.engines.neural.checkpoints.hub import locate
+from albumgen_core.engines.neural.checkpoints.specs import SPECS, Role
 from albumgen_core.errors import EngineUnavailableError
 from albumgen_core.settings import EngineSettings
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from albumgen_core.audio import Audio
+from albumgen_core.audio.types import Audio
 from albumgen_core.engines.base import (
     CancelCheck,
     ComposeRequest,

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.signal import correlate, resample_poly
 
-from albumgen_core.audio import Audio
+from albumgen_core.audio.types import Audio
 from albumgen_core.engines.sketch.arrangement import arrange, plan_ending
 from albumgen_core.engines.sketch.form import Brief
 from albumgen_core.engines.sketch.render import SAMPLE_RATE, render

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from albumgen_core.cover import Cover
+from albumgen_core.cover.read import Cover
 from albumgen_core.engines.base import EMBEDDING_DIMENSIONS
 from albumgen_core.engines.sketch.picture import SIDE, gradients, measure
 

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import count
 
-from albumgen_core.attributes import KEYS, Mode, MusicalAttributes
+from albumgen_core.attributes.fields import KEYS
+from albumgen_core.attributes.predicted import Mode, MusicalAttributes
 from albumgen_core.engines.sketch.harmony import Chord, read_chord, voice_chord
 from albumgen_core.engines.sketch.score import Metre, dice, metre_of
 from albumgen_core.engines.sketch.styles import PROGRESSIONS, Style, style_of

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from albumgen_core.engines.sketch.form import Brief
 from albumgen_core.engines.sketch.score import Role
-from albumgen_core.prompt_words import ACOUSTIC_ABOVE
+from albumgen_core.prompt.words import ACOUSTIC_ABOVE
 
 _VOICES = (52, 53, 54, 91)
 """Choir aahs, voice oohs, synth vox, space voice."""

@@ -7,9 +7,12 @@ from collections import defaultdict
 from collections.abc import Callable, Container, Hashable, Sequence
 from typing import Any, TypeVar
 
-from albumgen_core.attributes import AUDIO_FEATURES, KEYS, Mode, MusicalAttributes
-from albumgen_core.cover import Cover
-from albumgen_core.engines.base import SAME_COVER, FractionCallback, Neighbour, ignore_progress
+from albumgen_core.albums import Neighbour
+from albumgen_core.attributes.fields import AUDIO_FEATURES, KEYS
+from albumgen_core.attributes.genres import GENRES
+from albumgen_core.attributes.predicted import Mode, MusicalAttributes
+from albumgen_core.cover.read import Cover
+from albumgen_core.engines.base import SAME_COVER, FractionCallback, ignore_progress
 from albumgen_core.engines.sketch.genre_means import (
     GENRE_MEANS,
     SPREADS,
@@ -19,7 +22,6 @@ from albumgen_core.engines.sketch.genre_means import (
 )
 from albumgen_core.engines.sketch.picture import PictureStatistics, statistics_of
 from albumgen_core.engines.sketch.score import dice
-from albumgen_core.genres import GENRES
 
 UNKNOWN_ARTIST = "Unknown artist"
 """Statistics cannot read a name."""

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from albumgen_core.cover import Cover
+from albumgen_core.cover.read import Cover
 
 SIDE = 64
 """Covers are measured at 64 x 64 pixels."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from albumgen_core.attributes import Mode
+from albumgen_core.attributes.predicted import Mode
 
 Groove = Literal[
     "rock",

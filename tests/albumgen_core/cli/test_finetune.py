@@ -9,7 +9,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from albumgen_core.attributes import AUDIO_FEATURES
+from albumgen_core.attributes.fields import AUDIO_FEATURES
 from albumgen_core.cli.finetune import finetune
 from tests.albumgen_core.training.conftest import make_albums
 from tests.checkpoints import clip, internvl

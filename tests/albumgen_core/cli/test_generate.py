@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
+from albumgen_core.audio.encode import decode_mp3
 from albumgen_core.cli.main import app
-from albumgen_core.clip import decode_mp3
 from albumgen_core.result import read_document
 
 runner = CliRunner(env={"COLUMNS": "200", "NO_COLOR": "1"})

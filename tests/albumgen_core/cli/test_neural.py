@@ -9,9 +9,9 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
+from albumgen_core.attributes.genres import GENRES
+from albumgen_core.audio.encode import decode_mp3
 from albumgen_core.cli.main import app
-from albumgen_core.clip import decode_mp3
-from albumgen_core.genres import GENRES
 from albumgen_core.result import read_document, read_tokens
 from tests.checkpoints import clip, internvl, musicgen
 

@@ -9,9 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from albumgen_core.attributes import AUDIO_FEATURES
+from albumgen_core.attributes.fields import AUDIO_FEATURES
 from albumgen_core.dataset.folder import read_folder
-from albumgen_core.dataset.records import AlbumRecord, Dataset, DatasetError
+from albumgen_core.dataset.records import AlbumRecord, Dataset
+from albumgen_core.errors import DatasetError
 from tests.albumgen_core.retrieval.helpers import a_row, write_csv
 
 

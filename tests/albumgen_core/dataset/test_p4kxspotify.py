@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from albumgen_core.dataset.p4kxspotify import COLUMNS, read_p4kxspotify
-from albumgen_core.dataset.records import DatasetError
+from albumgen_core.errors import DatasetError
 from tests.albumgen_core.dataset.test_musicoset import DEVELOPMENT_DATA
 
 

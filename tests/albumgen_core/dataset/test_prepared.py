@@ -6,15 +6,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from albumgen_core.attributes import AUDIO_FEATURES
-from albumgen_core.cover import CoverError
+from albumgen_core.attributes.fields import AUDIO_FEATURES
 from albumgen_core.dataset.folder import read_folder
 from albumgen_core.dataset.musicoset import read_musicoset
 from albumgen_core.dataset.pictures import load_cover
 from albumgen_core.dataset.prepared import prepare
-from albumgen_core.dataset.records import DatasetError
 from albumgen_core.dataset.sources import SourceKind, read_source
 from albumgen_core.dataset.statistics import describe_dataset, feature_matrix
+from albumgen_core.errors import CoverError, DatasetError
 from tests.albumgen_core.dataset.musicoset_tables import write_musicoset
 from tests.albumgen_core.retrieval.helpers import a_row, draw_covers, write_csv
 

@@ -6,15 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from albumgen_core.dataset.records import AlbumRecord, Dataset, DatasetError, artist_key
-from albumgen_core.dataset.split import (
-    PARTS,
-    part_sizes,
-    parts_of,
-    read_split,
-    split_albums,
-    write_split,
-)
+from albumgen_core.dataset.records import AlbumRecord, Dataset, artist_key
+from albumgen_core.dataset.split import PARTS, part_sizes, parts_of, read_split, split_albums, write_split
+from albumgen_core.errors import DatasetError
 from tests.albumgen_core.retrieval.helpers import an_album
 
 

@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
-from albumgen_core.dataset.http import FetchError, Manners
+from albumgen_core.dataset.http import Manners
 from albumgen_core.dataset.musicoset import read_musicoset
 from albumgen_core.dataset.zenodo import ARCHIVES, fetch_tables
+from albumgen_core.errors import FetchError
 from tests.albumgen_core.dataset.loopback import Site, serving
 from tests.albumgen_core.dataset.musicoset_tables import write_musicoset
 

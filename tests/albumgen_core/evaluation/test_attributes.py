@@ -11,11 +11,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from albumgen_core.attributes import AUDIO_FEATURES, AttributeRangeError, MusicalAttributes
-from albumgen_core.cover import Cover
+from albumgen_core.albums import Album, Neighbour
+from albumgen_core.attributes.fields import AUDIO_FEATURES
+from albumgen_core.attributes.measured import MeasuredAttributes
+from albumgen_core.attributes.predicted import MusicalAttributes
+from albumgen_core.cover.read import Cover
 from albumgen_core.dataset.pictures import load_cover
 from albumgen_core.dataset.records import AlbumRecord
-from albumgen_core.engines.base import Album, FractionCallback, Neighbour, ignore_progress
+from albumgen_core.engines.base import FractionCallback, ignore_progress
+from albumgen_core.errors import AttributeRangeError, EvaluationError
 from albumgen_core.evaluation.attribute_scores import Scores, baseline_errors, score
 from albumgen_core.evaluation.attributes import (
     GENRE_MEDIAN,
@@ -28,9 +32,7 @@ from albumgen_core.evaluation.attributes import (
     what_is_known,
 )
 from albumgen_core.evaluation.attributes_report import verdict, write_report
-from albumgen_core.evaluation.errors import EvaluationError
-from albumgen_core.measured import MeasuredAttributes
-from albumgen_core.retrieval.shelf import Shelf
+from albumgen_core.retrieval.leak_free import Shelf
 from tests.albumgen_core.retrieval.helpers import random_vectors
 
 COUNT = 60

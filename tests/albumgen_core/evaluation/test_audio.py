@@ -14,9 +14,11 @@ import soundfile
 from numpy.typing import NDArray
 from PIL import Image
 
-from albumgen_core.attributes import MusicalAttributes
-from albumgen_core.audio import Audio
+from albumgen_core.attributes.genres import GENRES
+from albumgen_core.attributes.predicted import MusicalAttributes
+from albumgen_core.audio.types import Audio
 from albumgen_core.engines.sketch.composer import SketchComposer
+from albumgen_core.errors import EvaluationError
 from albumgen_core.evaluation.audio import (
     AudioEvaluation,
     ClipResult,
@@ -24,8 +26,8 @@ from albumgen_core.evaluation.audio import (
     drawn_requests,
     evaluate_audio,
 )
+from albumgen_core.evaluation.audio_features import Heard, hear
 from albumgen_core.evaluation.audio_report import Distance, verdict, write_report
-from albumgen_core.evaluation.errors import EvaluationError
 from albumgen_core.evaluation.frechet import (
     DIMENSIONS,
     embed_folder,
@@ -33,8 +35,6 @@ from albumgen_core.evaluation.frechet import (
     frechet_distance,
     halves_distance,
 )
-from albumgen_core.evaluation.hearing import Heard, hear
-from albumgen_core.genres import GENRES
 
 RATE = 22_050
 

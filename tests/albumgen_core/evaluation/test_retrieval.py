@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from albumgen_core.attributes import AUDIO_FEATURES
-from albumgen_core.dataset.records import AlbumRecord, DatasetError
+from albumgen_core.attributes.fields import AUDIO_FEATURES
+from albumgen_core.dataset.records import AlbumRecord
+from albumgen_core.errors import DatasetError
 from albumgen_core.evaluation.retrieval import RetrievalEvaluation, evaluate_retrieval
 from albumgen_core.evaluation.retrieval_report import verdict, write_report
 from albumgen_core.evaluation.retrieval_split import (

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from albumgen_core.inference.client import InferenceClient
-from albumgen_core.inference.jobs import JobSpec, new_job_id
 from albumgen_core.inference.queue import QueueLimits
 from albumgen_core.inference.settings import ClientSettings
+from albumgen_core.jobs.spec import JobSpec, new_job_id
 
 RUNNERS = "tests.albumgen_core.inference.runners"
 StartClient = Callable[..., Awaitable[InferenceClient]]

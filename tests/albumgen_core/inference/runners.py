@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from albumgen_core.errors import EngineUnavailableError
-from albumgen_core.inference.jobs import JobCancelCheck, JobOutcome, JobProgress, JobSpec
-from albumgen_core.inference.storage import write_durably
+from albumgen_core.files import write_durably
+from albumgen_core.jobs.spec import JobCancelCheck, JobOutcome, JobProgress, JobSpec
 
 
 class ObedientRunner:

@@ -14,8 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from albumgen_core.inference.client import InferenceClient
-from albumgen_core.inference.errors import (
+from albumgen_core.errors import (
     AlreadyRunningError,
     ClosingError,
     DiskFullError,
@@ -26,6 +25,7 @@ from albumgen_core.inference.errors import (
     QueueFullError,
     UnknownJobError,
 )
+from albumgen_core.inference.client import InferenceClient
 from albumgen_core.inference.events import JobEvent
 from albumgen_core.inference.handle import JobHandle
 from albumgen_core.inference.queue import QueueLimits

@@ -11,8 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from albumgen_core.inference.database import Database
-from albumgen_core.inference.errors import (
+from albumgen_core.errors import (
     AlreadyRunningError,
     DiskFullError,
     InferenceError,
@@ -21,12 +20,13 @@ from albumgen_core.inference.errors import (
     JournalVersionError,
     UnknownJobError,
 )
+from albumgen_core.files import DirectoryLock
+from albumgen_core.inference.database import Database
 from albumgen_core.inference.history import History
-from albumgen_core.inference.jobs import JobOutcome, JobSpec
 from albumgen_core.inference.journal import GIVEN_UP, LOST_BEFORE_COVER, Journal, StageTiming
 from albumgen_core.inference.migrations import MigrationSet, split_statements
 from albumgen_core.inference.outbox import Outbox
-from albumgen_core.inference.storage import DirectoryLock
+from albumgen_core.jobs.spec import JobOutcome, JobSpec
 from tests.albumgen_core.inference.conftest import make_spec
 
 
@@ -321,7 +321,7 @@ async def test_a_second_instance_is_told_who_is_there(database: Database, tmp_pa
 def test_the_lock_dies_with_its_process(tmp_path: Path) -> None:
     program = (
         "import sys, time; from pathlib import Path\n"
-        "from albumgen_core.inference.storage import DirectoryLock\n"
+        "from albumgen_core.files import DirectoryLock\n"
         "DirectoryLock(Path(sys.argv[1])).acquire(); print('held', flush=True); time.sleep(60)"
     )
     holder = subprocess.Popen([sys.executable, "-c", program, str(tmp_path)], stdout=subprocess.PIPE)

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from albumgen_core.inference.errors import QueueFullError
-from albumgen_core.inference.jobs import JobSpec
+from albumgen_core.errors import QueueFullError
 from albumgen_core.inference.queue import FairQueue, QueuedJob, QueueLimits, batch_key
+from albumgen_core.jobs.spec import JobSpec
 
 BATCH = 4
 

@@ -21,8 +21,8 @@ from typing import Any
 
 import psutil
 
+from albumgen_core.errors import QueueFullError
 from albumgen_core.inference.client import InferenceClient
-from albumgen_core.inference.errors import QueueFullError
 from albumgen_core.inference.queue import QueueLimits
 from albumgen_core.inference.records import OutboxItem
 from albumgen_core.inference.settings import ClientSettings

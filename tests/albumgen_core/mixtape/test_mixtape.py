@@ -14,14 +14,15 @@ from mutagen.id3 import ID3
 from mutagen.mp3 import MP3
 from PIL import Image
 
-from albumgen_core.audio import Audio
-from albumgen_core.clip import decode_mp3, encode_clip
-from albumgen_core.clip_tags import ClipTags
-from albumgen_core.mastering import integrated_loudness
+from albumgen_core.audio.encode import decode_mp3, encode_clip
+from albumgen_core.audio.mastering import integrated_loudness
+from albumgen_core.audio.tags import ClipTags
+from albumgen_core.audio.types import Audio
+from albumgen_core.errors import MixtapeError, MixtapeTooLongError
 from albumgen_core.mixtape import tape as tape_module
-from albumgen_core.mixtape.aside import make_mixtape_aside
 from albumgen_core.mixtape.tape import make_mixtape
-from albumgen_core.mixtape.values import Chapter, MixtapeError, MixtapeTooLongError, Track
+from albumgen_core.mixtape.task import make_mixtape_aside
+from albumgen_core.mixtape.values import Chapter, Track
 
 TAGS = ClipTags("t", "sketch", "jazz", 100, "C", None, None, "p", 1)
 
@@ -203,7 +204,7 @@ async def test_nothing_is_left_running_when_the_wait_ends(clips: list[Track], tm
 
 def test_whoever_orders_a_tape_loads_no_signal_processing() -> None:
     code = (
-        "import albumgen_core.mixtape.aside, sys;"
+        "import albumgen_core.mixtape.task, sys;"
         "print({'torch', 'discord', 'chromadb', 'scipy', 'soundfile'} & set(sys.modules))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

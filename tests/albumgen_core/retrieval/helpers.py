@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from albumgen_core.attributes import AUDIO_FEATURES
-from albumgen_core.cover import Cover
-from albumgen_core.engines.base import Album
-from albumgen_core.measured import MeasuredAttributes
+from albumgen_core.albums import Album
+from albumgen_core.attributes.fields import AUDIO_FEATURES
+from albumgen_core.attributes.measured import MeasuredAttributes
+from albumgen_core.cover.read import Cover
 from albumgen_core.retrieval.writer import Entry, IndexWriter
 
 EMBEDDER = "test-colours"

@@ -13,8 +13,7 @@ from PIL import Image
 
 from albumgen_core.dataset.folder import read_folder
 from albumgen_core.dataset.pictures import load_cover
-from albumgen_core.dataset.records import DatasetError
-from albumgen_core.errors import IndexUnavailableError
+from albumgen_core.errors import DatasetError, IndexUnavailableError
 from albumgen_core.retrieval import AlbumIndex, build_index
 from tests.albumgen_core.retrieval.helpers import EMBEDDER, ColourEmbedder, a_row, draw_covers, write_csv
 

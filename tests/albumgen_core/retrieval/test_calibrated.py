@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
-from albumgen_core.attributes import AUDIO_FEATURES
+from albumgen_core.attributes.fields import AUDIO_FEATURES
 from albumgen_core.cli.main import app
 from tests.albumgen_core.retrieval.helpers import a_row, write_csv
 

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from albumgen_core.attributes import AUDIO_FEATURES
-from albumgen_core.genres import GENRES
-from albumgen_core.measured import MeasuredAttributes
+from albumgen_core.attributes.fields import AUDIO_FEATURES
+from albumgen_core.attributes.genres import GENRES
+from albumgen_core.attributes.measured import MeasuredAttributes
 from albumgen_core.retrieval.fitting import fit_predictor
 from albumgen_core.retrieval.genre_prior import GenrePrior
 from albumgen_core.retrieval.zero_shot import PROMPTS, ZeroShotGenres

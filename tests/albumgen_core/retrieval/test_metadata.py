@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from albumgen_core.attributes import AUDIO_FEATURES, KEYS
-from albumgen_core.engines.base import Album
-from albumgen_core.measured import MeasuredAttributes
+from albumgen_core.albums import Album
+from albumgen_core.attributes.fields import AUDIO_FEATURES, KEYS
+from albumgen_core.attributes.measured import MeasuredAttributes
 from albumgen_core.retrieval.metadata import album_from_metadata, album_to_metadata, checked_metadata
 from tests.albumgen_core.retrieval.helpers import an_album
 

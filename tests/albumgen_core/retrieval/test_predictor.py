@@ -6,14 +6,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from albumgen_core.attributes import AUDIO_FEATURES
+from albumgen_core.albums import Neighbour
+from albumgen_core.attributes.fields import AUDIO_FEATURES
+from albumgen_core.attributes.measured import MeasuredAttributes
 from albumgen_core.dataset.records import AlbumRecord
 from albumgen_core.dataset.split import split_albums
-from albumgen_core.engines.base import Neighbour
-from albumgen_core.measured import MeasuredAttributes
+from albumgen_core.errors import CalibrationError
 from albumgen_core.retrieval import ExactIndex
 from albumgen_core.retrieval.fitting import fit_predictor
-from albumgen_core.retrieval.predictor import NO_SIGNAL, CalibrationError, NeighbourPredictor
+from albumgen_core.retrieval.predictor import NO_SIGNAL, NeighbourPredictor
 from tests.albumgen_core.retrieval.helpers import an_album, unit
 
 GENRES = ("country", "hip hop", "metal")

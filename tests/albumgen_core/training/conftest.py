@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from albumgen_core.attributes import AUDIO_FEATURES
+from albumgen_core.albums import Album
+from albumgen_core.attributes.fields import AUDIO_FEATURES
+from albumgen_core.attributes.measured import MeasuredAttributes
 from albumgen_core.dataset.records import AlbumRecord
-from albumgen_core.engines.base import Album
-from albumgen_core.measured import MeasuredAttributes
 from tests.checkpoints import internvl
 
 COUNT = 26

@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 import torch
 
+from albumgen_core.albums import Album
 from albumgen_core.dataset.records import AlbumRecord
-from albumgen_core.engines.base import Album
 from albumgen_core.engines.neural.internvl.chat import Chat
 from albumgen_core.engines.neural.internvl.checkpoint import load_model, open_checkpoint
 from albumgen_core.engines.neural.internvl.question import build_question
 from albumgen_core.engines.neural.internvl.tiling import IMAGENET_MEAN, IMAGENET_STD
-from albumgen_core.retrieval.shelf import Shelf
+from albumgen_core.retrieval.leak_free import Shelf
 from albumgen_core.training.encoding import IGNORED, Collator, Examples, encode_target
 from albumgen_core.training.examples import build_examples
 from albumgen_core.training.target import Target, target_of

@@ -14,13 +14,12 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file
 
-from albumgen_core.attributes import AttributeRangeError
 from albumgen_core.engines.neural.internvl.answer import read_answer
 from albumgen_core.engines.neural.internvl.checkpoint import open_checkpoint
 from albumgen_core.engines.neural.internvl.describer import InternVLDescriber
+from albumgen_core.errors import AttributeRangeError, TrainingError
 from albumgen_core.training.callbacks import StepReport
 from albumgen_core.training.curves import curves_of
-from albumgen_core.training.errors import TrainingError
 from albumgen_core.training.finetune import FineTuned, Plan, fine_tune, read_curves
 from albumgen_core.training.memory import GIB, count_parameters, estimate_memory
 from albumgen_core.training.recipe import Recipe

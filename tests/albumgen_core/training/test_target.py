@@ -5,9 +5,10 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from albumgen_core.attributes import AUDIO_FEATURES, MusicalAttributes
-from albumgen_core.engines.base import Album
-from albumgen_core.measured import MeasuredAttributes
+from albumgen_core.albums import Album
+from albumgen_core.attributes.fields import AUDIO_FEATURES
+from albumgen_core.attributes.measured import MeasuredAttributes
+from albumgen_core.attributes.predicted import MusicalAttributes
 from albumgen_core.training.target import target_of
 
 

@@ -16,17 +16,17 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from albumgen_core.audio import Audio
-from albumgen_core.clip import encode_clip
-from albumgen_core.clip_tags import ClipTags
-from albumgen_core.inference.jobs import JobCancelCheck, JobOutcome, JobSpec
-from albumgen_core.inference.storage import write_durably
+from albumgen_core.audio.encode import encode_clip
+from albumgen_core.audio.tags import ClipTags
+from albumgen_core.audio.types import Audio
+from albumgen_core.files import write_durably
+from albumgen_core.jobs.spec import JobCancelCheck, JobOutcome, JobSpec
 from bot.bot import AlbumGenBot
-from bot.invite import permissions
-from bot.requests import Asker
+from bot.requests.intake import Asker
 from bot.sessions.manager import SessionManager
 from bot.sessions.model import EndReason, Entry, EntryState, Session, SessionRecord
 from bot.sessions.view import SessionView, Standing
+from bot.setup.invite import permissions
 from tests.bot.operated import bot_settings, new_bot, started
 from tests.bot.quick import QuickRunner
 from tests.discord.driver import LoopbackDiscord, Person

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageDraw
 
-from albumgen_core.audio import Audio
-from albumgen_core.clip import encode_clip
-from albumgen_core.clip_tags import ClipTags
+from albumgen_core.audio.encode import encode_clip
+from albumgen_core.audio.tags import ClipTags
+from albumgen_core.audio.types import Audio
 from tests.bot.quick import ATTRIBUTES, NEIGHBOUR
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.errors import Refusal
+from bot.messages.errors import Refusal
 from bot.sessions.model import EndReason, EntryState
 from bot.sessions.view import Standing
 from tests.bot.sessions.hall import Hall, hall

@@ -16,8 +16,8 @@ from mutagen.id3 import ID3
 from PIL import Image
 from yarl import URL
 
-from albumgen_core.mixtape.values import MixtapeTooLongError
-from bot.retention import DAY
+from albumgen_core.errors import MixtapeTooLongError
+from bot.privacy.retention import DAY
 from bot.sessions.ending import Endings, folder_of, read_note
 from bot.sessions.keepsakes import chosen_takes, make_tape
 from bot.sessions.model import EndReason, EntryState, SessionRecord

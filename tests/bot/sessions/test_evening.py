@@ -14,7 +14,7 @@ import pytest
 from mutagen.id3 import ID3
 from PIL import Image, ImageDraw
 
-from albumgen_core.clip import decode_mp3
+from albumgen_core.audio.encode import decode_mp3
 from tests.discord.driver import LoopbackDiscord, Person
 from tests.discord.person import NotOfferedError
 from tests.discord.process import BotProcess

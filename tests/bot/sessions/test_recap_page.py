@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from albumgen_core.clip import decode_mp3
+from albumgen_core.audio.encode import decode_mp3
 from bot.sessions.model import EntryState, SessionRecord
 from bot.sessions.recap_page import PageError, recap_page, write_recap_page
 from tests.bot.sessions import browser

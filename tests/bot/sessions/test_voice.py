@@ -12,9 +12,9 @@ import pytest
 from numpy.typing import NDArray
 from scipy.signal import correlate
 
-from albumgen_core.audio import Audio
-from albumgen_core.clip import LOUDNESS_LUFS, ClipTags, encode_clip
-from albumgen_core.mastering import master
+from albumgen_core.audio.encode import LOUDNESS_LUFS, ClipTags, encode_clip
+from albumgen_core.audio.mastering import master
+from albumgen_core.audio.types import Audio
 from bot.sessions.playlist import PlaylistSource, Track, read_track
 from bot.sessions.voice import Ending, VoiceLink
 from tests.bot.sessions.ogg import decoded

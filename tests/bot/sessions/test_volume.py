@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from albumgen_core.opus import LOOKAHEAD, PACKET, RATE, encode_opus
+from albumgen_core.audio.opus import LOOKAHEAD, PACKET, RATE, encode_opus
 from bot.sessions import volume
 from bot.sessions.deck import Deck, Slot
 from bot.sessions.playlist import PlaylistSource, Track, TrackError, read_track

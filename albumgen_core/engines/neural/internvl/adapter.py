@@ -6,7 +6,7 @@ import warnings
 from pathlib import Path
 from typing import Any
 
-from albumgen_core.engines.neural.weights import SPECS
+from albumgen_core.engines.neural.checkpoints.hub import SPECS
 from albumgen_core.errors import EngineUnavailableError
 
 LORA_TARGETS = r".*language_model\.layers\.\d+\.(self_attn\.[qkvo]_proj|mlp\.(gate|up|down)_proj)"

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from albumgen_core.attribute_fields import FIELDS
-from albumgen_core.attribute_schema import json_schema
-from albumgen_core.attributes import MusicalAttributes
+from albumgen_core.attributes.fields import FIELDS
+from albumgen_core.attributes.predicted import MusicalAttributes
+from albumgen_core.attributes.schema import json_schema
 
 ANSWER_FIELDS: tuple[str, ...] = tuple(spec.json_name for spec in FIELDS if not spec.optional)
 """The names of an answer's fields, in the order in which they are written."""

@@ -14,8 +14,8 @@ from typing import Any
 from tokenizers import Tokenizer
 from transformers import AutoTokenizer, Qwen2Tokenizer
 
+from albumgen_core.engines.neural.checkpoints.hub import damaged, unusable
 from albumgen_core.engines.neural.internvl.checkpoint import SPEC, Checkpoint
-from albumgen_core.engines.neural.weights import damaged, unusable
 
 IMAGE_START, IMAGE_END, IMAGE_TOKEN = "<img>", "</img>", "<IMG_CONTEXT>"
 TURN_END = "<|im_end|>"

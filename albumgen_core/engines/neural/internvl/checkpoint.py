@@ -19,8 +19,8 @@ from transformers import InternVLConfig, InternVLForConditionalGeneration, Qwen2
 from transformers.models.internvl import InternVLVisionConfig
 from transformers.utils import logging
 
-from albumgen_core.engines.neural.tensors import TensorFolder, fill
-from albumgen_core.engines.neural.weights import CONFIG, SPECS, damaged, read_json, unusable
+from albumgen_core.engines.neural.checkpoints.hub import CONFIG, SPECS, damaged, read_json, unusable
+from albumgen_core.engines.neural.checkpoints.tensors import TensorFolder, fill
 
 SPEC = SPECS["internvl"]
 Layout = Literal["original", "native"]

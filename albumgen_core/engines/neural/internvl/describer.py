@@ -7,9 +7,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from albumgen_core.attributes import MusicalAttributes
-from albumgen_core.cover import Cover
-from albumgen_core.engines.base import FractionCallback, Neighbour, ignore_progress
+from albumgen_core.albums import Neighbour
+from albumgen_core.attributes.predicted import MusicalAttributes
+from albumgen_core.cover.read import Cover
+from albumgen_core.engines.base import FractionCallback, ignore_progress
+from albumgen_core.engines.neural.checkpoints.hub import damaged, display_name, locate
+from albumgen_core.engines.neural.checkpoints.tensors import choose_device, choose_dtype, memory_errors
 from albumgen_core.engines.neural.internvl.adapter import apply_adapter
 from albumgen_core.engines.neural.internvl.answer import ANSWER_FIELDS, answer_schema, read_answer
 from albumgen_core.engines.neural.internvl.attention import group_queries
@@ -19,8 +22,6 @@ from albumgen_core.engines.neural.internvl.constraint import Constraint, FreeGui
 from albumgen_core.engines.neural.internvl.decode import write_answer
 from albumgen_core.engines.neural.internvl.question import build_question
 from albumgen_core.engines.neural.internvl.tiling import IMAGENET_MEAN, IMAGENET_STD, pixel_values
-from albumgen_core.engines.neural.tensors import choose_device, choose_dtype, memory_errors
-from albumgen_core.engines.neural.weights import damaged, display_name, locate
 
 PROMPT_SHARE = 0.4
 """Share of the time until the first token; on a CPU the prompt takes about as long as the answer."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
-from albumgen_core.attribute_fields import FIELDS
-from albumgen_core.engines.base import Album, Neighbour
-from albumgen_core.measured import MeasuredAttributes
+from albumgen_core.albums import Album, Neighbour
+from albumgen_core.attributes.fields import FIELDS
+from albumgen_core.attributes.measured import MeasuredAttributes
 
 LONGEST_NAME = 60
 """Characters of a neighbour's title or artist that are quoted."""

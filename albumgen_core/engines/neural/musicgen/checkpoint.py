@@ -15,10 +15,9 @@ from typing import Any
 from torch import Tensor
 from transformers import MusicgenConfig
 
-from albumgen_core.engines.neural.inspection import DamagedFileError
-from albumgen_core.engines.neural.mapped import MappedFile
+from albumgen_core.engines.neural.checkpoints.mapped import MappedFile
 from albumgen_core.engines.neural.musicgen.errors import damaged, missing
-from albumgen_core.errors import EngineUnavailableError
+from albumgen_core.errors import DamagedFileError, EngineUnavailableError
 
 CONFIG = "config.json"
 WEIGHTS = "model.safetensors"

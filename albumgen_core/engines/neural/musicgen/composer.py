@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy.signal import resample_poly
 from torch import Tensor
 
-from albumgen_core.audio import Audio
+from albumgen_core.audio.types import Audio
 from albumgen_core.engines.base import (
     CancelCheck,
     ComposeRequest,

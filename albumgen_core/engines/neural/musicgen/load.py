@@ -8,6 +8,7 @@ from typing import cast, get_args
 import torch
 
 from albumgen_core.engines.base import Composer
+from albumgen_core.engines.neural.checkpoints.hub import display_name
 from albumgen_core.engines.neural.musicgen.checkpoint import Checkpoint, open_checkpoint
 from albumgen_core.engines.neural.musicgen.codec import Codec
 from albumgen_core.engines.neural.musicgen.composer import Horizon, MusicGenComposer
@@ -20,7 +21,6 @@ from albumgen_core.engines.neural.musicgen.stock import StockDecoder, build_caus
 from albumgen_core.engines.neural.musicgen.text import TextEncoder
 from albumgen_core.engines.neural.musicgen.threads import set_threads
 from albumgen_core.engines.neural.musicgen.windows import WINDOW_SECONDS
-from albumgen_core.engines.neural.weights import display_name
 from albumgen_core.errors import EngineUnavailableError
 
 BACKENDS = ("auto", "own", "transformers", "audiocraft")

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from albumgen_core.cover import Cover
-from albumgen_core.engines.base import Album, Neighbour
+from albumgen_core.albums import Album, Neighbour
+from albumgen_core.attributes.measured import MeasuredAttributes
+from albumgen_core.cover.read import Cover
 from albumgen_core.engines.neural.internvl.describer import InternVLDescriber
-from albumgen_core.measured import MeasuredAttributes
 from tests.checkpoints import clip, internvl
 
 

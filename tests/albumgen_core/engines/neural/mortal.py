@@ -7,15 +7,9 @@ import signal
 from collections.abc import Sequence
 from pathlib import Path
 
-from albumgen_core.inference.jobs import (
-    BatchRunner,
-    JobCancelCheck,
-    JobOutcome,
-    JobProgress,
-    JobSpec,
-    Stage,
-)
-from albumgen_core.inference.runner import build_runner
+from albumgen_core.jobs.spec import BatchRunner, JobCancelCheck, JobOutcome, JobProgress, JobSpec
+from albumgen_core.vocabulary import Stage
+from albumgen_core.worker.runner import build_runner
 
 KILL_AT = 0.5
 

@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from albumgen_core.engines.base import EMBEDDING_DIMENSIONS, ComposeRequest
+from albumgen_core.engines.neural.checkpoints.tensors import choose_device, choose_dtype
 from albumgen_core.engines.neural.load import load_engine
-from albumgen_core.engines.neural.tensors import choose_device, choose_dtype
 from albumgen_core.errors import ConfigError, EngineUnavailableError
 from albumgen_core.settings import ClipModelSettings, EngineSettings, InternVLSettings, MusicGenSettings
 from tests.albumgen_core.engines.neural.conftest import picture

@@ -13,16 +13,16 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from albumgen_core.assembly import open_pipeline
-from albumgen_core.errors import AlbumGenError
+from albumgen_core.errors import AlbumGenError, JobCancelledError
 from albumgen_core.inference.client import InferenceClient
-from albumgen_core.inference.errors import JobCancelledError
-from albumgen_core.inference.jobs import JobSpec, Stage, new_job_id
-from albumgen_core.inference.runner import PipelineRunner
 from albumgen_core.inference.settings import ClientSettings
-from albumgen_core.inference.storage import checkpoint_path
+from albumgen_core.jobs.layout import checkpoint_path
+from albumgen_core.jobs.spec import JobSpec, new_job_id
+from albumgen_core.pipeline.build import open_pipeline
 from albumgen_core.result import read_tokens
 from albumgen_core.settings import Settings, load_settings
+from albumgen_core.vocabulary import Stage
+from albumgen_core.worker.runner import PipelineRunner
 from tests.albumgen_core.engines.neural.conftest import picture
 from tests.checkpoints import musicgen
 
@@ -219,7 +219,7 @@ def test_what_failed_for_good_leaves_nothing(
         raise RuntimeError("the encoder is away")
 
     with monkeypatch.context() as patch:
-        patch.setattr("albumgen_core.pipeline_finish.begin_clip", full)
+        patch.setattr("albumgen_core.pipeline.finish.begin_clip", full)
         [again] = interrupted.run([job], on_progress=Watcher(), is_cancelled=lambda _: False)
     assert (again.status, again.retryable) == ("failed", True)
     assert left_over(tmp_path) == [checkpoint_path(tmp_path, job.job_id).name]
@@ -228,7 +228,7 @@ def test_what_failed_for_good_leaves_nothing(
         raise AlbumGenError("No.")
 
     with monkeypatch.context() as patch:
-        patch.setattr("albumgen_core.pipeline_finish.begin_clip", refuse)
+        patch.setattr("albumgen_core.pipeline.finish.begin_clip", refuse)
         watcher = Watcher()
         [ended] = interrupted.run([job], on_progress=watcher, is_cancelled=lambda _: False)
     assert (ended.status, ended.retryable) == ("failed", False)

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageDraw
 
-from albumgen_core.attributes import MusicalAttributes
-from albumgen_core.cover import Cover
+from albumgen_core.attributes.predicted import MusicalAttributes
+from albumgen_core.cover.read import Cover
 
 
 def cover_of(image: Image.Image) -> Cover:

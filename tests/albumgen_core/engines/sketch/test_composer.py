@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from albumgen_core.audio import Audio
+from albumgen_core.audio.types import Audio
 from albumgen_core.engines.base import ComposeRequest
 from albumgen_core.engines.sketch import load_engine
 from albumgen_core.engines.sketch.arrangement import plan_ending

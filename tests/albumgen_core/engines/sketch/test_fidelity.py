@@ -9,7 +9,7 @@ import librosa
 import numpy as np
 import pytest
 
-from albumgen_core.attributes import KEYS
+from albumgen_core.attributes.fields import KEYS
 from albumgen_core.engines.base import ComposeRequest
 from albumgen_core.engines.sketch.composer import SketchComposer
 from tests.albumgen_core.engines.sketch.pictures import attributes

@@ -4,11 +4,11 @@ from itertools import pairwise
 
 import pytest
 
-from albumgen_core.attributes import Mode
+from albumgen_core.attributes.genres import GENRES
+from albumgen_core.attributes.predicted import Mode
 from albumgen_core.engines.sketch.genre_means import GENRE_MEANS
 from albumgen_core.engines.sketch.harmony import REGISTER, read_chord, voice_chord
 from albumgen_core.engines.sketch.styles import PROGRESSIONS, STYLES, style_name
-from albumgen_core.genres import GENRES
 
 
 @pytest.mark.parametrize(

@@ -3,13 +3,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from albumgen_core.attributes import AUDIO_FEATURES, KEYS
-from albumgen_core.engines.base import Album, Neighbour
+from albumgen_core.albums import Album, Neighbour
+from albumgen_core.attributes.fields import AUDIO_FEATURES, KEYS
+from albumgen_core.attributes.measured import MeasuredAttributes
 from albumgen_core.engines.sketch.embedding import PaletteEmbedder
 from albumgen_core.engines.sketch.genre_means import SPREADS, USUAL_FEATURES
 from albumgen_core.engines.sketch.palette import PaletteDescriber, read_picture
 from albumgen_core.engines.sketch.picture import PictureStatistics, oklab, statistics_of
-from albumgen_core.measured import MeasuredAttributes
 from tests.albumgen_core.engines.sketch.pictures import drawn, plain
 
 

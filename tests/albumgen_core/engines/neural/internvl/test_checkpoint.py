@@ -14,6 +14,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 from transformers import InternVLForConditionalGeneration
 
+from albumgen_core.engines.neural.checkpoints.tensors import TensorFolder
 from albumgen_core.engines.neural.internvl.chat import Chat
 from albumgen_core.engines.neural.internvl.checkpoint import (
     SPEC,
@@ -23,7 +24,6 @@ from albumgen_core.engines.neural.internvl.checkpoint import (
     open_checkpoint,
 )
 from albumgen_core.engines.neural.internvl.tiling import pixel_values
-from albumgen_core.engines.neural.tensors import TensorFolder
 from albumgen_core.errors import EngineUnavailableError
 from tests.albumgen_core.engines.neural.conftest import picture
 from tests.albumgen_core.engines.neural.internvl import original

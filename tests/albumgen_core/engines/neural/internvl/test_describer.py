@@ -10,7 +10,9 @@ import pytest
 import torch
 from transformers import DynamicCache
 
-from albumgen_core.attributes import AUDIO_FEATURES, GENRES, KEYS, MusicalAttributes
+from albumgen_core.attributes.fields import AUDIO_FEATURES, KEYS
+from albumgen_core.attributes.genres import GENRES
+from albumgen_core.attributes.predicted import MusicalAttributes
 from albumgen_core.engines.neural.internvl.answer import (
     ANSWER_FIELDS,
     answer_schema,

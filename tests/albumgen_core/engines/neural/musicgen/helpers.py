@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from albumgen_core.attributes import MusicalAttributes
+from albumgen_core.attributes.predicted import MusicalAttributes
 from albumgen_core.engines.base import ComposeRequest
 
 PROMPTS = (

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from albumgen_core.audio import Audio
+from albumgen_core.audio.types import Audio
 from albumgen_core.engines.neural.musicgen import load_composer
 from tests.albumgen_core.engines.neural.musicgen.helpers import PROMPTS, request
 

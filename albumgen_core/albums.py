@@ -1,0 +1,44 @@
+"""Albums and their measured attributes, as data sets hold them and the index returns them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from albumgen_core.attributes.measured import MeasuredAttributes
+
+
+@dataclass(frozen=True, slots=True)
+class Album:
+    """One album of the index, as retrieved.
+
+    Attributes:
+        album_id: stable identifier, unique in its index.
+        title, artist: as its source writes them.
+        attributes: its measured attributes (means over its tracks); key, metre, genre, mode and tempo may
+            be None, because most data sets do not know them all.
+        year: year of release, when known.
+    """
+
+    album_id: str
+    title: str
+    artist: str
+    attributes: MeasuredAttributes
+    year: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbour:
+    """An album whose cover lies near the query's.
+
+    Attributes:
+        album: the album.
+        distance: L2 distance between the unit embeddings, in [0, 2] (Chroma's squared value, rooted).
+    """
+
+    album: Album
+    distance: float
+
+    @property
+    def attributes(self) -> MeasuredAttributes:
+        """The album's measured attributes."""
+        return self.album.attributes

@@ -1,0 +1,1 @@
+"""The thirteen musical attributes: predicted and measured values, fields, JSON schema, genres."""

@@ -1,0 +1,1 @@
+"""Audio in memory, encoding, mastering and tags."""

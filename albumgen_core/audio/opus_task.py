@@ -1,0 +1,23 @@
+"""The process that makes a clip quieter, or the joint between two clips. See `albumgen_core.tasks.child`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from albumgen_core.audio.opus import decode_opus, encode_opus, joint, quieter
+from albumgen_core.files import write_durably
+from albumgen_core.tasks.child import serve
+
+
+def _obey(order: Mapping[str, Any]) -> dict[str, Any]:
+    sound = decode_opus(Path(order["clip"]))
+    if "next" in order:
+        sound = joint(sound, decode_opus(Path(order["next"])), int(order["packets"]))
+    write_durably(Path(order["out"]), encode_opus(quieter(sound, float(order["share"]))))
+    return {}
+
+
+if __name__ == "__main__":
+    serve(_obey)

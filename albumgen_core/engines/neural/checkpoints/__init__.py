@@ -1,0 +1,1 @@
+"""Checkpoint files: finding, checking, mapping and reading them."""

@@ -1,0 +1,1 @@
+"""The contract for a job, between client and worker and on disk."""

@@ -1,0 +1,1 @@
+"""The stages from a cover to the files of a clip."""

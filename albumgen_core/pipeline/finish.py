@@ -1,0 +1,118 @@
+"""The pipeline's last stage: composed sound becomes a take, with its MP3, its Ogg-Opus and its card."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+
+from albumgen_core.albums import Neighbour
+from albumgen_core.attributes.predicted import MusicalAttributes
+from albumgen_core.audio.encode import ClipTags, begin_clip
+from albumgen_core.audio.types import Audio
+from albumgen_core.card import CardContent, render_card
+from albumgen_core.engines.base import Engine
+from albumgen_core.pipeline.request import ClipRequest, Work
+from albumgen_core.result import Take
+from albumgen_core.retrieval import AlbumIndex
+from albumgen_core.settings import ClipSettings
+
+
+class Finisher:
+    """Makes takes; safe for several threads.
+
+    Args:
+        engine: what the results name.
+        index: where the kindred albums' covers are, or None.
+        clip: encoding settings.
+    """
+
+    def __init__(self, engine: Engine, index: AlbumIndex | None, clip: ClipSettings) -> None:
+        self._engine = engine
+        self._index = index
+        self._clip = clip
+
+    def finish(self, work: Work) -> Take:
+        """The take of a request that was composed. Raises ClipError."""
+        if work.attributes is None or work.audio is None:
+            raise RuntimeError("encoding comes after composing")
+        return self._take(work, work.attributes, work.audio)
+
+    def _take(self, work: Work, attributes: MusicalAttributes, audio: Audio) -> Take:
+        started = time.perf_counter()
+        draft = self._draft(work, attributes, audio)
+        with begin_clip(
+            audio,
+            self._tags(draft),
+            max_bytes=int(self._clip.max_megabytes * 1024 * 1024),
+            loudness_lufs=self._clip.loudness_lufs,
+        ) as pending:
+            # Drawn while the encoders work: they are other processes.
+            card = render_card(self.card_content(draft, work.request))
+            clip = pending.finish()
+        work.timings["encode"] = time.perf_counter() - started
+        return replace(draft, mp3=clip.mp3, ogg=clip.ogg, card=card)
+
+    def _draft(self, work: Work, attributes: MusicalAttributes, audio: Audio) -> Take:
+        """The take without its encoded files."""
+        request = work.request
+        return Take(
+            attributes=attributes,
+            neighbours=work.neighbours,
+            rag=request.rag,
+            prompt=work.prompt,
+            seed=request.seed,
+            seconds=audio.seconds,
+            audio=audio,
+            mp3=b"",
+            ogg=b"",
+            card=b"",
+            cover_jpeg=request.cover.to_jpeg(),
+            cover_sha256=request.cover.sha256,
+            family=self._engine.family,
+            describer=self._engine.describer.name,
+            composer=self._engine.composer.name,
+            overridden=sorted(request.overrides) if not request.is_complete else (),
+            notices=work.notices,
+            timings=work.timings,
+            lineage=request.lineage,
+        )
+
+    def _tags(self, draft: Take) -> ClipTags:
+        attributes = draft.attributes
+        return ClipTags(
+            title=_title(attributes),
+            engine=draft.family,
+            genre=attributes.album_genre,
+            tempo=attributes.tempo,
+            key=attributes.key,
+            mode=attributes.mode,
+            cover_jpeg=draft.cover_jpeg,
+            prompt=draft.prompt,
+            seed=draft.seed,
+        )
+
+    def card_content(self, take: Take, request: ClipRequest) -> CardContent:
+        """What the card of a take shows, with the kindred albums' covers from the index."""
+        return CardContent(
+            cover=request.cover,
+            attributes=take.attributes,
+            neighbours=take.neighbours,
+            thumbnails=self._thumbnails(take.neighbours),
+            audio=take.audio,
+            family=take.family,
+            seed=take.seed,
+            seconds=take.seconds,
+            prompt=take.prompt,
+            rag=bool(take.neighbours),
+        )
+
+    def _thumbnails(self, neighbours: Sequence[Neighbour]) -> list[bytes | None]:
+        if self._index is None:
+            return [None] * len(neighbours)
+        return [self._index.thumbnail(neighbour.album.album_id) for neighbour in neighbours]
+
+
+def _title(attributes: MusicalAttributes) -> str:
+    mode = f" {attributes.mode}" if attributes.mode else ""
+    return f"{attributes.album_genre} in {attributes.key}{mode}, {attributes.tempo:.0f} BPM"

@@ -1,0 +1,257 @@
+"""The stages in order: embed → retrieve → describe → prompt → compose → encode.
+
+A batch of requests goes through each stage together, so that a model reads its weights once for all of
+them. What fails for one request fails that request alone; the rest of the batch goes on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+from albumgen_core.albums import Neighbour
+from albumgen_core.attributes.predicted import MusicalAttributes
+from albumgen_core.card import CardContent
+from albumgen_core.engines.base import ComposeRequest, Engine, never_cancelled
+from albumgen_core.errors import AlbumGenError, IndexUnavailableError
+from albumgen_core.pipeline.finish import Finisher
+from albumgen_core.pipeline.request import ClipRequest, Work, fail, isolated, timed
+from albumgen_core.prompt.template import compose_prompt
+from albumgen_core.result import Take
+from albumgen_core.retrieval import AlbumIndex
+from albumgen_core.settings import ClipSettings
+from albumgen_core.vocabulary import Stage
+
+__all__ = ["BatchProgress", "ClipRequest", "Pipeline", "ignore_batch_progress"]
+
+ENCODERS = 4
+"""Most clips encoded at a time: each needs its samples in memory several times over."""
+
+BatchProgress = Callable[[int, Stage, float], None]
+"""(position in the batch, stage, fraction of that stage in [0, 1])."""
+
+
+def ignore_batch_progress(_position: int, _stage: Stage, _fraction: float) -> None:
+    """A BatchProgress for callers who do not watch."""
+
+
+class Pipeline:
+    """An engine, an album index and the order of the stages.
+
+    Args:
+        engine: the models.
+        index: the album index, or None when there is none; then every RAG result says so.
+        clip: encoding settings.
+        k: how many albums to retrieve.
+        notices: sentences put on every result (another engine stands in, say).
+        index_problem: why `index` is None, as a sentence.
+        require_index: refuse RAG requests instead, when retrieval fails.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        index: AlbumIndex | None,
+        *,
+        clip: ClipSettings | None = None,
+        k: int = 5,
+        notices: Sequence[str] = (),
+        index_problem: str = "There is no album index yet.",
+        require_index: bool = False,
+    ) -> None:
+        self.engine = engine
+        self.index = index
+        self._finisher = Finisher(engine, index, clip if clip is not None else ClipSettings())
+        self.k = k
+        self.notices = tuple(notices)
+        self.index_problem = index_problem
+        self.require_index = require_index
+
+    def run(
+        self,
+        requests: Sequence[ClipRequest],
+        *,
+        on_progress: BatchProgress = ignore_batch_progress,
+        is_cancelled: Callable[[int], bool] = never_cancelled,
+    ) -> list[Take | Exception | None]:
+        """Take every request through all stages: `begin`, and what is left.
+
+        Returns, in order: a Take, the exception that stopped this one request, or None where it was
+        cancelled. Raises MemoryError (and torch's CUDA equivalent) for the batch as a whole.
+        """
+        return self.begin(requests, on_progress=on_progress, is_cancelled=is_cancelled)()
+
+    def begin(
+        self,
+        requests: Sequence[ClipRequest],
+        *,
+        on_progress: BatchProgress = ignore_batch_progress,
+        is_cancelled: Callable[[int], bool] = never_cancelled,
+    ) -> Callable[[], list[Take | Exception | None]]:
+        """Take every request through all stages that need the models.
+
+        Returns what does the rest: called once, on any thread and while the models work on other requests
+        already, it encodes and returns what `run` returns. Raises as `run` does.
+        """
+        batch = [Work(request, notices=list(self.notices)) for request in requests]
+
+        def mark_cancelled() -> None:
+            for position, work in enumerate(batch):
+                if work.live and is_cancelled(position):
+                    work.cancelled = True
+
+        def report(stage: Stage) -> Callable[[float], None]:
+            def tell(fraction: float) -> None:
+                for position, work in enumerate(batch):
+                    if work.live:
+                        on_progress(position, stage, fraction)
+
+            return tell
+
+        mark_cancelled()
+        self._retrieve(batch, report)
+        mark_cancelled()
+        self._describe(batch, report, is_cancelled)
+        self._write_prompts(batch, report)
+        self._compose(batch, report, is_cancelled)
+
+        def finish() -> list[Take | Exception | None]:
+            mark_cancelled()
+            self._encode(batch, report)
+            return [None if work.cancelled else work.outcome for work in batch]
+
+        return finish
+
+    def read(self, request: ClipRequest) -> tuple[MusicalAttributes, Sequence[Neighbour], str, Sequence[str]]:
+        """Only read the cover: attributes, neighbours, prompt and notices, with no music.
+
+        Raises what stopped the reading.
+        """
+        work = Work(request, notices=list(self.notices))
+        batch = [work]
+        self._retrieve(batch, _unwatched)
+        self._describe(batch, _unwatched, never_cancelled)
+        self._write_prompts(batch, _unwatched)
+        if isinstance(work.outcome, Exception):
+            raise work.outcome
+        if work.attributes is None:
+            raise AlbumGenError("The cover could not be read.")
+        return work.attributes, work.neighbours, work.prompt, work.notices
+
+    def _retrieve(self, batch: list[Work], report: _Reporter) -> None:
+        wanted = [work for work in batch if work.live and work.request.rag and not work.request.is_complete]
+        if not wanted:
+            return
+        if self.index is None:
+            for work in wanted:
+                self._go_without(work, self.index_problem)
+            return
+        with timed(wanted, "embed"):
+            report("embed")(0.0)
+            try:
+                vectors = self.engine.embedder.embed([work.request.cover for work in wanted])
+            except AlbumGenError as error:
+                fail(wanted, error)
+                return
+            report("embed")(1.0)
+        with timed(wanted, "retrieve"):
+            for work, vector in zip(wanted, vectors, strict=True):
+                try:
+                    work.neighbours = self.index.nearest(vector, self.k)
+                except IndexUnavailableError as error:
+                    self._go_without(work, str(error))
+            report("retrieve")(1.0)
+
+    def _go_without(self, work: Work, problem: str) -> None:
+        """RAG was asked for and cannot be had: refuse or say so, as configured."""
+        if self.require_index:
+            work.outcome = IndexUnavailableError(problem)
+        else:
+            work.notices.append(f"No retrieval: {problem}")
+
+    def _describe(self, batch: list[Work], report: _Reporter, is_cancelled: Callable[[int], bool]) -> None:
+        for position, work in enumerate(batch):
+            if not work.live:
+                continue
+            if is_cancelled(position):
+                work.cancelled = True
+                continue
+            with timed([work], "describe"), isolated(work):
+                work.attributes = self._attributes_of(work, report("describe"))
+        report("describe")(1.0)
+
+    def _attributes_of(self, work: Work, on_progress: Callable[[float], None]) -> MusicalAttributes:
+        request = work.request
+        if request.is_complete:
+            return MusicalAttributes.from_dict(request.overrides)
+        neighbours = work.neighbours if work.neighbours else None
+        predicted = self.engine.describer.describe(
+            request.cover, neighbours, seed=request.seed, on_progress=on_progress
+        )
+        return predicted.replace_fields(request.overrides) if request.overrides else predicted
+
+    def _write_prompts(self, batch: list[Work], report: _Reporter) -> None:
+        for work in batch:
+            if work.live and work.attributes is not None:
+                with isolated(work):
+                    work.prompt = compose_prompt(
+                        work.attributes,
+                        style=work.request.prompt_style,
+                        name_artist=work.request.name_artist,
+                    )
+        report("prompt")(1.0)
+
+    def _compose(self, batch: list[Work], report: _Reporter, is_cancelled: Callable[[int], bool]) -> None:
+        chosen = [(position, work) for position, work in enumerate(batch) if work.live]
+        if not chosen:
+            return
+        requests = [_compose_request(work) for _, work in chosen]
+        works = [work for _, work in chosen]
+        with timed(works, "compose"):
+            try:
+                clips = self.engine.composer.compose(
+                    requests,
+                    on_progress=report("compose"),
+                    is_cancelled=lambda position: is_cancelled(chosen[position][0]),
+                )
+            except AlbumGenError as error:
+                fail(works, error)
+                return
+        for work, audio in zip(works, clips, strict=True):
+            work.audio = audio
+            work.cancelled = audio is None
+
+    def _encode(self, batch: list[Work], report: _Reporter) -> None:
+        report("encode")(0.0)
+        ready = [work for work in batch if work.live and work.audio is not None]
+        with ThreadPoolExecutor(max_workers=max(1, min(len(ready), ENCODERS))) as pool:
+            for done, _ in enumerate(pool.map(self._finish, ready), start=1):
+                report("encode")(done / len(ready))
+
+    def _finish(self, work: Work) -> None:
+        with isolated(work):
+            work.outcome = self._finisher.finish(work)
+
+    def card_content(self, take: Take, request: ClipRequest) -> CardContent:
+        """What the card of a take shows, with the kindred albums' covers from the index."""
+        return self._finisher.card_content(take, request)
+
+
+_Reporter = Callable[[Stage], Callable[[float], None]]
+
+
+def _unwatched(_stage: Stage) -> Callable[[float], None]:
+    return lambda _fraction: None
+
+
+def _compose_request(work: Work) -> ComposeRequest:
+    if work.attributes is None:
+        raise RuntimeError("composing comes after describing")
+    return ComposeRequest(
+        prompt=work.prompt,
+        attributes=work.attributes,
+        seconds=work.request.seconds,
+        seed=work.request.seed,
+        continue_from=work.request.continue_from,
+        checkpoint=work.request.checkpoint,
+    )

@@ -1,0 +1,1 @@
+"""From attributes to the prompt that a composer reads."""

@@ -1,0 +1,1 @@
+"""Short work in a child process."""

@@ -1,0 +1,3 @@
+"""AlbumGen's version."""
+
+__version__ = "1.0.0"

@@ -1,0 +1,1 @@
+"""Blind comparisons with and without similar albums, and their votes."""

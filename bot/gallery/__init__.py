@@ -1,0 +1,1 @@
+"""Starred results, a member's history, and results shown again."""

@@ -1,0 +1,184 @@
+"""The pages of `/history`: a member's own jobs, what became of them, and each of them again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import discord
+
+from albumgen_core.errors import UnknownJobError
+from albumgen_core.inference.records import JobRecord
+from bot.delivery.controls import CancelButton, jobs_of
+from bot.gallery.stored_result import Kept, kept, link_to, parts
+from bot.i18n.catalogue import text
+from bot.messages.embeds import DONE, WAITING, failure_sentence, plain
+from bot.messages.errors import Refusal
+from bot.messages.message_log import KnownMessage
+from bot.messages.reply import Reply
+from bot.requests.regenerate import another, finished
+from bot.ui.buttons import JobButton
+from bot.ui.paginator import Pick, Turn, arrows, defer, register, show
+
+if TYPE_CHECKING:
+    from bot.bot import AlbumGenBot
+
+PAGE = 8
+"""Jobs on a page."""
+
+HERE, EVERYWHERE = "h", "e"
+PAGES, PICK = "history", "history-pick"
+_SIGNS = {
+    "received": "📥",
+    "queued": "⏳",
+    "running": "🎛️",
+    "done": "📤",
+    "delivered": "🎵",
+    "failed": "⚠️",
+    "cancelled": "✖️",
+}
+
+
+class HistoryAgain(JobButton, action="history-again"):
+    """🔁 of one's own history: another take, as private or public as the first one was."""
+
+    emoji, label_key = "🔁", "button.again"
+
+    async def act(self, bot: AlbumGenBot, interaction: discord.Interaction[Any]) -> None:
+        """Submit."""
+        record, folder = await finished(bot, (await _own(bot, interaction, self.job_id)).job_id)
+        private = bool(record.spec.origin.get("ephemeral"))
+        await bot.requests.check(interaction, private=private)
+        asker = await bot.requests.asker(interaction, private=private)
+        await another(bot, asker, record, folder)
+
+
+async def show_page(bot: AlbumGenBot, interaction: discord.Interaction[Any], to: str) -> None:
+    """Page `to`: "h0" is the first of what was asked for here, "e2" the third of everything."""
+    await defer(interaction)
+    locale = await bot.locale_of(interaction)
+    scope, page = to[:1] or HERE, int(to[1:] or 0)
+    member, group = str(interaction.user.id), _group(interaction, scope)
+    rows = await bot.database.fetch(
+        "SELECT count(*) FROM jobs WHERE member_key = ?1 AND (?2 IS NULL OR group_key = ?2)", (member, group)
+    )
+    total = int(rows[0][0])
+    pages = max(1, -(-total // PAGE))
+    page = min(page, pages - 1)
+    rows = await bot.database.fetch(
+        "SELECT * FROM jobs WHERE member_key = ?1 AND (?2 IS NULL OR group_key = ?2)"
+        " ORDER BY rowid DESC LIMIT ?3 OFFSET ?4",
+        (member, group, PAGE, page * PAGE),
+    )
+    jobs = [JobRecord.from_row(row) for row in rows]
+    await show(interaction, await _list(bot, jobs, scope, page, total, locale), locale)
+
+
+async def pick(bot: AlbumGenBot, interaction: discord.Interaction[Any], to: str) -> None:
+    """One job: "h0.<job id>" also says to which page one goes back."""
+    back, _, job_id = to.partition(".")
+    record = await _own(bot, interaction, job_id)
+    await defer(interaction)
+    locale = await bot.locale_of(interaction)
+    result = await kept(record)
+    known = await bot.messages.showing(record.job_id, record.spec.bundle_id)
+    kind = str(record.spec.origin.get("kind", "take"))
+    mates = [record] if kind == "take" else await jobs_of(bot, record.job_id)
+    embeds, files = await parts(bot, kind, [await kept(mate) for mate in mates], locale)
+    if not files:
+        embeds = [discord.Embed(description=_state(result, locale), colour=WAITING)]
+    view = discord.ui.View(timeout=None)
+    view.add_item(Turn(PAGES, back, emoji="📋", label=text(locale, "gallery.back"), row=0))
+    if files and kind == "take":
+        view.add_item(HistoryAgain(record.job_id, locale, row=0))
+    if not record.is_terminal:
+        view.add_item(CancelButton(record.spec.bundle_id or record.job_id, locale, row=0))
+    if known is not None:
+        view.add_item(discord.ui.Button(label=text(locale, "gallery.jump"), url=link_to(known), row=0))
+    await show(interaction, Reply(embeds=embeds, files=files, view=view), locale)
+
+
+async def _own(bot: AlbumGenBot, interaction: discord.Interaction[Any], job_id: str) -> JobRecord:
+    """A job of the member who asks, and of nobody else. Raises Refusal."""
+    try:
+        record = await bot.inference.record(job_id)
+    except UnknownJobError:
+        raise Refusal("gallery.not_there") from None
+    if record.spec.member != str(interaction.user.id):
+        raise Refusal("gallery.not_there")
+    return record
+
+
+def _group(interaction: discord.Interaction[Any], scope: str) -> str | None:
+    """The queue's group that is shown; None for all."""
+    if scope == EVERYWHERE:
+        return None
+    return str(interaction.guild_id) if interaction.guild_id is not None else f"dm:{interaction.user.id}"
+
+
+async def _list(
+    bot: AlbumGenBot, jobs: Sequence[JobRecord], scope: str, page: int, total: int, locale: str
+) -> Reply:
+    title = text(locale, "history.title")
+    view = discord.ui.View(timeout=None)
+    if not jobs:
+        embed = discord.Embed(title=title, description=text(locale, "history.empty"), colour=WAITING)
+    else:
+        lines: list[str] = []
+        options: list[discord.SelectOption] = []
+        for record in jobs:
+            result = await kept(record)
+            known = await bot.messages.showing(record.job_id, record.spec.bundle_id)
+            lines.append(_line(result, known, locale))
+            words = f"{_SIGNS[record.state]} {_name(result, locale)}"
+            options.append(
+                discord.SelectOption(
+                    label=words[:100],
+                    value=f"{scope}{page}.{record.job_id}",
+                    description=text(locale, f"history.state.{record.state}")[:100],
+                )
+            )
+        pages = -(-total // PAGE)
+        embed = discord.Embed(title=title, description="\n".join(lines)[:4096], colour=DONE)
+        embed.set_footer(text=text(locale, "history.page", page=page + 1, pages=pages, count=total))
+        view.add_item(Pick(PICK, f"{scope}{page}", options, text(locale, "history.pick"), row=0))
+        arrows(view, PAGES, page, pages, scope=scope, row=1)
+    other = HERE if scope == EVERYWHERE else EVERYWHERE
+    view.add_item(Turn(PAGES, f"{other}0", label=text(locale, f"history.scope.{other}"), mark="scope", row=2))
+    return Reply(embeds=[embed], view=view)
+
+
+def _line(result: Kept, known: KnownMessage | None, locale: str) -> str:
+    record = result.record
+    words = f"{_SIGNS[record.state]} **{plain(_name(result, locale))}** · {_state(result, locale)}"
+    words += f" · <t:{int(record.received_at)}:R>"
+    if known is not None:
+        words += f" · [{text(locale, 'gallery.jump')}]({link_to(known)})"
+    return words
+
+
+def _name(result: Kept, locale: str) -> str:
+    """What was heard in the cover, or else what was asked for."""
+    if result.document is not None:
+        return result.title(locale)
+    spec = result.record.spec
+    rag = text(locale, "take.with_rag" if spec.rag else "take.without_rag")
+    return f"{spec.seconds:g} s · {rag} · {text(locale, 'take.seed', seed=spec.seed)}"
+
+
+def _state(result: Kept, locale: str) -> str:
+    record = result.record
+    if record.state == "failed":
+        return plain(failure_sentence(record, locale), 200)
+    if record.state in ("done", "delivered") and result.document is None:
+        return text(locale, "history.state.gone")
+    return text(locale, f"history.state.{record.state}")
+
+
+def register_pages() -> None:
+    """Let arrows and menus find their pages."""
+    register(PAGES, show_page)
+    register(PICK, pick)
+
+
+__all__ = ["EVERYWHERE", "HERE", "HistoryAgain", "register_pages", "show_page"]

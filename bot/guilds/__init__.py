@@ -1,0 +1,1 @@
+"""What each server has set, and who may ask for a clip."""

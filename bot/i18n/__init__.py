@@ -1,0 +1,1 @@
+"""Members' texts in English and German."""

@@ -1,0 +1,54 @@
+"""Sentences that the core wrote into the journal or into a result, said again in the member's language.
+
+The core speaks English and knows no catalogues. The English catalogue holds its sentences word for word
+(rooms "core" and "cover"), so that a sentence finds its key, and the key its translation.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+
+from bot.i18n.catalogue import SOURCE, catalogue, language_of, text
+
+_ROOMS = ("core.", "cover.")
+
+_BEGINNINGS = {
+    "No retrieval:": "take.no_retrieval",
+    "The album index at ": "core.index_unavailable",
+    "Something went wrong while making this clip.": "ending.failed",
+    "Made with the sketch engine, because the neural one is unavailable": "core.stand_in",
+}
+"""How sentences begin that are said in other words: what only an operator can mend, the log has."""
+
+
+def retold(sentence: str, locale: str) -> str:
+    """The sentence in a language, without paths of the operator's disk; unknown ones stay as they are."""
+    for beginning, key in _BEGINNINGS.items():
+        if sentence.startswith(beginning):
+            return text(locale, key)
+    for key, pattern in _patterns():
+        if match := pattern.fullmatch(sentence):
+            return text(locale, key, **match.groupdict())
+    return sentence
+
+
+def is_known(sentence: str) -> bool:
+    """Whether `retold` can say it in every language."""
+    return sentence.startswith(tuple(_BEGINNINGS)) or any(
+        pattern.fullmatch(sentence) for _, pattern in _patterns()
+    )
+
+
+@cache
+def _patterns() -> list[tuple[str, re.Pattern[str]]]:
+    """(key, the English sentence with its placeholders as groups)."""
+    source = catalogue(language_of(SOURCE))
+    return [(key, _pattern(source[key])) for key in source if key.startswith(_ROOMS)]
+
+
+def _pattern(entry: str) -> re.Pattern[str]:
+    parts = re.split(r"\{(\w+)\}", entry)
+    return re.compile(
+        "".join(re.escape(part) if place % 2 == 0 else f"(?P<{part}>.+?)" for place, part in enumerate(parts))
+    )

@@ -1,0 +1,1 @@
+"""What messages contain and where they are."""

@@ -1,0 +1,1 @@
+"""From a member's wish to a journalled job."""

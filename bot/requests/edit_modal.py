@@ -1,0 +1,175 @@
+"""✏️: change what was heard in a cover, and hear it again.
+
+Its custom_id names the job, so what was typed into a modal that an earlier process had opened is not lost:
+`left_open` reads it out of the interaction itself.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, ClassVar
+
+import discord
+
+from albumgen_core.attributes.fields import AUDIO_FEATURES, FIELD, field_named
+from albumgen_core.attributes.predicted import MusicalAttributes, parse_field
+from albumgen_core.errors import AttributeRangeError
+from bot.i18n.catalogue import LANGUAGES, text
+from bot.messages.errors import Refusal
+from bot.ui.buttons import PREFIX, SafeModal
+
+Typed = Mapping[str, str]
+"""Box → what is in it."""
+
+Submit = Callable[[discord.Interaction[Any], str, Typed], Awaitable[None]]
+"""(the modal's interaction, the job that is changed, what was typed)."""
+
+_BOXES = ("album_genre", "key", "tempo", "levels", "seconds")
+
+
+class EditModal(SafeModal):
+    """Five boxes, filled with what the take has: genre, key, tempo, the eight attributes, length.
+
+    Attributes:
+        alive: custom ids of the modals that this process can still take.
+    """
+
+    alive: ClassVar[set[str]] = set()
+
+    def __init__(
+        self, document: Mapping[str, Any], job_id: str, seconds: float, locale: str, submit: Submit
+    ) -> None:
+        custom_id = f"{PREFIX}:edit-modal:{job_id}:{secrets.token_hex(8)}"
+        super().__init__(title=text(locale, "edit.title"), timeout=1800, custom_id=custom_id)
+        self.alive.add(custom_id)
+        self._job_id, self._submit = job_id, submit
+        attributes = document["attributes"]
+        mode = attributes.get("mode")
+        key = f"{attributes['key']} {mode}" if mode else str(attributes["key"])
+        lines = "\n".join(
+            f"{text(locale, f'field.{name}')}: {attributes[name]:.2f}" for name in AUDIO_FEATURES
+        )
+        self._boxes = {
+            "album_genre": self._box(locale, "album_genre", str(attributes["album_genre"]), 60),
+            "key": self._box(locale, "key", key, 20),
+            "tempo": self._box(locale, "tempo", f"{attributes['tempo']:g}", 10),
+            "levels": self._box(locale, "levels", lines, 600, long=True),
+            "seconds": self._box(locale, "seconds", f"{seconds:g}", 6),
+        }
+
+    def _box(
+        self, locale: str, name: str, value: str, longest: int, *, long: bool = False
+    ) -> discord.ui.TextInput[Any]:
+        box: discord.ui.TextInput[Any] = discord.ui.TextInput(
+            custom_id=name,
+            default=value,
+            max_length=longest,
+            style=discord.TextStyle.paragraph if long else discord.TextStyle.short,
+        )
+        self.add_item(
+            discord.ui.Label(
+                text=text(locale, f"edit.{name}"),
+                description=text(locale, f"edit.{name}.hint"),
+                component=box,
+            )
+        )
+        return box
+
+    async def on_submit(self, interaction: discord.Interaction[Any]) -> None:
+        """Hand over what was typed; what is wrong is refused by name."""
+        typed = {name: box.value for name, box in self._boxes.items()}
+        await self._submit(interaction, self._job_id, typed)
+
+    async def on_timeout(self) -> None:
+        """Half an hour is over: what comes now is found by `left_open`."""
+        self.alive.discard(self.custom_id)
+
+
+def left_open(interaction: discord.Interaction[Any]) -> tuple[str, Typed] | None:
+    """(job, what was typed) of an edit whose modal nobody here listens for any more; None for all else.
+
+    An earlier process opened it, or it stood open for longer than half an hour.
+    """
+    data: Mapping[str, Any] = interaction.data or {}
+    custom_id = str(data.get("custom_id", ""))
+    start = f"{PREFIX}:edit-modal:"
+    if (
+        interaction.type is not discord.InteractionType.modal_submit
+        or not custom_id.startswith(start)
+        or custom_id in EditModal.alive
+    ):
+        return None
+    return custom_id.removeprefix(start).partition(":")[0], _values(data.get("components", ()))
+
+
+def _values(components: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    """Box → what is in it, out of a modal's raw components (labels hold one component, rows a list)."""
+    found: dict[str, str] = {}
+    for part in components:
+        inner = [part["component"]] if "component" in part else part.get("components", [])
+        found |= _values(inner)
+        if part.get("custom_id") in _BOXES:
+            found[part["custom_id"]] = str(part.get("value") or "")
+    return found
+
+
+def read_edit(document: Mapping[str, Any], typed: Typed) -> tuple[dict[str, Any], float]:
+    """(attributes that were changed, length in seconds). Raises AttributeRangeError, Refusal."""
+    values: dict[str, Any] = {
+        "album_genre": typed["album_genre"],
+        "key": typed["key"],
+        "tempo": typed["tempo"].lower().removesuffix("bpm").strip().replace(",", "."),
+        **_levels(typed["levels"]),
+    }
+    return changed(document["attributes"], values), _seconds(typed["seconds"])
+
+
+def _levels(lines: str) -> dict[str, str]:
+    values: dict[str, str] = {}
+    # In any language: the server's may have changed since the modal was shown.
+    shown = {
+        text(language, f"field.{name}").casefold(): name for language in LANGUAGES for name in AUDIO_FEATURES
+    }
+    for line in lines.splitlines():
+        if not line.strip():
+            continue
+        word, found, value = line.replace("=", ":").rpartition(":")
+        if not found:
+            raise Refusal("refusal.edit_line", line=discord.utils.escape_markdown(line.strip()[:60]))
+        name = shown.get(word.strip().casefold()) or field_named(word.strip()).name
+        if name not in AUDIO_FEATURES:
+            raise AttributeRangeError(name, "is not one of the eight attributes", "not_a_level")
+        values[name] = value.strip().replace(",", ".")
+    return values
+
+
+def _seconds(typed: str) -> float:
+    try:
+        seconds = float(typed.strip().removesuffix("s").strip().replace(",", "."))
+    except ValueError:
+        seconds = 0.0
+    if not 1.0 <= seconds <= 300.0:
+        raise Refusal("refusal.edit_seconds")
+    return seconds
+
+
+def changed(attributes: Mapping[str, Any], typed: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields that were really changed, read and checked. Raises AttributeRangeError.
+
+    A number that reads as the one that was shown has not been changed by showing it rounded.
+    """
+    current = MusicalAttributes.from_dict(dict(attributes))
+    changes: dict[str, Any] = {}
+    for name, value in typed.items():
+        for field, result in parse_field(name, value).items():
+            now = getattr(current, field)
+            if field in AUDIO_FEATURES and round(float(now), 2) == float(result):
+                continue
+            if result != now and not (FIELD[field].kind == "number" and _same(now, result)):
+                changes[field] = result
+    return changes
+
+
+def _same(now: float, typed: float) -> bool:
+    return f"{now:g}" == f"{typed:g}"

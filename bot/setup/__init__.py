@@ -1,0 +1,1 @@
+"""Token, commands and what the operator reads at start."""

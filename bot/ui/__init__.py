@@ -1,0 +1,1 @@
+"""Permanent buttons, menus and pages."""

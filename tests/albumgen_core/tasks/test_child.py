@@ -1,0 +1,90 @@
+"""Children that are killed, that take too long, whose parent dies, and that fail."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+import pytest
+
+from albumgen_core.errors import AsideError
+from albumgen_core.tasks.child import run_aside
+
+CHILD = f"{__name__.rpartition('.')[0]}.aside_child"
+
+
+def until(holds: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 10
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def running(mark: Path) -> bool:
+    """Whether the child that wrote its id to `mark` is still there."""
+    pid = int(mark.read_text())
+    try:
+        return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
+
+
+def begun(mark: Path) -> bool:
+    return mark.exists() and mark.read_text() != ""
+
+
+async def test_the_answer_comes_back(tmp_path: Path) -> None:
+    assert await run_aside(CHILD, {"do": "echo", "path": tmp_path}, 20) == {"path": str(tmp_path)}
+
+
+@pytest.mark.parametrize(
+    ("order", "code"),
+    [
+        ({"do": "refuse"}, "too_much"),
+        ({"do": "read"}, "disk"),
+        ({"do": "crash"}, "died"),
+        ({"do": "die"}, "died"),
+    ],
+)
+async def test_what_goes_wrong_is_told(order: dict[str, str], code: str) -> None:
+    with pytest.raises(AsideError) as raised:
+        await run_aside(CHILD, order, 20)
+    assert raised.value.code == code
+    assert str(raised.value).endswith(".")
+
+
+async def test_a_child_that_takes_too_long_or_is_not_waited_for_ends(tmp_path: Path) -> None:
+    mark = tmp_path / "pid"
+    order = {"do": "wait", "mark": mark}
+    waiting = asyncio.create_task(run_aside(CHILD, order, 60))
+    await asyncio.to_thread(until, lambda: begun(mark))
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    assert not running(mark)
+    with pytest.raises(AsideError) as raised:
+        await run_aside(CHILD, order, 0.05)
+    assert raised.value.code == "timeout"
+
+
+def test_a_child_does_not_outlive_a_parent_that_is_killed(tmp_path: Path) -> None:
+    mark = tmp_path / "pid"
+    code = (
+        "import asyncio; from albumgen_core.tasks.child import run_aside; "
+        f"asyncio.run(run_aside({CHILD!r}, {{'do': 'wait', 'mark': {str(mark)!r}}}, 60))"
+    )
+    parent = subprocess.Popen([sys.executable, "-c", code])
+    try:
+        until(lambda: begun(mark))
+        os.kill(parent.pid, signal.SIGKILL)
+        until(lambda: not running(mark))
+    finally:
+        parent.kill()
+        parent.wait()
