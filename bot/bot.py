@@ -23,13 +23,13 @@ from albumgen_core.inference.queue import QueueLimits
 from albumgen_core.inference.settings import DAY, ClientSettings
 from bot.delivery.deliverer import Delivery
 from bot.delivery.progress import Board
-from bot.delivery.recovery import Recovery
 from bot.guilds.settings import GuildSettingsStore
 from bot.i18n.catalogue import CatalogueTranslator, language_of
 from bot.messages.errors import answer_error
 from bot.messages.message_log import MessageLog
 from bot.privacy.erasure import Forgetting
 from bot.requests.intake import Requests
+from bot.requests.recovery import Recovery
 from bot.sessions.manager import SessionManager
 from bot.settings import BotSettings
 from bot.setup.commands_sync import Registration, register_commands

@@ -9,8 +9,8 @@ from discord import app_commands
 from discord.app_commands import locale_str
 from discord.ext import commands
 
-from bot.delivery.reaction_prompts import Offers
 from bot.gallery import history, pages
+from bot.gallery.reaction_prompts import Offers
 from bot.gallery.star_recovery import StarWatch
 from bot.gallery.stars import STAR, Stars
 from bot.ui.paginator import Pick, Turn

@@ -8,8 +8,8 @@ import discord
 
 from albumgen_core.attributes.fields import AUDIO_FEATURES, FIELD, FIELDS, FieldSpec
 from albumgen_core.attributes.genres import GENRES
-from bot.i18n.attribute_names import name_of, range_of
 from bot.i18n.catalogue import text
+from bot.messages.attribute_names import name_of, range_of
 from bot.messages.embeds import DONE, bar
 from bot.messages.reply import Reply
 from bot.ui.paginator import Pick, Turn, register

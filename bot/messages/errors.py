@@ -21,9 +21,9 @@ from albumgen_core.errors import (
     QueueFullError,
     UnknownJobError,
 )
-from bot.i18n.attribute_names import refusal_of
 from bot.i18n.catalogue import SOURCE, catalogue, text
 from bot.i18n.core_sentences import retold
+from bot.messages.attribute_names import refusal_of
 
 if TYPE_CHECKING:
     from bot.bot import AlbumGenBot

@@ -99,7 +99,7 @@ def test_any_text_gives_a_genre_or_none(raw: str) -> None:
 
 
 def test_musicoset_is_covered() -> None:
-    data = Path(os.environ.get("ALBUMGEN_DEV_DATA", Path(__file__).parents[3] / "shared")) / "data"
+    data = Path(os.environ.get("ALBUMGEN_DEV_DATA", Path(__file__).parents[4] / "shared")) / "data"
     table = data / "musicoset" / "musicoset_metadata" / "artists.csv"
     if not table.is_file():
         pytest.skip("development data (MusicOSet) is not here")

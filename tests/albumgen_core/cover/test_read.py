@@ -513,7 +513,7 @@ def test_the_child_sees_no_environment_and_imports_little(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("ALBUMGEN_TOKEN", "a secret")
-    source = Path(sandbox.__file__).with_name("_cover_child.py").read_text()
+    source = Path(sandbox.__file__).with_name("_sandbox_child.py").read_text()
     spy = tmp_path / "child.py"
     # The very child, that tells what it has at its end.
     spy.write_text(

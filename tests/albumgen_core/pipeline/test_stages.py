@@ -24,7 +24,7 @@ from albumgen_core.retrieval import AlbumIndex, build_index
 from albumgen_core.vocabulary import STAGES
 from albumgen_core.worker.runner import PipelineRunner
 
-EXAMPLES = Path(__file__).parents[2] / "examples"
+EXAMPLES = Path(__file__).parents[3] / "examples"
 
 
 @pytest.fixture(scope="module")

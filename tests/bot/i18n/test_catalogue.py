@@ -12,7 +12,7 @@ from discord import app_commands
 
 from bot.i18n.catalogue import LANGUAGES, SOURCE, CatalogueTranslator, catalogue, language_of, text
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 OTHERS = [language for language in LANGUAGES if language != SOURCE]
 
 

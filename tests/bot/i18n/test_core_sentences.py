@@ -20,7 +20,13 @@ from bot.messages.errors import Refusal, sentence_for
 from bot.setup.invite import PERMISSIONS
 
 CORE = Path(retrieval.__file__).parents[1]
-ROOMS = ("inference/supervisor.py", "inference/runner.py", "inference/scheduler.py", "pipeline.py", "clip.py")
+ROOMS = (
+    "inference/supervisor.py",
+    "worker/runner.py",
+    "inference/scheduler.py",
+    "pipeline/stages.py",
+    "audio/encode.py",
+)
 SAYING = {"ClipError", "AlbumGenError", "JobOutcome", "broke"}
 
 
