@@ -12,7 +12,18 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-HEAVY = {"torch", "transformers", "peft", "chromadb", "scipy", "librosa", "symusic", "onnxruntime"}
+HEAVY = {
+    "torch",
+    "transformers",
+    "peft",
+    "chromadb",
+    "scipy",
+    "librosa",
+    "symusic",
+    "onnxruntime",
+    "rapidocr",
+    "cv2",
+}
 
 LOAD_AND_TELL = """
 import importlib, json, sys
