@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from albumgen_core.cover import Cover
+from albumgen_core.cover.read import Cover
 from albumgen_core.retrieval.text.lines import Point, TextLine, clean_text, line_angle
 
 READER = "rapidocr PP-OCRv6 small"

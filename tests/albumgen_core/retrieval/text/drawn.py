@@ -10,7 +10,7 @@ import matplotlib
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from albumgen_core.cover import Cover
+from albumgen_core.cover.read import Cover
 
 SIDE = 640
 _FONTS = Path(matplotlib.get_data_path()) / "fonts" / "ttf"

@@ -6,7 +6,7 @@ from difflib import SequenceMatcher
 import pytest
 from PIL import ImageDraw
 
-from albumgen_core.cover import Cover
+from albumgen_core.cover.read import Cover
 from albumgen_core.retrieval.text.lines import TextLine
 from albumgen_core.retrieval.text.reader import MAX_LINES, MIN_CONFIDENCE, CoverReader
 from tests.albumgen_core.retrieval.text.drawn import SIDE, as_cover, cover_with, font, plain, specks, write
