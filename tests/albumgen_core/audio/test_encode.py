@@ -413,7 +413,9 @@ def test_without_an_ffmpeg_the_reader_is_told_what_to_do(monkeypatch: pytest.Mon
 
 
 def test_importing_is_silent_and_free_of_torch() -> None:
-    code = "import sys, albumgen_core.audio.encode; print([m for m in ('torch', 'discord') if m in sys.modules])"
+    code = (
+        "import sys, albumgen_core.audio.encode\nprint([m for m in ('torch', 'discord') if m in sys.modules])"
+    )
     done = subprocess.run(
         [sys.executable, "-W", "always", "-c", code],
         capture_output=True,
