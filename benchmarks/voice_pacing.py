@@ -24,8 +24,8 @@ import numpy as np
 
 from albumgen_core.audio.encode import ClipTags, encode_clip
 from albumgen_core.audio.types import Audio
-from bot.sessions.playlist import PlaylistSource, Track, read_track
-from bot.sessions.voice import VoiceLink
+from bot.sessions.playback.playlist import PlaylistSource, Track, read_track
+from bot.sessions.playback.voice import VoiceConnection
 from tests.discord.driver import LoopbackDiscord
 
 EDGES = (0, 5, 10, 15, 18, 19, 21, 22, 25, 30, 40, 60, 100, 1000)
@@ -82,7 +82,7 @@ async def gaps(clip: Track, processes: int) -> list[float]:
         channel = client.get_channel(hall.id)
         assert isinstance(channel, discord.VoiceChannel)
         idle = asyncio.Event()
-        link = VoiceLink(channel, PlaylistSource(), on_idle=idle.set)
+        link = VoiceConnection(channel, PlaylistSource(), on_idle=idle.set)
         if not await link.join():
             raise SystemExit(f"voice could not be joined: {link.ending}")
         link.source.start(clip)

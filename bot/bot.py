@@ -30,7 +30,7 @@ from bot.messages.message_log import MessageLog
 from bot.privacy.erasure import Forgetting
 from bot.requests.intake import Requests
 from bot.requests.recovery import Recovery
-from bot.sessions.manager import SessionManager
+from bot.sessions.lifecycle.manager import SessionManager
 from bot.settings import BotSettings
 from bot.setup.commands_sync import Registration, register_commands
 from bot.setup.startup import ready

@@ -14,14 +14,14 @@ from discord.ext import commands
 from bot.guilds.policy import Setting, check_place
 from bot.i18n.catalogue import text
 from bot.messages.errors import Refusal
-from bot.sessions.board_buttons import ITEMS, require_steering
-from bot.sessions.dropped import take_pictures, title_of
-from bot.sessions.lists import PAGE_ROOM, choices, list_page, show_page, turn_page
-from bot.sessions.model import Session
-from bot.sessions.panel import Panels
-from bot.sessions.places import event_channel, text_place, voice_room
-from bot.sessions.schedule import Schedule
-from bot.sessions.when import parse_when
+from bot.sessions.lifecycle.channels import event_channel, session_text_channel, session_voice_channel
+from bot.sessions.lifecycle.chat_uploads import submit_uploads, title_of
+from bot.sessions.panel.buttons import ITEMS, require_steering
+from bot.sessions.panel.pages import PAGE_ROOM, choices, list_page, show_page, turn_page
+from bot.sessions.panel.panels import SessionPanels
+from bot.sessions.schedule.events import Schedule
+from bot.sessions.schedule.when import parse_when
+from bot.sessions.state.model import Session
 from bot.ui.paginator import Turn, register, show
 
 if TYPE_CHECKING:
@@ -48,12 +48,12 @@ class SessionCog(
     """The commands, the panels, the schedule, and what members do beside them.
 
     Attributes:
-        panels: see `bot.sessions.panel`. schedule: see `bot.sessions.schedule`.
+        panels: see `bot.sessions.panel.panels`. schedule: see `bot.sessions.schedule.events`.
     """
 
     def __init__(self, bot: AlbumGenBot) -> None:
         self.bot = bot
-        self.panels = Panels(bot)
+        self.panels = SessionPanels(bot)
         self.schedule = Schedule(bot)
         self._starred: dict[tuple[int, int], tuple[int, str]] = {}
 
@@ -93,11 +93,11 @@ class SessionCog(
     ) -> None:
         """Join the voice channel, and show the panel where the session is talked about."""
         await self._check_place(interaction)
-        room = voice_room(interaction, channel)
+        room = session_voice_channel(interaction, channel)
         locale = await self.bot.locale_of(interaction)
         name = title or text(locale, "session.untitled", channel=room.name)[:100]
         await interaction.response.defer()
-        place, thread = await text_place(interaction, name)
+        place, thread = await session_text_channel(interaction, name)
         try:
             session = await self.bot.sessions.start(
                 guild_id=room.guild.id,
@@ -245,7 +245,7 @@ class SessionCog(
         """For host and moderators."""
         session = self._steered(interaction)
         view = self.bot.sessions.view(session.session_id)
-        if view is not None and view.standing == "paused":
+        if view is not None and view.status == "paused":
             await self.bot.sessions.unpause(session.session_id)
             await self._whisper(interaction, "session.goes_on")
         else:
@@ -315,7 +315,7 @@ class SessionCog(
     async def on_message(self, message: discord.Message) -> None:
         """Pictures for the session; and the panel is not at the bottom any more."""
         if self.bot.user is None or message.author.id != self.bot.user.id:
-            await take_pictures(self.bot, message)
+            await submit_uploads(self.bot, message)
         self.panels.written(message.channel.id, message.id)
 
     @commands.Cog.listener()

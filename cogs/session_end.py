@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from discord.ext import commands, tasks
 
-from bot.sessions.ending import Endings
+from bot.sessions.recap.sender import RecapSender
 
 if TYPE_CHECKING:
     from bot.bot import AlbumGenBot
@@ -23,7 +23,7 @@ class SessionEndCog(commands.Cog):
     """
 
     def __init__(self, bot: AlbumGenBot) -> None:
-        self.endings = Endings(bot)
+        self.endings = RecapSender(bot)
         bot.sessions.on_end(self.endings.finish)
 
     async def cog_load(self) -> None:

@@ -13,7 +13,7 @@ from prometheus_client import CONTENT_TYPE_LATEST
 
 from albumgen_core.errors import InferenceError
 from bot.monitoring.metrics import Metrics
-from bot.sessions.served import serve_recaps
+from bot.sessions.recap.routes import serve_recaps
 
 if TYPE_CHECKING:
     from bot.bot import AlbumGenBot

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from bot.sessions.model import SessionState
+from bot.sessions.state.model import SessionState
 from cogs.session import SessionCog
 from tests.bot.house import has_clip
-from tests.bot.sessions.hall import Hall, cover, hall
+from tests.bot.sessions.voice_harness import Hall, cover, hall
 from tests.discord.driver import Person
 from tests.discord.interactions import Interaction
 from tests.discord.permissions import P
@@ -34,7 +34,7 @@ def session_cog(place: Hall) -> SessionCog:
 
 
 def hasten(place: Hall) -> None:
-    """Panels that are drawn at once."""
+    """SessionPanels that are drawn at once."""
     cog = session_cog(place)
     cog.panels.edits_apart, cog.panels.moves_apart = 0.05, 0.2
 

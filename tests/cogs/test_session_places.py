@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from bot.sessions.model import SessionState
+from bot.sessions.state.model import SessionState
 from bot.setup.invite import permissions
 from tests.bot.operated import bot_settings, new_bot, started
-from tests.bot.sessions.hall import RUNNER, Hall, cover, hall, ogg
+from tests.bot.sessions.voice_harness import RUNNER, Hall, cover, hall, ogg
 from tests.discord import payloads
 from tests.discord.driver import LoopbackDiscord
 from tests.discord.intents import CONTENT

@@ -1,0 +1,1 @@
+"""Starting, steering and ending sessions."""

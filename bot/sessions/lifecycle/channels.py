@@ -1,0 +1,75 @@
+"""Where a session may be held: checked before anything is begun, each no in one sentence."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import discord
+
+from bot.guilds.policy import check_permissions
+from bot.messages.errors import Refusal
+
+log = logging.getLogger(__name__)
+
+Room = discord.VoiceChannel | discord.StageChannel
+
+
+def session_voice_channel(interaction: discord.Interaction[Any], chosen: Room | None) -> Room:
+    """The chosen voice or stage channel, else the member's own. Raises Refusal.
+
+    Choosing one takes that the member could join it.
+    """
+    user = interaction.user
+    if not isinstance(user, discord.Member):
+        raise Refusal("refusal.server_only")
+    if chosen is not None:
+        room = user.guild.get_channel(chosen.id)
+        if not isinstance(room, Room):
+            raise Refusal("session_core.no_voice_channel")
+        theirs = room.permissions_for(user)
+        if not theirs.view_channel or not theirs.connect:
+            raise Refusal("session.room_not_yours")
+        return room
+    voice = user.voice
+    if voice is None or not isinstance(voice.channel, Room):
+        raise Refusal("session.join_first")
+    return voice.channel
+
+
+def event_channel(interaction: discord.Interaction[Any], chosen: Room | None) -> Room:
+    """The same for an event, for which bot and member need a permission each. Raises Refusal."""
+    room = session_voice_channel(interaction, chosen)
+    mine = room.permissions_for(room.guild.me)
+    if not (mine.create_events or mine.manage_events) or not mine.view_channel or not mine.connect:
+        raise Refusal("session.event_permission")
+    allowed = interaction.permissions
+    if not (allowed.create_events or allowed.manage_events or allowed.manage_guild):
+        raise Refusal("session.event_not_yours")
+    return room
+
+
+async def session_text_channel(
+    interaction: discord.Interaction[Any], title: str
+) -> tuple[int, discord.Thread | None]:
+    """The channel for the panel: a new thread where there can be one, else where the command was used.
+
+    Returns its id, and the thread if one was made. Raises Refusal where the bot cannot write there.
+    """
+    channel, mine = interaction.channel, interaction.app_permissions
+    is_thread = isinstance(channel, discord.Thread)
+    check_permissions(mine, is_thread=is_thread)
+    if (
+        isinstance(channel, discord.TextChannel)
+        and mine.create_public_threads
+        and mine.send_messages_in_threads
+    ):
+        try:
+            thread = await channel.create_thread(
+                name=title[:100], type=discord.ChannelType.public_thread, auto_archive_duration=1440
+            )
+        except discord.HTTPException as error:
+            log.info("no thread for a session: %s", error.status)
+        else:
+            return thread.id, thread
+    return interaction.channel_id or 0, None

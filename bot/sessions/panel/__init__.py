@@ -1,0 +1,1 @@
+"""A session's message in its channel: text, picture, buttons."""

@@ -1,0 +1,1 @@
+"""Playing a session in a voice channel."""

@@ -1,0 +1,1 @@
+"""What is made of an ended session: statistics, message, page, mixtape."""

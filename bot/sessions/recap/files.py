@@ -1,0 +1,156 @@
+"""What an evening leaves: the recap page, the podium's picture and the mixtape, all made by other processes.
+
+Page and picture take a second of Python and drawing, which would keep voice frames waiting in the Discord
+process; `python -m bot.sessions.recap.files` makes them.
+"""
+
+from __future__ import annotations
+
+import base64
+import pickle
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from albumgen_core.errors import AsideError, MixtapeTooLongError
+from albumgen_core.files import write_durably
+from albumgen_core.mixtape.task import make_mixtape_aside
+from albumgen_core.mixtape.values import Mixtape, Track
+from albumgen_core.result import CLIP_MP3, COVER
+from albumgen_core.tasks.child import run_aside, serve
+from bot.sessions import formatting
+from bot.sessions.recap.page import write_recap_page
+from bot.sessions.recap.podium import podium_png
+from bot.sessions.recap.statistics import ClipResult, Recap, summarise, was_heard
+from bot.sessions.state.model import Clip, Entry, EntryState, SessionRecord
+
+PAGE, MIXTAPE, PODIUM = "recap.html", "mixtape.mp3", "podium.png"
+
+_MODULE = "bot.sessions.recap.files"
+_TIMEOUT_SECONDS = 300.0
+_HIGHLIGHT_BYTES_A_SECOND = 64 * 125
+_SPARE, _CHAPTER = 4096, 512
+"""A highlights tape: bytes a second at 64 kbit/s, and what its head and the words of a chapter may take."""
+
+
+@dataclass(frozen=True, slots=True)
+class RecapMixtape:
+    """A finished mixtape, and how many of the evening's takes are on it."""
+
+    tape: Mixtape
+    takes: int
+    of: int
+
+
+async def make_page(
+    record: SessionRecord, folder: Path, *, max_bytes: int, mixtape_url: str | None = None
+) -> bool:
+    """Write PAGE, and PODIUM where there were votes. Returns whether there is a podium.
+
+    Raises AsideError: code "PageError" when the page cannot be made small enough.
+    """
+    order = {
+        # Only ever read by the process that is started here.
+        "record": base64.b64encode(pickle.dumps(record)).decode("ascii"),
+        "folder": folder,
+        "max_bytes": max_bytes,
+        "mixtape_url": mixtape_url,
+    }
+    told = await run_aside(_MODULE, order, _TIMEOUT_SECONDS)
+    return bool(told["podium"])
+
+
+async def make_recap_mixtape(
+    record: SessionRecord, recap: Recap, folder: Path, *, max_bytes: int
+) -> RecapMixtape | None:
+    """Write MIXTAPE: what was heard, in the order of the evening; None when there was nothing.
+
+    An evening that is too long for `max_bytes` even at the lowest bit rate is cut to its best takes.
+    Raises MixtapeError, OSError.
+    """
+    chosen = chosen_takes(record, recap)
+    if not chosen:
+        return None
+    title = formatting.short(record.session.title, 120)
+    out = folder / MIXTAPE
+    try:
+        tape = await make_mixtape_aside(_tracks(record, chosen), out, title=title, max_bytes=max_bytes)
+        return RecapMixtape(tape, len(chosen), len(chosen))
+    except MixtapeTooLongError:
+        best = _highlights(chosen, recap, max_bytes)
+        if not best:
+            raise
+    tape = await make_mixtape_aside(_tracks(record, best), out, title=title, max_bytes=max_bytes)
+    return RecapMixtape(tape, len(best), len(chosen))
+
+
+def chosen_takes(record: SessionRecord, recap: Recap) -> list[tuple[Entry, Clip]]:
+    """The takes of the mixtape, in the order in which they were heard: of each cover the one that won.
+
+    The winner of two takes is the better rated one; the first one where nobody voted. What the room skipped,
+    and what was never played, is not on it.
+    """
+    rank = {result.clip.job_id: place for place, result in enumerate(recap.results)}
+    rated = {result.clip.job_id for result in recap.results if result.rating is not None}
+    chosen = []
+    for entry in sorted(record.entries, key=lambda entry: (entry.played_at or 0.0, entry.entry_id)):
+        ready = [clip for clip in entry.clips if clip.ready]
+        if not ready or not was_heard(entry) or entry.state is EntryState.SKIPPED:
+            continue
+        voted = [clip for clip in ready if clip.job_id in rated]
+        chosen.append((entry, min(voted, key=lambda clip: rank[clip.job_id]) if voted else ready[0]))
+    return chosen
+
+
+def _highlights(
+    chosen: Sequence[tuple[Entry, Clip]], recap: Recap, max_bytes: int
+) -> list[tuple[Entry, Clip]]:
+    """The best of the chosen takes that fit at 64 kbit/s, in their order."""
+    room = (max_bytes - _SPARE - _CHAPTER * len(chosen)) / _HIGHLIGHT_BYTES_A_SECOND
+    kept: set[str] = set()
+    by_rank: dict[str, ClipResult] = {result.clip.job_id: result for result in recap.results}
+    wanted = {clip.job_id: clip.seconds for _, clip in chosen}
+    for job_id in by_rank:
+        seconds = wanted.get(job_id)
+        if seconds is not None and seconds <= room:
+            kept.add(job_id)
+            room -= seconds
+    return [(entry, clip) for entry, clip in chosen if clip.job_id in kept]
+
+
+def _tracks(record: SessionRecord, chosen: Sequence[tuple[Entry, Clip]]) -> list[Track]:
+    locale = record.session.locale
+    tracks = []
+    for entry, clip in chosen:
+        title = formatting.entry_title(entry, locale)
+        name = formatting.member_name(entry.submitter_name, locale)
+        folder = clip.result_dir or Path()
+        tracks.append(Track(folder / CLIP_MP3, f"{title} – {name}", cover_of(entry)))
+    return tracks
+
+
+def cover_of(entry: Entry) -> Path | None:
+    """Where an entry's cover lies, or lay: with its result, or where it was stored at first."""
+    folder = next((clip.result_dir for clip in entry.clips if clip.result_dir is not None), None)
+    return folder / COVER if folder is not None else entry.cover_path
+
+
+def _obey(order: Mapping[str, Any]) -> dict[str, Any]:
+    record: SessionRecord = pickle.loads(base64.b64decode(order["record"]))
+    folder, locale = Path(order["folder"]), record.session.locale
+    podium = podium_png(
+        summarise(record).podium, {entry.entry_id: cover_of(entry) for entry in record.entries}, locale
+    )
+    if podium is not None:
+        write_durably(folder / PODIUM, podium)
+    write_recap_page(
+        record, locale, folder / PAGE, max_bytes=order["max_bytes"], mixtape_url=order["mixtape_url"]
+    )
+    return {"podium": podium is not None}
+
+
+__all__ = ["AsideError", "RecapMixtape", "chosen_takes", "cover_of", "make_page", "make_recap_mixtape"]
+
+if __name__ == "__main__":
+    serve(_obey)

@@ -1,0 +1,1 @@
+"""Planned sessions and Discord's scheduled events."""

@@ -1,0 +1,1 @@
+"""Sessions as they are stored and shown: values, rules, tables."""

@@ -1,0 +1,267 @@
+"""Sessions come, go and come back: caps, plans, losses of voice, kills, and members who are forgotten."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bot.sessions.playback.playlist import read_track
+from bot.sessions.state.model import EndReason, EntryState, SessionState
+from bot.sessions.state.view import PlaybackStatus
+from tests.bot.sessions.test_conductor import refused
+from tests.bot.sessions.voice_harness import Hall, hall
+from tests.discord.routes import channels
+
+
+@pytest.fixture
+async def place(tmp_path: Path) -> AsyncIterator[Hall]:
+    async with hall(tmp_path, clip_seconds=20) as made:
+        yield made
+
+
+async def test_there_are_limits_and_each_is_one_sentence(tmp_path: Path) -> None:
+    limits: dict[str, Any] = {"max_total": 2, "max_per_guild": 2, "entries_per_member": 2, "max_covers": 4}
+    async with hall(tmp_path, clip_seconds=20, **limits) as place:
+        ana, bo, cy = place.people
+        session = await place.start(rounds=1)
+        assert await refused(place.start()) == "one_per_guild"
+        await place.bring(session, ana)
+        assert await refused(place.bring(session, ana)) == "rounds_used"
+        planned = await place.plan()
+        assert await refused(place.plan()) == "too_many_guild"
+        await place.bring(planned, ana, ana, bo, cy)
+        assert await refused(place.bring(planned, ana)) == "full"
+        assert await refused(place.sessions.pause(planned.session_id)) == "not_running"
+        assert await refused(place.sessions.pause("gone")) == "not_running"
+        assert await refused(place.sessions.begin("gone")) == "unknown"
+        assert await refused(place.sessions.set_volume(session.session_id, 0.01)) == "volume"
+
+        # Another server has its own session; a third one is too many for all.
+        other = place.loopback.guild("Other", ana)
+        place.loopback.invite_bot(other)
+        room = place.loopback.voice_channel(other, "Room")
+        await ana.join(room)
+        await place.until(lambda: place.bot.get_channel(room.id))
+        there = {"guild_id": other.id, "voice_channel_id": room.id}
+        second = await place.start(**there, text_channel_id=other.channel("general").id)
+        await place.bring(second, ana)
+        await place.playing(second)
+        await place.playing(session)
+        assert {found.session_id for found in place.sessions.running()} == {
+            session.session_id,
+            second.session_id,
+        }
+        assert place.sessions.of_channel(room.id) == place.sessions.of_guild(other.id)
+        third = place.loopback.guild("Third", ana)
+        place.loopback.invite_bot(third)
+        attic = place.loopback.voice_channel(third, "Attic")
+        await place.until(lambda: place.bot.get_channel(attic.id))
+        elsewhere = {"guild_id": third.id, "voice_channel_id": attic.id}
+        assert await refused(place.start(**elsewhere)) == "too_many_total"
+        await place.sessions.stop(second.session_id)
+        assert place.view(session).status is PlaybackStatus.PLAYING, "the other one goes on"
+
+
+async def test_a_channel_that_cannot_be_joined_leaves_nothing_behind(place: Hall) -> None:
+    place.loopback.voice.refuse_with = [4017]
+    assert await refused(place.start()) == "voice_encryption"
+    place.loopback.voice.refuse_with = [4006] * 9
+    assert await refused(place.start()) == "voice_unreachable"
+    place.loopback.voice.refuse_with = []
+    assert await refused(place.start(voice_channel_id=4711)) == "no_voice_channel"
+    assert await place.sessions.store.of_guild(place.guild.id) == []
+    await place.start()
+
+
+async def test_a_planned_session_takes_covers_and_begins_with_its_event(place: Hall) -> None:
+    planned = await place.plan(event_id=77)
+    await place.bring(planned, place.people[0])
+    found = await place.sessions.store.of_event(77)
+    assert found is not None
+    assert found.state is SessionState.PLANNED
+    assert not (await place.bot.inference.status()).queued, "nothing is composed before it begins"
+    begun = await place.sessions.begin(found.session_id)
+    assert begun.state is SessionState.RUNNING
+    await place.playing(begun)
+    assert (await place.sessions.begin(begun.session_id)).session_id == begun.session_id
+    unheard = await place.plan()
+    await place.sessions.stop(unheard.session_id)
+    assert place.ends == [], "what never began has no end to tell"
+    await place.sessions.stop(begun.session_id)
+    await place.until(lambda: place.ends == [EndReason.HOST])
+    assert await refused(place.sessions.resume(begun.session_id)) == "not_resumable"
+
+
+async def test_trouble_ends_politely_and_keeps_the_playlist(place: Hall) -> None:
+    ana, bo, _ = place.people
+    session = await place.start()
+    first, _ = await place.bring(session, ana, bo)
+    position = 0
+    for reason in (EndReason.REFUSED, EndReason.REMOVED, EndReason.CHANNEL_GONE):
+        view = await place.playing(session, first)
+        assert view.position >= position * 0.02, "it goes on where it was"
+        assert view.session.end_reason is None
+        await place.loopback.voice.wait_frames(place.guild, 15)
+        if reason is EndReason.REFUSED:
+            await place.loopback.voice.hang_up(place.guild, 4022)
+        else:
+            await place.loopback.voice.disconnect_bot(place.guild)
+        if reason is EndReason.CHANNEL_GONE:  # this news may come second
+            channels.remove(place.loopback.server, place.room)
+        await place.until(lambda: place.ends)
+        assert place.ends.pop() is reason
+        record = await place.record(session)
+        assert [entry.state for entry in record.entries] == [EntryState.PLAYING, EntryState.READY]
+        assert record.session.position > position
+        position = record.session.position
+        if reason is not EndReason.CHANNEL_GONE:
+            await place.sessions.resume(session.session_id)
+    assert await refused(place.sessions.resume(session.session_id)) == "no_voice_channel"
+
+
+async def test_a_server_that_puts_the_bot_out_ends_it(place: Hall) -> None:
+    session = await place.start()
+    place.loopback.world.announce("GUILD_DELETE", {"id": str(place.guild.id)}, guild=place.guild)
+    await place.until(lambda: place.ends == [EndReason.GUILD_GONE])
+    assert (await place.record(session)).session.end_reason is EndReason.GUILD_GONE
+    assert place.sessions.running() == []
+
+
+async def test_a_move_is_followed_and_its_channel_counts(place: Hall) -> None:
+    session = await place.start()
+    await place.bring(session, place.people[0])
+    await place.playing(session)
+    attic = place.loopback.voice_channel(place.guild, "Attic")
+    await place.people[1].join(attic)
+    await place.loopback.voice.move_bot(place.guild, attic)
+    view = await place.until_view(
+        session,
+        lambda view: view.session.voice_channel_id == attic.id and view.status is PlaybackStatus.PLAYING,
+    )
+    assert set(view.listeners) == {place.people[1].id}
+    assert place.ends == []
+
+
+async def test_killed_in_the_middle_it_rejoins_and_goes_on(place: Hall, tmp_path: Path) -> None:
+    ana, bo, cy = place.people
+    session = await place.start(title="Through a kill")
+    sid = session.session_id
+    (first,) = await place.bring(session, ana)
+    await place.playing(session, first)
+    job = first.clips[0].job_id
+    await place.sessions.vote(sid, first.entry_id, job, bo.id, "Bo", score=5, starred=True)
+    await place.sessions.skip(sid, cy.id)
+    place.hold()
+    (second,) = await place.bring(session, bo)
+    await place.until_running()
+    await place.until_view(session, lambda view: view.position > 0.4)
+    await place.sessions.pause(sid)  # notes the position, as every change does
+    await place.sessions.unpause(sid)
+    async with place.after_a_kill(tmp_path / "again") as again:
+        view = await again.playing(session, first)
+        assert view.position >= 0.4
+        assert view.skip_votes == 1
+        assert [(v.user_id, v.score, v.starred) for v in view.votes] == [(bo.id, 5, True)]
+        assert view.current is not None
+        again.release()
+        assert (await again.sessions.skip(sid, ana.id)).skipped, "with the vote from before"
+        await again.playing(session, second)
+        jobs = await again.bot.database.fetch("SELECT job_id FROM jobs")
+        assert {row[0] for row in jobs} == {job, second.clips[0].job_id}, "nothing was composed twice"
+        await again.sessions.stop(sid)
+        await again.until(lambda: again.ends == [EndReason.HOST])
+        record = await again.record(session)
+        assert [entry.state for entry in record.entries] == [EntryState.SKIPPED, EntryState.PLAYED]
+        async with asyncio.timeout(15):  # no reply stays owed for what a session composed
+            while (await again.bot.inference.status()).owed_replies:  # noqa: ASYNC110
+                await asyncio.sleep(0.02)
+
+
+async def test_a_recap_that_is_owed_is_sent_after_the_restart(tmp_path: Path) -> None:
+    async with hall(tmp_path, recaps=True) as place:
+        session = await place.start()
+        store = place.sessions.store
+        await place.sessions.stop(session.session_id)
+        async with asyncio.timeout(15):
+            while await store.owed_recaps():  # noqa: ASYNC110  (no event tells)
+                await asyncio.sleep(0.02)
+        message = await store.recap_message(session.session_id)
+        await store.set_recap(session.session_id, message, complete=False)
+        async with place.after_a_kill(tmp_path / "again") as again, asyncio.timeout(15):
+            while await again.sessions.store.owed_recaps():  # noqa: ASYNC110  (no event tells)
+                await asyncio.sleep(0.02)
+            assert await again.sessions.store.recap_message(session.session_id) == message
+
+
+async def test_volume_changes_what_plays_where_it_is(place: Hall) -> None:
+    session = await place.start()
+    await place.bring(session, *place.people[:2])
+    await place.playing(session)
+    connection = await place.loopback.voice.wait_frames(place.guild, 20)
+    await place.sessions.set_volume(session.session_id, 0.4)
+    before = place.view(session)
+    assert before.position > 0.3
+    assert before.session.volume == 0.4
+    whole = read_track(place.home / "clip.ogg").packets
+    await place.until(lambda: connection.frames[-1] not in whole)
+    played = [frame in whole for frame in connection.frames]
+    assert played == sorted(played, reverse=True), "the quieter copy goes on where the clip was"
+    stored = await place.sessions.store.get(session.session_id)
+    assert stored is not None
+    assert stored.volume == 0.4
+
+
+async def test_a_finished_clip_joins_the_playlist_as_it_is(place: Hall) -> None:
+    ana, bo, _ = place.people
+    session = await place.start()
+    (first,) = await place.bring(session, ana)
+    await place.playing(session, first)
+    record = await place.bot.inference.record(first.clips[0].job_id)
+    refusal = await refused(place.sessions.add_take(session.session_id, record, bo.id, "Bo"))
+    assert refusal == "already_in"
+    await place.sessions.stop(session.session_id)
+    another = await place.start()
+    entry = await place.sessions.add_take(another.session_id, record, bo.id, "Bo")
+    await place.playing(another, entry)
+    assert len(await place.bot.database.fetch("SELECT 1 FROM jobs")) == 1
+
+
+async def test_a_forgotten_member_is_gone_from_a_running_session(place: Hall) -> None:
+    ana, bo, _ = place.people
+    session = await place.start()
+    mine, theirs = await place.bring(session, ana, bo)
+    await place.playing(session, mine)
+    await place.sessions.vote(session.session_id, mine.entry_id, mine.clips[0].job_id, ana.id, "Ana", score=5)
+    assert mine.cover_path is not None
+    assert mine.cover_path.exists()
+    await place.bot.forgetting.forget(ana.id, place.guild.id)
+    assert not mine.cover_path.exists()
+    assert await place.bot.sessions.tell_member(ana.id) == []
+    view = await place.playing(session, theirs)
+    assert [entry.submitter_id for entry in view.entries] == [bo.id]
+    assert view.votes == []
+
+
+async def test_what_is_wanted_ahead_is_composed_and_what_is_stopped_is_not(tmp_path: Path) -> None:
+    async with hall(tmp_path, clip_seconds=20, ahead=2) as place:
+        session = await place.start()
+        await place.bring(session, *[place.people[0]] * 5)
+        await place.playing(session)
+        view = await place.until_view(
+            session, lambda view: [e.state for e in view.up_next[:2]] == [EntryState.READY] * 2
+        )
+        assert [entry.state for entry in view.up_next[2:]] == [EntryState.COMPOSING] * 2
+        assert len(await place.bot.database.fetch("SELECT 1 FROM jobs")) == 3
+        place.hold()
+        await place.sessions.skip(session.session_id, 0, force=True)
+        await place.until_running()
+        record = await place.sessions.stop(session.session_id)
+        states = [entry.state for entry in record.entries]
+        assert states[:2] == [EntryState.SKIPPED, EntryState.PLAYED]
+        assert states[3:] == [EntryState.FAILED] * 2, "one was being composed, one was not begun"
+        jobs = [row[0] for row in await place.bot.database.fetch("SELECT state FROM jobs ORDER BY rowid")]
+        assert jobs[3:] == ["cancelled"]
