@@ -98,7 +98,8 @@ class Edit(JobButton, action="edit"):
 async def edited(bot: AlbumGenBot, interaction: discord.Interaction[Any], job_id: str, typed: Typed) -> None:
     """A modal was sent: submit a take with what was changed. Raises AttributeRangeError, Refusal."""
     record, folder = await finished(bot, job_id)
-    overrides, seconds = read_edit(await asyncio.to_thread(read_document, folder), typed)
+    document = await asyncio.to_thread(read_document, folder)
+    overrides, seconds = read_edit(document, typed, await bot.locale_of(interaction))
     await another(
         bot,
         await _from_button(bot, interaction, record),

@@ -11,12 +11,20 @@ from dataclasses import dataclass
 from typing import Literal
 
 from albumgen_core.attributes.genres import GENRES
+from albumgen_core.attributes.keys import KEYS, MODES
 from albumgen_core.errors import AttributeRangeError
 
-KEYS: tuple[str, ...] = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
-"""Pitch classes in Spotify's numbering: 0 is C."""
-
-MODES: tuple[str, ...] = ("major", "minor")
+__all__ = [
+    "AUDIO_FEATURES",
+    "FIELD",
+    "FIELDS",
+    "KEYS",
+    "MAX_ARTIST_NAME",
+    "MODES",
+    "FieldSpec",
+    "Kind",
+    "field_named",
+]
 
 MAX_ARTIST_NAME = 100
 """Longest artist name, in characters."""

@@ -5,20 +5,21 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Any
 
 from albumgen_core.attributes.fields import (
     AUDIO_FEATURES,
     FIELD,
     FIELDS,
-    KEYS,
     MAX_ARTIST_NAME,
     FieldSpec,
     field_named,
 )
 from albumgen_core.attributes.genres import GENRES, MAX_RAW_GENRE, normalise_genre
+from albumgen_core.attributes.keys import KEYS, Mode, parse_key
+from albumgen_core.attributes.names import genre_named, mode_named
 from albumgen_core.errors import AttributeRangeError
 
 __all__ = [
@@ -38,10 +39,6 @@ __all__ = [
     "parse_key",
 ]
 
-Mode = Literal["major", "minor"]
-
-_FLATS = {"b": -1, "♭": -1, "#": 1, "♯": 1, "": 0}
-_KEY = re.compile(r"\s*([A-Ga-g])\s*(#|♯|b|♭|sharp|flat)?\s*(major|maj|minor|min|M|m)?\.?\s*")
 _METRE = re.compile(r"\s*(\d{1,2})(?:\.0+)?\s*(?:/\s*4)?\s*")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 
@@ -219,26 +216,13 @@ def normalise_loudness(decibels: float) -> float:
     return min(1.0, max(0.0, (decibels + 60.0) / 60.0))
 
 
-def parse_key(text: str) -> tuple[str, Mode | None]:
-    """Read a key: "Db" is ("C#", None), "A minor" and "Am" are ("A", "minor"). Raises AttributeRangeError."""
-    match = _KEY.fullmatch(text[:40])
-    if match is None:
-        raise AttributeRangeError(
-            "key",
-            f"{_shown(text)} is not a key; it must be {FIELD['key'].range_text()}",
-            "not_a_choice",
-            value=_shown(text),
-        )
-    letter, accidental, mode = match.groups()
-    shift = {"sharp": 1, "flat": -1}.get(accidental or "", _FLATS.get(accidental or "", 0))
-    key = KEYS[(KEYS.index(letter.upper()) + shift) % 12]
-    if mode is None:
-        return key, None
-    return key, "minor" if mode in ("m", "min", "minor") else "major"
-
-
-def parse_field(name: str, value: Any) -> dict[str, Any]:
+def parse_field(name: str, value: Any, languages: Sequence[str] = ("en",)) -> dict[str, Any]:
     """Read one field as `MusicalAttributes.parse` does; a key may bring a mode along.
+
+    Args:
+        name: see `field_named`.
+        value: what was written.
+        languages: in which keys, modes and genres may be named; see `parse_key`.
 
     Returns the values to set by field name. Raises AttributeRangeError.
     """
@@ -248,7 +232,7 @@ def parse_field(name: str, value: Any) -> dict[str, Any]:
     if spec.name == "artist_name":
         return {spec.name: _one_line(value, MAX_ARTIST_NAME) or ""}
     if spec.name == "album_genre":
-        genre = normalise_genre(value) if isinstance(value, str) else None
+        genre = genre_named(value, languages) if isinstance(value, str) else None
         if genre is None:
             raise AttributeRangeError(
                 spec.name,
@@ -262,10 +246,10 @@ def parse_field(name: str, value: Any) -> dict[str, Any]:
             raise AttributeRangeError(
                 spec.name, f"{_shown(value)} is not a key", "not_a_choice", value=_shown(value)
             )
-        key, mode = parse_key(value)
+        key, mode = parse_key(value, languages)
         return {"key": key} if mode is None else {"key": key, "mode": mode}
     if spec.name == "mode":
-        return {spec.name: _checked(spec, value.strip().casefold() if isinstance(value, str) else value)}
+        return {spec.name: _checked(spec, mode_named(value, languages) if isinstance(value, str) else value)}
     if spec.name == "time_signature":
         match = _METRE.fullmatch(value) if isinstance(value, str) else None
         number = int(match.group(1)) if match else value

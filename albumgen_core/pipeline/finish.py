@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from albumgen_core.albums import Neighbour
+from albumgen_core.attributes.keys import key_name
 from albumgen_core.attributes.predicted import MusicalAttributes
 from albumgen_core.audio.encode import ClipTags, begin_clip
 from albumgen_core.audio.types import Audio
@@ -114,5 +115,5 @@ class Finisher:
 
 
 def _title(attributes: MusicalAttributes) -> str:
-    mode = f" {attributes.mode}" if attributes.mode else ""
-    return f"{attributes.album_genre} in {attributes.key}{mode}, {attributes.tempo:.0f} BPM"
+    key = key_name(attributes.key, attributes.mode)
+    return f"{attributes.album_genre} in {key}, {attributes.tempo:.0f} BPM"

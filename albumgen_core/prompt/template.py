@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+from albumgen_core.attributes.keys import key_name
 from albumgen_core.attributes.predicted import MusicalAttributes
 from albumgen_core.prompt.words import ACOUSTIC_ABOVE, GENRE_ADJECTIVES, INSTRUMENTS, LEVELS, level_of
 
@@ -54,8 +55,8 @@ def with_article(words: str) -> str:
 
 
 def key_words(attributes: MusicalAttributes) -> str:
-    """The key in words, with the mode where it is known: "C# minor", "D"."""
-    return f"{attributes.key} {attributes.mode}" if attributes.mode else attributes.key
+    """The key in words, with the mode where it is known: "C# minor", "Eb major", "D"."""
+    return key_name(attributes.key, attributes.mode)
 
 
 def _slides(attributes: MusicalAttributes, artist: str) -> str:

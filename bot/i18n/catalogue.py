@@ -1,40 +1,42 @@
 """Every sentence members read, in English and German, from the catalogues under bot/locales/.
 
-A catalogue is bot/locales/<language>/<room>.json: a flat object of key → text with {placeholders}. English
-is complete by definition; a key that another language lacks falls back to it.
+A catalogue is bot/locales/<language>/<room>.json: a flat object of key → text with {placeholders}. What
+pictures say too (names of attributes and genres) is in albumgen_core/locales/. English is complete by
+definition; a key that another language lacks falls back to it.
 """
 
 from __future__ import annotations
 
-import json
 from functools import cache
-from importlib import resources
 from typing import Any
 
 import discord
 from discord import app_commands
 
-SOURCE = "en"
-LANGUAGES = ("en", "de")
+from albumgen_core.localisation import LANGUAGES, SOURCE, catalogue_of
+
+__all__ = ["LANGUAGES", "SOURCE", "CatalogueTranslator", "catalogue", "language_of", "languages_of", "text"]
 
 
 @cache
 def catalogue(language: str) -> dict[str, str]:
     """All texts of a language. Raises ValueError when two rooms define the same key."""
-    texts: dict[str, str] = {}
-    for file in sorted(resources.files("bot").joinpath("locales", language).iterdir(), key=lambda f: f.name):
-        if file.name.endswith(".json"):
-            entries: dict[str, str] = json.loads(file.read_text(encoding="utf-8"))
-            if clash := texts.keys() & entries.keys():
-                raise ValueError(f"{file.name} defines {', '.join(sorted(clash))} a second time")
-            texts |= entries
-    return texts
+    core, own = catalogue_of("albumgen_core", language), catalogue_of("bot", language)
+    if clash := core.keys() & own.keys():
+        raise ValueError(f"bot/locales defines {', '.join(sorted(clash))} a second time")
+    return core | own
 
 
 def language_of(locale: discord.Locale | str | None) -> str:
     """The catalogue that serves a Discord locale: its language where we have one, English otherwise."""
     language = str(locale or SOURCE).split("-")[0].lower()
     return language if language in LANGUAGES else SOURCE
+
+
+def languages_of(locale: discord.Locale | str | None) -> tuple[str, ...]:
+    """Every language we have, the locale's first: in what order to read what a member typed."""
+    first = language_of(locale)
+    return (first, *(language for language in LANGUAGES if language != first))
 
 
 def text(locale: discord.Locale | str | None, key: str, /, **values: Any) -> str:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from albumgen_core.attributes.fields import FIELD, FieldSpec
+from albumgen_core.attributes.keys import KEYS, MODES, key_name, mode_name
+from albumgen_core.attributes.names import genre_label
 from albumgen_core.errors import AttributeRangeError
-from bot.i18n.catalogue import text
+from bot.i18n.catalogue import language_of, text
 from bot.messages.embeds import plain
 
 
@@ -16,11 +18,19 @@ def name_of(field: str, locale: str) -> str:
 def range_of(spec: FieldSpec, locale: str) -> str:
     """The allowed values: "0 to 1", "40 to 220 beats a minute", "one of C, C#, …"."""
     if spec.kind == "choice":
-        return text(locale, "attribute.range.choice", choices=", ".join(spec.choices))
+        return text(locale, "attribute.range.choice", choices=", ".join(_choices(spec, language_of(locale))))
     if spec.kind == "text":
         return text(locale, "attribute.range.text", limit=f"{spec.maximum:g}")
     values = text(locale, "attribute.range.number", low=f"{spec.minimum:g}", high=f"{spec.maximum:g}")
     return f"{values} {text(locale, f'attribute.unit.{spec.name}')}" if spec.unit else values
+
+
+def _choices(spec: FieldSpec, language: str) -> list[str]:
+    if spec.name == "key":
+        return [key_name(key, None, language) for key in KEYS]
+    if spec.name == "mode":
+        return [mode_name(mode, language) for mode in MODES]
+    return [genre_label(genre, language) for genre in spec.choices]
 
 
 def refusal_of(error: AttributeRangeError, locale: str) -> str:

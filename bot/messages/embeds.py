@@ -8,10 +8,12 @@ from typing import Any
 import discord
 
 from albumgen_core.attributes.fields import AUDIO_FEATURES, FIELD
+from albumgen_core.attributes.keys import key_name
+from albumgen_core.attributes.names import genre_label
 from albumgen_core.inference.events import JobEvent
 from albumgen_core.inference.records import JobRecord
 from albumgen_core.vocabulary import STAGES
-from bot.i18n.catalogue import text
+from bot.i18n.catalogue import language_of, text
 from bot.i18n.core_sentences import retold
 
 WAITING = discord.Colour(0x8A8F98)
@@ -151,11 +153,10 @@ def take_embed(
 
 def take_title(document: Mapping[str, Any], locale: str) -> str:
     """ "Indie pop in C# minor"."""
-    attributes = document["attributes"]
-    mode = attributes.get("mode")
-    key = f"{attributes['key']} {text(locale, f'mode.{mode}')}" if mode else str(attributes["key"])
-    genre = str(attributes["album_genre"])
-    return text(locale, "take.title", genre=genre[:1].upper() + genre[1:], key=key)[:256]
+    attributes, language = document["attributes"], language_of(locale)
+    key = key_name(attributes["key"], attributes.get("mode"), language)
+    genre = genre_label(str(attributes["album_genre"]), language)
+    return text(locale, "take.title", genre=genre, key=key)[:256]
 
 
 def _bars(document: Mapping[str, Any], locale: str) -> str:

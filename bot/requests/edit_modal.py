@@ -13,9 +13,11 @@ from typing import Any, ClassVar
 import discord
 
 from albumgen_core.attributes.fields import AUDIO_FEATURES, FIELD, field_named
+from albumgen_core.attributes.keys import key_name
+from albumgen_core.attributes.names import genre_label
 from albumgen_core.attributes.predicted import MusicalAttributes, parse_field
 from albumgen_core.errors import AttributeRangeError
-from bot.i18n.catalogue import LANGUAGES, text
+from bot.i18n.catalogue import LANGUAGES, language_of, languages_of, text
 from bot.messages.errors import Refusal
 from bot.ui.buttons import PREFIX, SafeModal
 
@@ -44,14 +46,14 @@ class EditModal(SafeModal):
         super().__init__(title=text(locale, "edit.title"), timeout=1800, custom_id=custom_id)
         self.alive.add(custom_id)
         self._job_id, self._submit = job_id, submit
-        attributes = document["attributes"]
-        mode = attributes.get("mode")
-        key = f"{attributes['key']} {mode}" if mode else str(attributes["key"])
+        attributes, language = document["attributes"], language_of(locale)
+        genre = genre_label(str(attributes["album_genre"]), language)
+        key = key_name(attributes["key"], attributes.get("mode"), language)
         lines = "\n".join(
             f"{text(locale, f'field.{name}')}: {attributes[name]:.2f}" for name in AUDIO_FEATURES
         )
         self._boxes = {
-            "album_genre": self._box(locale, "album_genre", str(attributes["album_genre"]), 60),
+            "album_genre": self._box(locale, "album_genre", genre, 60),
             "key": self._box(locale, "key", key, 20),
             "tempo": self._box(locale, "tempo", f"{attributes['tempo']:g}", 10),
             "levels": self._box(locale, "levels", lines, 600, long=True),
@@ -114,15 +116,18 @@ def _values(components: Sequence[Mapping[str, Any]]) -> dict[str, str]:
     return found
 
 
-def read_edit(document: Mapping[str, Any], typed: Typed) -> tuple[dict[str, Any], float]:
-    """(attributes that were changed, length in seconds). Raises AttributeRangeError, Refusal."""
+def read_edit(document: Mapping[str, Any], typed: Typed, locale: str) -> tuple[dict[str, Any], float]:
+    """(attributes that were changed, length in seconds). Raises AttributeRangeError, Refusal.
+
+    Names are understood in every language, those of `locale` first: a bare "B" is B flat in German.
+    """
     values: dict[str, Any] = {
         "album_genre": typed["album_genre"],
         "key": typed["key"],
         "tempo": typed["tempo"].lower().removesuffix("bpm").strip().replace(",", "."),
         **_levels(typed["levels"]),
     }
-    return changed(document["attributes"], values), _seconds(typed["seconds"])
+    return changed(document["attributes"], values, languages_of(locale)), _seconds(typed["seconds"])
 
 
 def _levels(lines: str) -> dict[str, str]:
@@ -154,22 +159,24 @@ def _seconds(typed: str) -> float:
     return seconds
 
 
-def changed(attributes: Mapping[str, Any], typed: Mapping[str, Any]) -> dict[str, Any]:
+def changed(
+    attributes: Mapping[str, Any], typed: Mapping[str, Any], languages: Sequence[str] = ("en",)
+) -> dict[str, Any]:
     """The fields that were really changed, read and checked. Raises AttributeRangeError.
 
-    A number that reads as the one that was shown has not been changed by showing it rounded.
+    A number that reads as the one that was shown has not been changed by showing it rounded. Key and mode
+    go together: where one was changed, both are given.
     """
     current = MusicalAttributes.from_dict(dict(attributes))
     changes: dict[str, Any] = {}
     for name, value in typed.items():
-        for field, result in parse_field(name, value).items():
+        for field, result in parse_field(name, value, languages).items():
             now = getattr(current, field)
             if field in AUDIO_FEATURES and round(float(now), 2) == float(result):
                 continue
-            if result != now and not (FIELD[field].kind == "number" and _same(now, result)):
+            if result != now and not (FIELD[field].kind == "number" and FIELD[field].rounded(now) == result):
                 changes[field] = result
+    if changes.keys() & {"key", "mode"}:
+        changes = {"key": current.key, "mode": current.mode, **changes}
     return changes
 
-
-def _same(now: float, typed: float) -> bool:
-    return f"{now:g}" == f"{typed:g}"

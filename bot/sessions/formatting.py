@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from albumgen_core.attributes.keys import key_name
+from albumgen_core.attributes.names import genre_label
 from albumgen_core.card.text_layout import clean
 from bot.i18n.catalogue import language_of, text
 from bot.sessions.state.model import Clip, Entry
@@ -53,10 +55,9 @@ def member_name(name: str, locale: str) -> str:
 
 def music_line(attributes: Mapping[str, Any], locale: str) -> str:
     """ "Indie pop · C# minor · 4/4 · 118 BPM" """
-    genre = str(attributes["album_genre"])
-    heading = "R&B" if genre == "r&b" else genre[:1].upper() + genre[1:]
-    mode = attributes.get("mode")
-    key = f"{attributes['key']} {text(locale, f'mode.{mode}')}" if mode else str(attributes["key"])
+    language = language_of(locale)
+    heading = genre_label(str(attributes["album_genre"]), language)
+    key = key_name(attributes["key"], attributes.get("mode"), language)
     metre, tempo = attributes["time_signature"], float(attributes["tempo"])
     return f"{heading} · {key} · {metre}/4 · {tempo:.0f} BPM"
 

@@ -13,6 +13,7 @@ from discord import app_commands
 from bot.i18n.catalogue import LANGUAGES, SOURCE, CatalogueTranslator, catalogue, language_of, text
 
 ROOT = Path(__file__).resolve().parents[3]
+PACKAGES = ("albumgen_core", "bot", "cogs")
 OTHERS = [language for language in LANGUAGES if language != SOURCE]
 
 
@@ -24,7 +25,7 @@ def spoken() -> tuple[set[str], list[re.Pattern[str]]]:
     """Every string in the source that could be a key, and as patterns those that are put together there."""
     words: set[str] = set()
     patterns: list[re.Pattern[str]] = []
-    for file in [*(ROOT / "bot").rglob("*.py"), *(ROOT / "cogs").rglob("*.py")]:
+    for file in [file for folder in PACKAGES for file in (ROOT / folder).rglob("*.py")]:
         for node in ast.walk(ast.parse(file.read_text("utf-8"))):
             if isinstance(node, ast.Constant) and isinstance(node.value, str):
                 words.add(node.value)
@@ -63,17 +64,18 @@ def test_every_key_is_used_and_every_room_has_both_languages() -> None:
         if key not in words and not any(pattern.fullmatch(key) for pattern in patterns)
     ]
     assert unused == []
-    rooms = {
-        language: {file.name for file in (ROOT / "bot/locales" / language).glob("*.json")}
-        for language in LANGUAGES
-    }
-    assert len(set(map(frozenset, rooms.values()))) == 1
+    for folder in ("bot", "albumgen_core"):
+        rooms = [
+            {file.name for file in (ROOT / folder / "locales" / each).glob("*.json")} for each in LANGUAGES
+        ]
+        assert len(set(map(frozenset, rooms))) == 1
 
 
 def test_every_room_is_sorted_into_one_file_only() -> None:
     for language in LANGUAGES:
         seen: dict[str, str] = {}
-        for file in sorted((ROOT / "bot/locales" / language).glob("*.json")):
+        rooms = [(ROOT / folder / "locales" / language).glob("*.json") for folder in ("bot", "albumgen_core")]
+        for file in sorted(file for room in rooms for file in room):
             for key, entry in json.loads(file.read_text("utf-8")).items():
                 assert key not in seen, f"{key} is in {seen[key]} and {file.name}"
                 assert isinstance(entry, str)

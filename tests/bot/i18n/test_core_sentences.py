@@ -90,7 +90,11 @@ def test_an_unknown_sentence_is_left_as_it_is() -> None:
     ("field", "value", "german"),
     [
         ("tempo", "500", "Tempo: 500 geht nicht; möglich ist 40 bis 220 Schläge in der Minute (BPM)."),
-        ("key", "H", "Tonart: 'H' gibt es nicht; möglich ist eines von C, C#,"),
+        (
+            "key",
+            "H",
+            "Tonart: 'H' gibt es nicht; möglich ist eines von C, Cis, D, Es, E, F, Fis,",
+        ),
         ("key", 7, "Tonart: 7 gibt es nicht"),
         ("album_genre", "zzz", "Genre: 'zzz' ist kein Genre"),
         ("energy", "much", "Energie: 'much' ist keine Zahl"),
@@ -98,7 +102,7 @@ def test_an_unknown_sentence_is_left_as_it_is() -> None:
         ("loudness", "-7", "Lautheit: -7 geht nicht; möglich ist 0 bis 1, Dezibel"),
         ("time_signature", "9/4", "Takt: 9 geht nicht; möglich ist 3 bis 7 Schläge im Takt"),
         ("time_signature", 3.5, "Takt: 3.5 ist keine ganze Zahl"),
-        ("mode", "dorian", "Tongeschlecht: 'dorian' gibt es nicht; möglich ist eines von major, minor"),
+        ("mode", "dorian", "Tongeschlecht: 'dorian' gibt es nicht; möglich ist eines von Dur, Moll"),
         ("mood", "blue", "mood: dieses Attribut gibt es nicht"),
     ],
 )
