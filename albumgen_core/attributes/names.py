@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from functools import cache
 
@@ -19,7 +20,7 @@ def genre_label(genre: str, language: str) -> str:
     """A genre of `GENRES` as a heading: "R&B", "Classical", "Klassik"; another word with a capital."""
     if genre not in GENRES:
         return genre[:1].upper() + genre[1:]
-    return core_text(language, f"genre.{genre}")
+    return core_text(language, f"genre.{re.sub(r'[^a-z]+', '_', genre)}")
 
 
 def genre_named(words: str, languages: Sequence[str] = ("en",)) -> str | None:

@@ -29,6 +29,7 @@ from albumgen_core.cli.read import read_cover_file, unique_names
 from albumgen_core.errors import AlbumGenError
 from albumgen_core.pipeline.build import open_pipeline
 from albumgen_core.pipeline.stages import ClipRequest, Pipeline
+from albumgen_core.prompt.template import key_words
 from albumgen_core.result import CARD, CLIP_MP3, Take, write_take
 from albumgen_core.settings import Settings
 from albumgen_core.vocabulary import STAGES, Stage
@@ -208,10 +209,9 @@ def run_with_progress(
 def print_take(path: Path, take: Take, folder: Path) -> None:
     """Say what was heard in a cover and where the files are."""
     attributes = take.attributes
-    mode = f" {attributes.mode}" if attributes.mode else ""
     label = "sketch" if take.family == "sketch" else take.composer
     out.print(
-        f"[bold]{path.name}[/] → {attributes.album_genre}, {attributes.key}{mode}, "
+        f"[bold]{path.name}[/] → {attributes.album_genre}, {key_words(attributes)}, "
         f"{attributes.tempo:.0f} BPM, {attributes.time_signature}/4, {take.seconds:.1f} s "
         f"[dim]({label}, seed {take.seed})[/]",
         soft_wrap=True,
@@ -249,7 +249,7 @@ def _attributes_table(columns: dict[str, MusicalAttributes]) -> Table:
     read = list(columns.values())
     table.add_row("artist", *(attributes.artist_name for attributes in read))
     table.add_row("genre", *(attributes.album_genre for attributes in read))
-    table.add_row("key", *(f"{attributes.key} {attributes.mode or ''}".strip() for attributes in read))
+    table.add_row("key", *map(key_words, read))
     table.add_row("tempo", *(f"{attributes.tempo:.0f} BPM" for attributes in read))
     table.add_row("metre", *(f"{attributes.time_signature}/4" for attributes in read))
     for feature in AUDIO_FEATURES:

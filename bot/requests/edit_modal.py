@@ -179,4 +179,3 @@ def changed(
     if changes.keys() & {"key", "mode"}:
         changes = {"key": current.key, "mode": current.mode, **changes}
     return changes
-

@@ -87,8 +87,8 @@ async def test_the_most_starred_come_first_and_can_be_heard(home: House) -> None
     shown = await gallery(home)
     one, two = shown.text.index(f"/{second.id})"), shown.text.index(f"/{first.id})")
     assert one < two
-    assert "**1.** ⭐ 2 · **Jazz in C# Moll**" in shown.text
-    heard = await changed(home, shown, home.ann.select(shown, "Einen abspielen", "1. Jazz in C# Moll"))
+    assert "**1.** ⭐ 2 · **Jazz in cis-Moll**" in shown.text
+    heard = await changed(home, shown, home.ann.select(shown, "Einen abspielen", "1. Jazz in cis-Moll"))
     assert heard.attachment(".mp3").data == second.attachment(".mp3").data
     assert "card.png" in heard.embeds[0]["image"]["url"]
     assert "⭐ **2**" in heard.text
@@ -113,7 +113,7 @@ async def test_pages_turn_also_after_a_restart(tmp_path: Path) -> None:
             turned = await changed(home, shown, home.ann.click(shown, "▶️"))
             assert "Seite 2 von 2" in turned.text
             assert turned.text.count("⭐ 1") == 2
-            heard = await changed(home, turned, home.ann.select(turned, "abspielen", "6. Jazz in C# Moll"))
+            heard = await changed(home, turned, home.ann.select(turned, "abspielen", "6. Jazz in cis-Moll"))
             assert has_clip(heard)
 
 
@@ -168,7 +168,7 @@ async def test_private_channels_and_restricted_ones_stay_there(home: House) -> N
     mine = await gallery(home)
     secret.overwrites[home.ann.id] = Overwrite(home.ann.id, 1, deny=P.VIEW_CHANNEL)
     home.loopback.allow_bot(secret)
-    used = await home.ann.select(mine, "abspielen", "1. Jazz in C# Moll")
+    used = await home.ann.select(mine, "abspielen", "1. Jazz in cis-Moll")
     assert "nicht mehr zu sehen" in (await used.wait_message()).text
 
 
@@ -199,10 +199,10 @@ async def test_lineage_can_be_stepped_through(home: House) -> None:
     await home.settled()
     await starred(home, message, home.owner)
     shown = await gallery(home)
-    first = await changed(home, shown, home.ann.select(shown, "abspielen", "1. Jazz in C# Moll"))
+    first = await changed(home, shown, home.ann.select(shown, "abspielen", "1. Jazz in cis-Moll"))
     assert "Fassung 1 von 2 · daraus entstanden: 2" in first.text
     second = await changed(
-        home, first, home.ann.select(first, "Andere Fassungen", "Fassung 2: Jazz in C# Moll")
+        home, first, home.ann.select(first, "Andere Fassungen", "Fassung 2: Jazz in cis-Moll")
     )
     assert "Fassung 2 von 2 · entstanden aus Fassung 1" in second.text
     assert str(child.id) in second.text
@@ -233,8 +233,8 @@ async def test_history_shows_states_and_makes_takes_again(home: House) -> None:
     shown = await used.wait_message()
     assert shown.ephemeral
     assert "schiefgegangen" in shown.text
-    assert "Jazz in C# Moll" in shown.text
-    opened = await changed(home, shown, home.ann.select(shown, "Einen anhören", "🎵 Jazz in C# Moll"))
+    assert "Jazz in cis-Moll" in shown.text
+    opened = await changed(home, shown, home.ann.select(shown, "Einen anhören", "🎵 Jazz in cis-Moll"))
     assert has_clip(opened)
     again = await home.ann.click(opened, "Noch einmal")
     made = await (await again.wait_acknowledged()).message.wait_until(has_clip)
@@ -263,9 +263,9 @@ async def test_a_comparison_stays_blind_in_gallery_and_history(home: House) -> N
     await home.settled()
     await starred(home, message, home.owner)
     shown = await gallery(home)
-    menus = [(shown, "Einen abspielen", "1. Jazz in C# Moll")]
+    menus = [(shown, "Einen abspielen", "1. Jazz in cis-Moll")]
     used = await home.ann.slash(home.channel, "history")
-    menus.append((await used.wait_message(), "Einen anhören", "🎵 Jazz in C# Moll"))
+    menus.append((await used.wait_message(), "Einen anhören", "🎵 Jazz in cis-Moll"))
     for menu, placeholder, option in menus:
         heard = await changed(home, menu, home.ann.select(menu, placeholder, option))
         names = [each.filename for each in heard.attachments if each.filename.endswith(".mp3")]

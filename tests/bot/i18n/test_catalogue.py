@@ -10,6 +10,7 @@ import discord
 import pytest
 from discord import app_commands
 
+from albumgen_core.localisation import catalogue_of
 from bot.i18n.catalogue import LANGUAGES, SOURCE, CatalogueTranslator, catalogue, language_of, text
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -21,11 +22,11 @@ def placeholders(entry: str) -> set[str]:
     return {name for _, name, _, _ in string.Formatter().parse(entry) if name is not None}
 
 
-def spoken() -> tuple[set[str], list[re.Pattern[str]]]:
+def spoken(*packages: str) -> tuple[set[str], list[re.Pattern[str]]]:
     """Every string in the source that could be a key, and as patterns those that are put together there."""
     words: set[str] = set()
     patterns: list[re.Pattern[str]] = []
-    for file in [file for folder in PACKAGES for file in (ROOT / folder).rglob("*.py")]:
+    for file in [file for folder in packages for file in (ROOT / folder).rglob("*.py")]:
         for node in ast.walk(ast.parse(file.read_text("utf-8"))):
             if isinstance(node, ast.Constant) and isinstance(node.value, str):
                 words.add(node.value)
@@ -57,13 +58,14 @@ def test_no_text_is_empty_or_padded(language: str) -> None:
 
 
 def test_every_key_is_used_and_every_room_has_both_languages() -> None:
-    words, patterns = spoken()
-    unused = [
-        key
-        for key in catalogue(SOURCE)
-        if key not in words and not any(pattern.fullmatch(key) for pattern in patterns)
-    ]
-    assert unused == []
+    for owner, users in (("bot", PACKAGES[1:]), ("albumgen_core", PACKAGES)):
+        words, patterns = spoken(*users)
+        unused = [
+            key
+            for key in catalogue_of(owner, SOURCE)
+            if key not in words and not any(pattern.fullmatch(key) for pattern in patterns)
+        ]
+        assert unused == []
     for folder in ("bot", "albumgen_core"):
         rooms = [
             {file.name for file in (ROOT / folder / "locales" / each).glob("*.json")} for each in LANGUAGES
