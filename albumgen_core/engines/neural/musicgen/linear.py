@@ -40,7 +40,7 @@ class DenseLinear:
         self.weight, self._bias = weight, bias
         self.nbytes = weight.nbytes
 
-    def __call__(self, x: Tensor) -> Tensor:  # noqa: D102
+    def __call__(self, x: Tensor) -> Tensor:
         return F.linear(x.to(self.weight.dtype), self.weight, self._bias).to(x.dtype)
 
 
@@ -55,7 +55,7 @@ class OneDnnLinear:
         self._packed = torch.ops.mkldnn._reorder_linear_weight(weight.contiguous(), rows)
         self.nbytes = weight.nbytes
 
-    def __call__(self, x: Tensor) -> Tensor:  # noqa: D102
+    def __call__(self, x: Tensor) -> Tensor:
         narrow = x.to(self._dtype)
         y: Tensor = torch.ops.mkldnn._linear_pointwise(narrow, self._packed, self._bias, "none", [], "")
         return y.to(x.dtype)
@@ -68,7 +68,7 @@ class HalfLinear:
         self._packed = torch.ops.quantized.linear_prepack_fp16(weight.float().contiguous(), None)
         self.nbytes = weight.numel() * 2
 
-    def __call__(self, x: Tensor) -> Tensor:  # noqa: D102
+    def __call__(self, x: Tensor) -> Tensor:
         y: Tensor = torch.ops.quantized.linear_dynamic_fp16(x, self._packed)
         return y
 
@@ -112,7 +112,7 @@ class Int8Linear:
         self._levels = INT8_LEVELS if torch.cpu._is_vnni_supported() else INT8_LEVELS // 2
         self.nbytes = weight.numel() + 4 * (len(scales) + len(self._balance))
 
-    def __call__(self, x: Tensor) -> Tensor:  # noqa: D102
+    def __call__(self, x: Tensor) -> Tensor:
         rows = x.shape[0]
         levels = self._levels
         parts = x.new_empty(2 * rows, x.shape[1])

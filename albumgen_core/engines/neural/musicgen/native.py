@@ -157,7 +157,7 @@ class NativeLinear:
             LOUD,
         )
 
-    def __call__(self, x: Tensor) -> Tensor:  # noqa: D102
+    def __call__(self, x: Tensor) -> Tensor:
         rows, inputs = x.shape
         x = x.clone(memory_format=torch.contiguous_format)  # the kernel works in place
         y = torch.empty(rows, self.struct.out)
