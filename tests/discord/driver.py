@@ -104,12 +104,16 @@ class LoopbackDiscord:
         *,
         environment: dict[str, str] | None = None,
         entry: str | None = None,
+        below: Sequence[str] = (),
     ) -> BotProcess:
-        """Starts the bot as its own process through the launcher; it is killed when the block ends."""
+        """Starts the bot as its own process through the launcher; it is killed when the block ends.
+
+        ``below`` is a command that runs it, such as an init process.
+        """
         variables = self.environment() | (environment or {})
         if entry:
             variables[launch.ENTRY] = entry
-        process = await BotProcess.start(arguments, variables)
+        process = await BotProcess.start(arguments, variables, below)
         self.processes.append(process)
         return process
 

@@ -8,9 +8,8 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
-REPOSITORY = Path(__file__).resolve().parents[2]
+from tests.paths import REPOSITORY
 
 
 class BotProcess:
@@ -22,9 +21,15 @@ class BotProcess:
         self._reader = asyncio.create_task(self._read())
 
     @classmethod
-    async def start(cls, arguments: Sequence[str], environment: dict[str, str]) -> BotProcess:
-        """Runs the launcher from the repository with ``environment`` on top of this process's own."""
+    async def start(
+        cls, arguments: Sequence[str], environment: dict[str, str], below: Sequence[str] = ()
+    ) -> BotProcess:
+        """Runs the launcher from the repository with ``environment`` on top of this process's own.
+
+        ``below`` is a command that runs it, such as an init process.
+        """
         process = await asyncio.create_subprocess_exec(
+            *below,
             sys.executable,
             "-m",
             "tests.discord.launch",
