@@ -69,7 +69,7 @@ def audio(
     """
     with errors_as_sentences():
         if find_spec("librosa") is None:
-            raise AlbumGenError("Measuring clips needs librosa; run `pip install "albumgen[evaluation]"`.")
+            raise AlbumGenError("Measuring clips needs librosa; run `pip install 'albumgen[evaluation]'`.")
         from albumgen_core.evaluation.audio import compose_and_measure, drawn_requests, evaluate_audio
         from albumgen_core.evaluation.audio_report import write_report
         from albumgen_core.evaluation.frechet import embed_folder
