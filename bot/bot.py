@@ -7,6 +7,7 @@ import gc
 import logging
 import time
 from collections.abc import Callable
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
@@ -21,19 +22,32 @@ from albumgen_core.inference.database import Database
 from albumgen_core.inference.migrations import MigrationSet
 from albumgen_core.inference.queue import QueueLimits
 from albumgen_core.inference.settings import DAY, ClientSettings
+from bot.comparisons.renderer import ComparisonRenderer
+from bot.comparisons.votes import KIND as COMPARISON
+from bot.comparisons.votes import Comparisons
 from bot.delivery.deliverer import Delivery
-from bot.delivery.progress import Board
+from bot.delivery.progress import QueueMessages
+from bot.gallery.reaction_prompts import Offers
+from bot.gallery.star_recovery import StarWatch
+from bot.gallery.stars import Stars
 from bot.guilds.settings import GuildSettingsStore
-from bot.i18n.catalogue import CatalogueTranslator, language_of
+from bot.i18n.catalogue import CatalogueTranslator
+from bot.i18n.reply_language import ReplyLanguage
 from bot.messages.errors import answer_error
 from bot.messages.message_log import MessageLog
+from bot.monitoring.http import HttpServer
+from bot.monitoring.metrics import Metrics
 from bot.privacy.erasure import Forgetting
 from bot.requests.intake import Requests
 from bot.requests.recovery import Recovery
+from bot.services import Services
 from bot.sessions.lifecycle.manager import SessionManager
+from bot.sessions.playback.composition import KIND as SESSION
+from bot.sessions.playback.composition import Composition
 from bot.settings import BotSettings
 from bot.setup.commands_sync import Registration, register_commands
 from bot.setup.startup import ready
+from bot.takes import renderer as take_renderer
 
 log = logging.getLogger(__name__)
 
@@ -112,7 +126,7 @@ class Tree(app_commands.CommandTree["AlbumGenBot"]):
         self, interaction: discord.Interaction[AlbumGenBot], error: app_commands.AppCommandError, /
     ) -> None:
         """See `errors.answer_error`."""
-        await answer_error(self.client, interaction, error)
+        await answer_error(interaction, error)
 
 
 class AlbumGenBot(commands.AutoShardedBot):
@@ -124,22 +138,20 @@ class AlbumGenBot(commands.AutoShardedBot):
         inference: settings of the inference client, where they differ from those derived of `settings`.
         more: passed on to discord.py.
 
-    Attributes (after `setup_hook`, all but settings): inference, database, guild_settings, messages (which
-    message shows which job), requests, delivery, board (queue messages), forgetting (of members
-    who ask for it), sessions (listening sessions), session (reads pictures from Discord's CDN), stopping
-    (whether nothing new is taken).
+    Attributes:
+        services: all long-lived objects, by class; those that the cogs use most have a name here too. Set by
+            `setup_hook`, like these.
     """
 
+    services: Services
     inference: InferenceClient
     database: Database
     guild_settings: GuildSettingsStore
     messages: MessageLog
     requests: Requests
     delivery: Delivery
-    board: Board
     forgetting: Forgetting
     sessions: SessionManager
-    session: aiohttp.ClientSession
 
     def __init__(
         self,
@@ -166,30 +178,13 @@ class AlbumGenBot(commands.AutoShardedBot):
         self._client_settings = inference or client_settings(settings)
         self._registration: Registration | None = None
         self._greeted = False
-        self.stopping = False
+        self._opened = AsyncExitStack()
 
     async def setup_hook(self) -> None:
         """Open the journal, start the workers (they warm up meanwhile), load the cogs."""
-        self.inference = InferenceClient(self._client_settings)
-        await self.inference.start()
-        self.database = self.inference.database
-        self.guild_settings = GuildSettingsStore(self.database, self.settings.discord.guild_defaults)
-        self.messages = MessageLog(self.database)
-        self.session = aiohttp.ClientSession(connector=self._new_connector() if self._new_connector else None)
-        self.requests = Requests(self)
-        self.delivery = Delivery(self)
-        self.board = Board(self)
-        self.forgetting = Forgetting(self)
-        self.sessions = SessionManager(self)
-        self.forgetting.register("sessions", self.sessions.forget_member, self.sessions.tell_member)
-        await self.tree.set_translator(CatalogueTranslator())
-        for name in COGS:
-            await self.load_extension(name)
-        await self.forgetting.start()
-        self.delivery.start()
-        await self.board.resume()
-        # Before the gateway connects: from then on, what is received is not an earlier process's.
-        self._recovery = Recovery(self, await self.inference.unread())
+        async with AsyncExitStack() as opened:
+            await self._open(opened)
+            self._opened = opened.pop_all()
         try:
             self._registration = await register_commands(self.tree, self.database)
         except (discord.HTTPException, aiohttp.ClientError):
@@ -198,18 +193,97 @@ class AlbumGenBot(commands.AutoShardedBot):
         gc.collect()
         gc.freeze()
 
+    async def _open(self, opened: AsyncExitStack) -> None:
+        """Make and start the services. What `opened` is given is undone in the opposite order."""
+        core, wanted = self.settings.core, self.settings.discord
+        connector = self._new_connector() if self._new_connector else None
+        http = await opened.enter_async_context(aiohttp.ClientSession(connector=connector))
+
+        inference = InferenceClient(self._client_settings)
+        opened.push_async_callback(inference.close, grace=0.0)
+        await inference.start()
+
+        database = inference.database
+        guilds = GuildSettingsStore(database, wanted.guild_defaults, core)
+        messages = MessageLog(database)
+        votes, stars = Comparisons(database), Stars(database)
+        queue_messages = QueueMessages(self, inference, wanted.progress_interval)
+        delivery = Delivery(self, inference, messages, queue_messages)
+        erasure = Forgetting(self, inference, core)
+        requests = Requests(
+            self,
+            core,
+            inference=inference,
+            guilds=guilds,
+            messages=messages,
+            queue_messages=queue_messages,
+            erasure=erasure,
+            http=http,
+        )
+        composition = Composition(inference, requests, core.data_dir)
+        sessions = SessionManager(self, database, wanted.sessions, guilds, composition)
+        star_watch = StarWatch(self, database, messages, stars)
+        reaction_prompts = Offers(self, inference)
+        metrics = Metrics(self, inference)
+        web = HttpServer(self, inference, metrics)
+        self.services = Services(
+            [
+                *(inference, database, guilds, messages, votes, stars, queue_messages, delivery, erasure),
+                *(requests, sessions, star_watch, reaction_prompts, metrics, web),
+                ReplyLanguage(guilds.language_of),
+            ]
+        )
+        self.inference, self.database, self.guild_settings, self.messages = (
+            inference,
+            database,
+            guilds,
+            messages,
+        )
+        self.requests, self.delivery, self.forgetting, self.sessions = requests, delivery, erasure, sessions
+
+        delivery.register(take_renderer.KIND, take_renderer.TakeRenderer(inference, messages))
+        delivery.register(COMPARISON, ComparisonRenderer(votes))
+        delivery.listen(SESSION, sessions.jobs_ended)
+        delivery.on_delivered(erasure.too_late)
+        delivery.on_delivered(reaction_prompts.delivered)
+        erasure.register("votes", votes.forget, votes.of_member)
+        erasure.register("stars", stars.forget, stars.of_member)
+        erasure.register("sessions", sessions.forget_member, sessions.tell_member)
+
+        await self.tree.set_translator(CatalogueTranslator())
+        for name in COGS:
+            await self.load_extension(name)
+
+        opened.push_async_callback(delivery.close)
+        opened.push_async_callback(erasure.close)
+        await erasure.start()
+        delivery.start()
+        opened.push_async_callback(queue_messages.close)
+        await queue_messages.resume()
+        opened.push_async_callback(reaction_prompts.close)
+        reaction_prompts.start()
+        opened.push_async_callback(star_watch.close)
+        opened.push_async_callback(metrics.close)
+        metrics.start()
+        opened.push_async_callback(web.close)
+        recaps = core.data_dir if wanted.sessions.public_url else None
+        await web.start(wanted.http_host, wanted.http_port, recaps=recaps)
+        opened.push_async_callback(self._finish, core.inference.grace_seconds)
+        opened.push_async_callback(sessions.close)
+        opened.callback(requests.stop)
+        # Before the gateway connects: from then on, what is received is not an earlier process's.
+        recovery = Recovery(inference, requests, await inference.unread())
+        opened.push_async_callback(recovery.close)
+
     async def on_ready(self) -> None:
         """Say so, once."""
         if not self._greeted:
             self._greeted = True
-            for line in ready(self, self._registration, self._address()):
+            port = self.services[HttpServer].port
+            address = f"http://{self.settings.discord.http_host}:{port}" if port else None
+            for line in ready(self, self._registration, address):
                 log.info("%s", line)
             await self.sessions.recover()
-
-    def _address(self) -> str | None:
-        """Where metrics are served."""
-        port = getattr(getattr(self.get_cog("StatusCog"), "http", None), "port", 0)
-        return f"http://{self.settings.discord.http_host}:{port}" if port else None
 
     async def _finish(self, grace: float) -> None:
         """Let the clips that are being made end, and their replies go out, within `grace` seconds."""
@@ -224,27 +298,9 @@ class AlbumGenBot(commands.AutoShardedBot):
         except InferenceError:
             return  # closed already, or the journal is away: there is nothing to wait for
 
-    async def locale_of(self, interaction: discord.Interaction[Any]) -> str:
-        """Language of the replies: what the server fixed, else the member's own."""
-        fixed = (await self.guild_settings.of(interaction.guild_id)).language
-        return fixed or language_of(interaction.locale)
-
     async def close(self) -> None:
         """Take nothing new, let running clips end within the grace period, leave the rest in the journal."""
         if self.is_closed():
             return
-        if hasattr(self, "_recovery"):
-            await self._recovery.close()
-        self.stopping = True
-        if hasattr(self, "sessions"):
-            await self.sessions.close()
-        if hasattr(self, "delivery"):
-            await self._finish(self.settings.core.inference.grace_seconds)
-            await self.board.close()
-            await self.forgetting.close()
-            await self.delivery.close()
-        if hasattr(self, "inference"):
-            await self.inference.close(grace=0.0)
-        if hasattr(self, "session"):
-            await self.session.close()
+        await self._opened.aclose()
         await super().close()

@@ -10,7 +10,6 @@ from discord.app_commands import locale_str
 from discord.ext import commands
 
 from bot.gallery import history, pages
-from bot.gallery.reaction_prompts import Offers
 from bot.gallery.star_recovery import StarWatch
 from bot.gallery.stars import STAR, Stars
 from bot.ui.paginator import Pick, Turn
@@ -20,31 +19,18 @@ if TYPE_CHECKING:
 
 
 class GalleryCog(commands.Cog):
-    """The commands, and the ears for stars.
-
-    Attributes:
-        stars: who starred what. watch: asks Discord what was missed.
-        offers: puts 🔁 and ⭐ under results.
-    """
+    """The commands, and the ears for stars."""
 
     def __init__(self, bot: AlbumGenBot) -> None:
         self.bot = bot
-        self.stars = Stars(bot.database)
-        self.watch = StarWatch(bot, self.stars)
-        self.offers = Offers(bot)
+        self.stars = bot.services[Stars]
+        self.watch = bot.services[StarWatch]
 
     async def cog_load(self) -> None:
         """Hear the arrows and menus of every earlier message."""
         pages.register_pages()
         history.register_pages()
         self.bot.add_dynamic_items(Turn, Pick, history.HistoryAgain)
-        self.offers.start()
-        self.bot.forgetting.register("stars", self.stars.forget, self.stars.of_member)
-
-    async def cog_unload(self) -> None:
-        """Stop asking and offering."""
-        await self.offers.close()
-        await self.watch.close()
 
     @app_commands.command(
         name="gallery",
@@ -54,7 +40,7 @@ class GalleryCog(commands.Cog):
     @app_commands.allowed_installs(guilds=True, users=False)
     async def gallery(self, interaction: discord.Interaction[Any]) -> None:
         """Show the first page to the one who asks."""
-        await pages.open_gallery(self.bot, interaction)
+        await pages.open_gallery(interaction)
 
     @app_commands.command(
         name="history",
@@ -68,7 +54,7 @@ class GalleryCog(commands.Cog):
     async def history(self, interaction: discord.Interaction[Any], everywhere: bool = False) -> None:
         """Show the first page to the one who asks."""
         scope = history.EVERYWHERE if everywhere else history.HERE
-        await history.show_page(self.bot, interaction, f"{scope}0")
+        await history.show_page(interaction, f"{scope}0")
 
     @commands.Cog.listener()
     async def on_ready(self) -> None:

@@ -11,6 +11,7 @@ from discord.ext import commands
 
 from albumgen_core.attributes.fields import FIELD, FIELDS
 from bot.help.pages import START, attribute_page, page, register_pages
+from bot.i18n.reply_language import locale_of
 from bot.ui.paginator import Pick, Turn
 
 if TYPE_CHECKING:
@@ -45,9 +46,9 @@ class HelpCog(commands.Cog):
     @app_commands.allowed_contexts(guilds=True, dms=True, private_channels=True)
     async def help(self, interaction: discord.Interaction[Any], attribute: str | None = None) -> None:
         """Show the page to the one who asks."""
-        locale = await self.bot.locale_of(interaction)
+        locale = await locale_of(interaction)
         if attribute is None:
-            reply = await page(self.bot, START, locale)
+            reply = await page(self.bot.tree, START, locale)
         else:
             reply = attribute_page(FIELD[attribute], locale)
         assert reply.view is not None

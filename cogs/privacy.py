@@ -13,10 +13,13 @@ from discord.app_commands import locale_str
 from discord.ext import commands
 
 from bot.i18n.catalogue import text
+from bot.i18n.reply_language import locale_of
 from bot.messages.embeds import DONE, FAILED, WAITING
 from bot.messages.errors import Refusal
 from bot.messages.reply import Reply
+from bot.privacy.erasure import Forgetting
 from bot.privacy.report import export, report
+from bot.services import services_of
 from bot.ui.paginator import Turn, defer, register, show
 
 if TYPE_CHECKING:
@@ -51,10 +54,10 @@ class PrivacyCog(
     async def show(self, interaction: discord.Interaction[Any]) -> None:
         """Tell the member, and nobody else; all of it comes as a file."""
         await defer(interaction)
-        locale = await self.bot.locale_of(interaction)
+        locale = await locale_of(interaction)
         told = await self.bot.forgetting.tell(interaction.user.id, None)
         file = await asyncio.to_thread(export, told, interaction.user.id)
-        embed = await report(self.bot, told, locale)
+        embed = await report(self.bot, told, self.bot.settings.core.retention.results_days, locale)
         await show(interaction, Reply(embeds=[embed], files=[file]), locale)
 
     @app_commands.command(
@@ -63,7 +66,7 @@ class PrivacyCog(
     )
     async def forget_me(self, interaction: discord.Interaction[Any]) -> None:
         """Say what would happen, and ask."""
-        locale = await self.bot.locale_of(interaction)
+        locale = await locale_of(interaction)
         embed = discord.Embed(
             title=text(locale, "privacy.forget.title"),
             description=text(locale, "privacy.forget.what"),
@@ -78,9 +81,9 @@ class PrivacyCog(
         await interaction.response.send_message(embed=embed, view=view, ephemeral=True)
 
 
-async def forget(bot: AlbumGenBot, interaction: discord.Interaction[Any], scope: str) -> None:
+async def forget(interaction: discord.Interaction[Any], scope: str) -> None:
     """A button of `/privacy forget-me` was pressed by the member to whom it was shown."""
-    locale = await bot.locale_of(interaction)
+    locale = await locale_of(interaction)
     if scope == NO:
         embed = discord.Embed(description=text(locale, "privacy.forget.kept"), colour=WAITING)
         await interaction.response.edit_message(embed=embed, view=None)
@@ -89,14 +92,15 @@ async def forget(bot: AlbumGenBot, interaction: discord.Interaction[Any], scope:
     if scope == HERE and guild_id is None:
         raise Refusal("refusal.server_only")
     # Noted before it is promised: whatever dies now, it will happen.
-    wish = await bot.forgetting.wish(interaction.user.id, guild_id)
+    forgetting = services_of(interaction)[Forgetting]
+    wish = await forgetting.wish(interaction.user.id, guild_id)
     embed = discord.Embed(description=text(locale, "privacy.forget.going"), colour=WAITING)
     try:
         await interaction.response.edit_message(embed=embed, view=None)
     except (discord.HTTPException, aiohttp.ClientError) as error:
         log.info("a member who is being forgotten could not be told: %s", error)
     try:
-        await bot.forgetting.carry_out(wish, interaction.user.id, guild_id)
+        await forgetting.carry_out(wish, interaction.user.id, guild_id)
     except Exception:
         log.exception("a member could not be forgotten at once; it is tried again")
         embed = discord.Embed(description=text(locale, "privacy.forget.later"), colour=FAILED)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from typing import TYPE_CHECKING, Any
 
@@ -10,167 +9,23 @@ import discord
 from discord.ext import commands
 
 from albumgen_core.errors import InferenceError, UnknownJobError
-from albumgen_core.inference.records import JobRecord
-from albumgen_core.result import read_document
+from bot.comparisons.regenerate import another_pair
 from bot.comparisons.votes import KIND as COMPARISON
-from bot.delivery.controls import DeleteButton, asker_of, cancel, jobs_of
+from bot.delivery.controls import asker_of, cancel, jobs_of
 from bot.guilds.policy import Setting
-from bot.i18n.catalogue import text
 from bot.messages.errors import Refusal, answer_error, sentence_for
 from bot.messages.message_log import KnownMessage
-from bot.requests.edit_modal import EditModal, Typed, left_open, read_edit
 from bot.requests.intake import Asker
-from bot.requests.regenerate import another, another_pair, finished
-from bot.ui.buttons import JobButton
+from bot.takes.buttons import AGAIN_EMOJI, TAKE_BUTTONS, edited
+from bot.takes.edit_modal import left_open
+from bot.takes.regenerate import another, finished
 
 if TYPE_CHECKING:
     from bot.bot import AlbumGenBot
 
 log = logging.getLogger(__name__)
 
-AGAIN_EMOJI, CANCEL_EMOJI = "🔁", "❌"
-LONGER_BY = 10.0
-"""Seconds that ➕ adds."""
-
-_SHOWN_PROMPT = 1800
-
-
-def take_view(job_id: str, locale: str) -> discord.ui.View:
-    """The buttons under a take."""
-    view = discord.ui.View(timeout=None)
-    for button in (Again, Flip, Edit, Longer, Prompt):
-        view.add_item(button(job_id, locale))
-    view.add_item(Listen(job_id, locale, row=1))
-    view.add_item(DeleteButton(job_id, locale, row=1))
-    return view
-
-
-async def _from_button(bot: AlbumGenBot, interaction: discord.Interaction[Any], record: JobRecord) -> Asker:
-    """Who pressed; a private take's next one is private too."""
-    private = bool(record.spec.origin.get("ephemeral")) or bool(
-        interaction.message and interaction.message.flags.ephemeral
-    )
-    await bot.requests.check(interaction, private=private)
-    return await bot.requests.asker(interaction, private=private)
-
-
-class Again(JobButton, action="again"):
-    """🔁: a new seed."""
-
-    emoji, label_key = AGAIN_EMOJI, "button.again"
-
-    async def act(self, bot: AlbumGenBot, interaction: discord.Interaction[Any]) -> None:
-        """Submit."""
-        record, folder = await finished(bot, self.job_id)
-        await another(bot, await _from_button(bot, interaction, record), record, folder)
-
-
-class Flip(JobButton, action="rag"):
-    """🔀: the same seed, with kindred albums where it was without, and the other way round."""
-
-    emoji, label_key = "🔀", "button.flip"
-
-    async def act(self, bot: AlbumGenBot, interaction: discord.Interaction[Any]) -> None:
-        """Submit."""
-        record, folder = await finished(bot, self.job_id)
-        asker = await _from_button(bot, interaction, record)
-        await another(bot, asker, record, folder, rag=not record.spec.rag, seed=record.spec.seed)
-
-
-class Edit(JobButton, action="edit"):
-    """✏️: a modal with the attributes."""
-
-    emoji, label_key = "✏️", "button.edit"
-
-    async def act(self, bot: AlbumGenBot, interaction: discord.Interaction[Any]) -> None:
-        """Open the modal."""
-        record, folder = await finished(bot, self.job_id)
-        document = await asyncio.to_thread(read_document, folder)
-        locale = await bot.locale_of(interaction)
-
-        async def submit(sent: discord.Interaction[Any], job_id: str, typed: Typed) -> None:
-            await edited(bot, sent, job_id, typed)
-
-        modal = EditModal(document, record.job_id, record.spec.seconds, locale, submit)
-        await interaction.response.send_modal(modal)
-
-
-async def edited(bot: AlbumGenBot, interaction: discord.Interaction[Any], job_id: str, typed: Typed) -> None:
-    """A modal was sent: submit a take with what was changed. Raises AttributeRangeError, Refusal."""
-    record, folder = await finished(bot, job_id)
-    document = await asyncio.to_thread(read_document, folder)
-    overrides, seconds = read_edit(document, typed, await bot.locale_of(interaction))
-    await another(
-        bot,
-        await _from_button(bot, interaction, record),
-        record,
-        folder,
-        overrides={**record.spec.overrides, **overrides},
-        seconds=seconds,
-        seed=record.spec.seed,
-        continue_from=None,
-    )
-
-
-class Longer(JobButton, action="longer"):
-    """➕: plays on."""
-
-    emoji, label_key = "➕", "button.longer"
-
-    async def act(self, bot: AlbumGenBot, interaction: discord.Interaction[Any]) -> None:
-        """Submit a clip that begins with this one, with the same attributes."""
-        record, folder = await finished(bot, self.job_id)
-        document = await asyncio.to_thread(read_document, folder)
-        asker = await _from_button(bot, interaction, record)
-        longest = await bot.requests.longest(asker.guild_id)
-        seconds = min(longest, float(document["seconds"]) + LONGER_BY)
-        if seconds < float(document["seconds"]) + 1.0:
-            raise Refusal("refusal.longest_already", limit=f"{longest:g}")
-        await another(
-            bot,
-            asker,
-            record,
-            folder,
-            seconds=seconds,
-            seed=record.spec.seed,
-            overrides=document["attributes"],
-            continue_from=str(folder),
-        )
-
-
-class Listen(JobButton, action="session"):
-    """🎧: into the playlist of the server's listening session."""
-
-    emoji, label_key = "🎧", "button.session"
-
-    async def act(self, bot: AlbumGenBot, interaction: discord.Interaction[Any]) -> None:
-        """Add the take as it is."""
-        session = bot.sessions.of_guild(interaction.guild_id or 0)
-        if session is None:
-            raise Refusal("session.none_running")
-        record, _ = await finished(bot, self.job_id)
-        user = interaction.user
-        entry = await bot.sessions.add_take(session.session_id, record, user.id, user.display_name)
-        words = text(
-            await bot.locale_of(interaction),
-            "session.added",
-            title=discord.utils.escape_markdown(session.title),
-            number=entry.entry_id,
-        )
-        await interaction.response.send_message(words, ephemeral=True)
-
-
-class Prompt(JobButton, action="prompt"):
-    """📋: the words that were composed from."""
-
-    emoji, label_key = "📋", "button.prompt"
-
-    async def act(self, bot: AlbumGenBot, interaction: discord.Interaction[Any]) -> None:
-        """Show them to the one who asks."""
-        _, folder = await finished(bot, self.job_id)
-        document = await asyncio.to_thread(read_document, folder)
-        words = str(document["prompt"]).replace("```", "'''")[:_SHOWN_PROMPT]
-        await interaction.response.send_message(f"```\n{words}\n```", ephemeral=True)
+CANCEL_EMOJI = "❌"
 
 
 class RegenerateCog(commands.Cog):
@@ -181,7 +36,7 @@ class RegenerateCog(commands.Cog):
 
     async def cog_load(self) -> None:
         """Hear the buttons of every earlier message."""
-        self.bot.add_dynamic_items(Again, Flip, Edit, Longer, Listen, Prompt)
+        self.bot.add_dynamic_items(*TAKE_BUTTONS)
 
     @commands.Cog.listener()
     async def on_raw_reaction_add(self, event: discord.RawReactionActionEvent) -> None:
@@ -210,9 +65,9 @@ class RegenerateCog(commands.Cog):
         if found is None:
             return
         try:
-            await edited(self.bot, interaction, *found)
+            await edited(interaction, *found)
         except Exception as error:
-            await answer_error(self.bot, interaction, error)
+            await answer_error(interaction, error)
 
     @commands.Cog.listener()
     async def on_raw_message_delete(self, event: discord.RawMessageDeleteEvent) -> None:
@@ -232,7 +87,7 @@ class RegenerateCog(commands.Cog):
             await self.bot.messages.mark_deleted([message_id])
             if known.delivered_at is None:
                 try:
-                    await cancel(self.bot, known.job_id)
+                    await cancel(self.bot.inference, known.job_id)
                 except InferenceError:
                     log.info("job %s could not be cancelled", known.job_id)
 
@@ -243,7 +98,7 @@ class RegenerateCog(commands.Cog):
             return
         if record.is_terminal or not self._may_cancel(event, asker_of(record)):
             return
-        await cancel(self.bot, job_id)
+        await cancel(self.bot.inference, job_id)
 
     def _may_cancel(self, event: discord.RawReactionActionEvent, user_id: int) -> bool:
         if event.user_id == user_id:
@@ -257,9 +112,9 @@ class RegenerateCog(commands.Cog):
         guild = await self.bot.guild_settings.of(event.guild_id)
         both = known.kind == COMPARISON
         try:
-            jobs = await jobs_of(self.bot, known.job_id) if both else []
+            jobs = await jobs_of(self.bot.inference, known.job_id) if both else []
             kept = next((job.job_id for job in jobs if job.result_dir), known.job_id)
-            record, folder = await finished(self.bot, kept)
+            record, folder = await finished(self.bot.inference, kept)
             locale = guild.language or str(record.spec.origin.get("locale", "en"))
         except UnknownJobError:
             return
@@ -270,9 +125,9 @@ class RegenerateCog(commands.Cog):
         try:
             await self.bot.requests.check_asker(asker, self._setting(event), jobs=2 if both else 1)
             if both:
-                await another_pair(self.bot, asker, jobs)
+                await another_pair(self.bot.inference, self.bot.requests, asker, jobs)
             else:
-                await another(self.bot, asker, record, folder)
+                await another(self.bot.requests, asker, record, folder)
         except Exception as error:
             sentence = sentence_for(error, locale)
             if sentence is None:

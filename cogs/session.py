@@ -13,6 +13,7 @@ from discord.ext import commands
 
 from bot.guilds.policy import Setting, check_place
 from bot.i18n.catalogue import text
+from bot.i18n.reply_language import locale_of
 from bot.messages.errors import Refusal
 from bot.sessions.lifecycle.channels import event_channel, session_text_channel, session_voice_channel
 from bot.sessions.lifecycle.chat_uploads import submit_uploads, title_of
@@ -53,8 +54,8 @@ class SessionCog(
 
     def __init__(self, bot: AlbumGenBot) -> None:
         self.bot = bot
-        self.panels = SessionPanels(bot)
-        self.schedule = Schedule(bot)
+        self.panels = SessionPanels(bot, bot.sessions)
+        self.schedule = Schedule(bot, bot.sessions)
         self._starred: dict[tuple[int, int], tuple[int, str]] = {}
 
     async def cog_load(self) -> None:
@@ -94,7 +95,7 @@ class SessionCog(
         """Join the voice channel, and show the panel where the session is talked about."""
         await self._check_place(interaction)
         room = session_voice_channel(interaction, channel)
-        locale = await self.bot.locale_of(interaction)
+        locale = await locale_of(interaction)
         name = title or text(locale, "session.untitled", channel=room.name)[:100]
         await interaction.response.defer()
         place, thread = await session_text_channel(interaction, name)
@@ -146,7 +147,7 @@ class SessionCog(
         """Create the event and the session that it stands for."""
         await self._check_place(interaction)
         room = event_channel(interaction, channel)
-        locale = await self.bot.locale_of(interaction)
+        locale = await locale_of(interaction)
         begins = parse_when(when, datetime.datetime.now(datetime.UTC))
         name = title or text(locale, "session.untitled", channel=room.name)[:100]
         await interaction.response.defer()
@@ -182,7 +183,7 @@ class SessionCog(
     async def stop(self, interaction: discord.Interaction[Any]) -> None:
         """For host and moderators."""
         session = self._steered(interaction)
-        locale = await self.bot.locale_of(interaction)
+        locale = await locale_of(interaction)
         await interaction.response.defer(ephemeral=True)
         await self.bot.sessions.stop(session.session_id)
         await interaction.followup.send(text(locale, "session.stopped"), ephemeral=True)
@@ -196,7 +197,7 @@ class SessionCog(
         await self._check_place(interaction)
         stored = await self._chosen(interaction, session)
         require_steering(interaction, stored)
-        locale = await self.bot.locale_of(interaction)
+        locale = await locale_of(interaction)
         await interaction.response.defer(ephemeral=True)
         self.panels.anew(stored.session_id)
         await self.bot.sessions.resume(stored.session_id)
@@ -273,7 +274,7 @@ class SessionCog(
         session = self._steered(interaction)
         await interaction.response.defer(ephemeral=True)
         await self.bot.sessions.set_volume(session.session_id, percent / 100)
-        locale = await self.bot.locale_of(interaction)
+        locale = await locale_of(interaction)
         await interaction.followup.send(text(locale, "session.volume", percent=percent), ephemeral=True)
 
     # looking
@@ -283,9 +284,10 @@ class SessionCog(
     )
     async def list_sessions(self, interaction: discord.Interaction[Any]) -> None:
         """Page by page."""
-        locale = await self.bot.locale_of(interaction)
+        locale = await locale_of(interaction)
         await interaction.response.defer(ephemeral=True)
-        await show(interaction, await list_page(self.bot, interaction.guild_id or 0, 0, locale), locale)
+        page = await list_page(self.bot.sessions, interaction.guild_id or 0, 0, locale)
+        await show(interaction, page, locale)
 
     @app_commands.command(
         name="show", description=said("show", "One session: what plays, what comes, or how it ended")
@@ -294,9 +296,9 @@ class SessionCog(
     async def show_session(self, interaction: discord.Interaction[Any], session: str | None = None) -> None:
         """To the member alone."""
         chosen = await self._chosen(interaction, session) if session else self._current(interaction)
-        locale = await self.bot.locale_of(interaction)
+        locale = await locale_of(interaction)
         await interaction.response.defer(ephemeral=True)
-        await show(interaction, await show_page(self.bot, chosen, locale), locale)
+        await show(interaction, await show_page(self.bot.sessions, chosen, locale), locale)
 
     @resume.autocomplete("session")
     @show_session.autocomplete("session")
@@ -306,8 +308,8 @@ class SessionCog(
     ) -> list[app_commands.Choice[str]]:
         """Sessions of this server whose title holds what was typed."""
         command = interaction.command.name if interaction.command is not None else ""
-        locale = await self.bot.locale_of(interaction)
-        return await choices(self.bot, interaction.guild_id or 0, typed, command, locale)
+        locale = await locale_of(interaction)
+        return await choices(self.bot.sessions, interaction.guild_id or 0, typed, command, locale)
 
     # what happens beside the commands
 
@@ -315,7 +317,7 @@ class SessionCog(
     async def on_message(self, message: discord.Message) -> None:
         """Pictures for the session; and the panel is not at the bottom any more."""
         if self.bot.user is None or message.author.id != self.bot.user.id:
-            await submit_uploads(self.bot, message)
+            await submit_uploads(self.bot.services, message)
         self.panels.written(message.channel.id, message.id)
 
     @commands.Cog.listener()
@@ -421,7 +423,7 @@ class SessionCog(
         return session
 
     async def _whisper(self, interaction: discord.Interaction[Any], key: str, **values: Any) -> None:
-        locale = await self.bot.locale_of(interaction)
+        locale = await locale_of(interaction)
         await interaction.response.send_message(text(locale, key, **values), ephemeral=True)
 
 

@@ -23,7 +23,7 @@ class SessionEndCog(commands.Cog):
     """
 
     def __init__(self, bot: AlbumGenBot) -> None:
-        self.endings = RecapSender(bot)
+        self.endings = RecapSender(bot, bot.settings, bot.sessions.store, bot.guild_settings)
         bot.sessions.on_end(self.endings.finish)
 
     async def cog_load(self) -> None:

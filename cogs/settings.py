@@ -12,7 +12,6 @@ from discord.ext import commands, tasks
 
 from albumgen_core.errors import InferenceError
 from bot.guilds.panel import SettingsPanel, panel_for, require_manager
-from bot.guilds.settings import bounds_of
 from bot.i18n.catalogue import SOURCE
 from bot.privacy.retention import Retention
 
@@ -33,7 +32,7 @@ class SettingsCog(commands.Cog):
     async def cog_load(self) -> None:
         """Hear panels that an earlier process showed, and begin the daily rounds (the first one at once)."""
         defaults = await self.bot.guild_settings.of(None)
-        self.bot.add_view(SettingsPanel(defaults, bounds_of(self.bot.settings.core), SOURCE, None))
+        self.bot.add_view(SettingsPanel(defaults, self.bot.guild_settings.bounds, SOURCE, None))
         self.sweep.start()
 
     async def cog_unload(self) -> None:

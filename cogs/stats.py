@@ -11,6 +11,7 @@ from discord.ext import commands
 
 from bot.comparisons.votes import Comparisons, Tally, Verdict
 from bot.i18n.catalogue import text
+from bot.i18n.reply_language import locale_of
 from bot.messages.embeds import DONE, bar, duration, plain
 from bot.monitoring.statistics import Figures, figures
 
@@ -36,8 +37,8 @@ class StatsCog(commands.Cog):
     @app_commands.allowed_contexts(guilds=True, dms=True, private_channels=True)
     async def stats(self, interaction: discord.Interaction[Any]) -> None:
         """In a server where the bot lives: its figures. Anywhere else: the member's own, to them alone."""
-        locale = await self.bot.locale_of(interaction)
-        votes = Comparisons(self.bot.database)
+        locale = await locale_of(interaction)
+        votes = self.bot.services[Comparisons]
         guild = interaction.guild if interaction.is_guild_integration() else None
         await interaction.response.defer(ephemeral=guild is None)
         if guild is not None:

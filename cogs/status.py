@@ -1,4 +1,4 @@
-"""`/status` for the operator: what runs, on what, and what is wrong. Also metrics and health over HTTP."""
+"""`/status` for the operator: what runs, on what, and what is wrong."""
 
 from __future__ import annotations
 
@@ -11,10 +11,9 @@ from discord.app_commands import locale_str
 from discord.ext import commands
 
 from bot.i18n.catalogue import text
+from bot.i18n.reply_language import locale_of
 from bot.messages.errors import Refusal
 from bot.monitoring.health import Health, examine
-from bot.monitoring.http import HttpServer
-from bot.monitoring.metrics import Metrics
 
 if TYPE_CHECKING:
     from bot.bot import AlbumGenBot
@@ -25,28 +24,10 @@ _FIELD = 1024
 
 
 class StatusCog(commands.Cog):
-    """The command, and the HTTP side of the same knowledge.
-
-    Attributes:
-        metrics: the bot's metrics, for other rooms to count with.
-        http: the server of metrics and health.
-    """
+    """The command."""
 
     def __init__(self, bot: AlbumGenBot) -> None:
         self.bot = bot
-        self.metrics = Metrics(bot)
-        self.http = HttpServer(bot, self.metrics)
-
-    async def cog_load(self) -> None:
-        """Begin to count and to serve."""
-        self.metrics.start()
-        wanted = self.bot.settings.discord
-        await self.http.start(wanted.http_host, wanted.http_port)
-
-    async def cog_unload(self) -> None:
-        """Free the port."""
-        await self.http.close()
-        await self.metrics.close()
 
     # Discord cannot show a command to single people. "0" hides it from everyone but administrators, and
     # the owner is asked for below; in direct messages anybody may see it, and be refused.
@@ -62,8 +43,9 @@ class StatusCog(commands.Cog):
             raise Refusal("status.error.not_owner")
         # Weights and graphics cards are asked of the disk and the driver, which may be slow today.
         await interaction.response.defer(ephemeral=True, thinking=True)
-        locale = await self.bot.locale_of(interaction)
-        await interaction.followup.send(embed=status_embed(await examine(self.bot), locale), ephemeral=True)
+        locale = await locale_of(interaction)
+        health = await examine(self.bot, self.bot.inference, self.bot.settings.core)
+        await interaction.followup.send(embed=status_embed(health, locale), ephemeral=True)
 
 
 async def is_operator(bot: AlbumGenBot, user: discord.abc.User) -> bool:

@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import discord
 
@@ -21,9 +21,6 @@ from bot.comparisons.votes import Comparisons, rag_comes_first
 from bot.i18n.catalogue import text
 from bot.messages.embeds import DONE, bar, ending_embed, engine_label, take_embed, take_title
 from bot.messages.reply import Reply, ReplyFile
-
-if TYPE_CHECKING:
-    pass
 
 log = logging.getLogger(__name__)
 

@@ -12,21 +12,21 @@ import contextlib
 import logging
 import random
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 import aiohttp
 import discord
 
 from albumgen_core.errors import InferenceError, UnknownJobError
+from albumgen_core.inference.client import InferenceClient
 from albumgen_core.inference.records import JobRecord, OutboxItem
+from bot.delivery.progress import QueueMessages
 from bot.i18n.catalogue import text
 from bot.messages import targets
 from bot.messages.http_errors import Verdict, verdict
+from bot.messages.message_log import MessageLog
 from bot.messages.reply import Reply, ReplyFile
 from bot.messages.shrink import SHRINK_STEPS, shrunk
-
-if TYPE_CHECKING:
-    from bot.bot import AlbumGenBot
 
 __all__ = ["Delivery", "Renderer", "Reply", "ReplyFile"]
 
@@ -45,7 +45,7 @@ _MOST_ATTEMPTS = 60
 class Renderer(Protocol):
     """Turns ended jobs into a message."""
 
-    async def render(self, bot: AlbumGenBot, records: Sequence[JobRecord], locale: str) -> Reply:
+    async def render(self, records: Sequence[JobRecord], locale: str) -> Reply:
         """The message for these jobs, whatever became of them (done, failed, cancelled).
 
         The view must hold a button that names the delivery (the bundle's id, or a job's), so that the
@@ -81,8 +81,15 @@ class Delivery:
         timeout: seconds one try may take.
     """
 
-    def __init__(self, bot: AlbumGenBot) -> None:
-        self.bot = bot
+    def __init__(
+        self,
+        client: discord.Client,
+        inference: InferenceClient,
+        messages: MessageLog,
+        queue_messages: QueueMessages,
+    ) -> None:
+        self._client, self._inference = client, inference
+        self._messages, self._queue_messages = messages, queue_messages
         self.renderers: dict[str, Renderer] = {}
         self.listeners: dict[str, Listener] = {}
         self.hooks: list[DeliveredHook] = []
@@ -123,7 +130,7 @@ class Delivery:
         while True:
             await room.acquire()
             try:
-                item = await self.bot.inference.outbox.next()
+                item = await self._inference.outbox.next()
             except Exception:
                 log.exception("the outbox cannot be read; trying again")
                 room.release()
@@ -142,7 +149,7 @@ class Delivery:
                     place = await self._deliver(item)
             except Undeliverable as reason:
                 log.info("reply %s is dropped: %s", item.delivery_id, reason)
-                await self.bot.inference.outbox.drop(item.delivery_id, str(reason))
+                await self._inference.outbox.drop(item.delivery_id, str(reason))
             except Exception as error:
                 await self._put_off(item, error)
             else:
@@ -151,7 +158,7 @@ class Delivery:
             log.warning("what became of reply %s could not be noted: %s", item.delivery_id, error)
 
     async def _put_off(self, item: OutboxItem, error: Exception) -> None:
-        outbox = self.bot.inference.outbox
+        outbox = self._inference.outbox
         expected = isinstance(error, discord.DiscordException | aiohttp.ClientError | OSError | TimeoutError)
         if isinstance(error, discord.HTTPException) and error.status == 400:
             expected = False  # Discord does not understand us: a mistake of ours, that time does not mend
@@ -176,12 +183,12 @@ class Delivery:
         origin = item.jobs[0].spec.origin
         if place is not None and origin.get("via") != "token":
             specs = [job.spec for job in item.jobs]
-            await self.bot.messages.note(place[1], place[0], specs, delivered=True)
-        await self.bot.inference.mark_delivered(item.delivery_id)
+            await self._messages.note(place[1], place[0], specs, delivered=True)
+        await self._inference.mark_delivered(item.delivery_id)
         if origin.get("token"):
             for job in item.jobs:  # the reply is there; the token has no further use
                 with contextlib.suppress(UnknownJobError):  # its member was forgotten meanwhile
-                    await self.bot.inference.update_origin(job.job_id, token=None)
+                    await self._inference.update_origin(job.job_id, token=None)
         if place is None:
             return
         for hook in self.hooks:
@@ -192,7 +199,7 @@ class Delivery:
 
     async def _deliver(self, item: OutboxItem) -> Place | None:
         """One try. Returns where the reply is, None where it went somewhere that is not kept."""
-        await self.bot.board.settle(item.delivery_id)
+        await self._queue_messages.settle(item.delivery_id)
         origin = item.jobs[0].spec.origin
         listener = self.listeners.get(str(origin.get("kind")))
         if listener is not None:
@@ -201,12 +208,12 @@ class Delivery:
         if not origin.get("channel_id"):
             raise Undeliverable("the request names no channel")
         if (known := origin.get("message_id")) is not None:
-            row = await self.bot.messages.find(int(known))
+            row = await self._messages.find(int(known))
             if row is not None and row.deleted:
                 raise Undeliverable("the message was deleted")
         locale = str(origin.get("locale", "en"))
         renderer = self.renderers[str(origin.get("kind", "take"))]
-        reply = await (await renderer.render(self.bot, item.jobs, locale)).loaded()
+        reply = await (await renderer.render(item.jobs, locale)).loaded()
         for step in range(SHRINK_STEPS):
             try:
                 return await self._send(item, origin, reply, locale)
@@ -225,7 +232,7 @@ class Delivery:
         message_id = await self._known_message(item, origin)
         try:
             if message_id is not None:
-                await targets.edit(self.bot, origin, reply, message_id=message_id, files=True)
+                await targets.edit(self._client, origin, reply, message_id=message_id, files=True)
             else:
                 message_id = await self._new_message(item, origin, reply)
         except discord.HTTPException as error:
@@ -244,11 +251,11 @@ class Delivery:
             return int(origin["message_id"])
         found: int | None = None
         if targets.has_token(origin):
-            found = await targets.original_id(self.bot, origin)
+            found = await targets.original_id(self._client, origin)
         if found is None:
             try:
                 found = await targets.find(
-                    targets.channel(self.bot, origin),
+                    targets.channel(self._client, origin),
                     item.delivery_id,
                     [job.job_id for job in item.jobs],
                     item.jobs[0].received_at,
@@ -256,7 +263,7 @@ class Delivery:
             except discord.NotFound:
                 return None  # the channel is gone; the send that follows finds out in its own way
         if found is not None:
-            await self.bot.inference.update_origin(item.jobs[0].job_id, message_id=found)
+            await self._inference.update_origin(item.jobs[0].job_id, message_id=found)
         return found
 
     async def _new_message(self, item: OutboxItem, origin: Mapping[str, Any], reply: Reply) -> int:
@@ -264,7 +271,7 @@ class Delivery:
         user = discord.Object(int(origin["user_id"]))
         mention = f"<@{user.id}>"
         words = f"{mention} {reply.content}" if reply.content else mention
-        message = await targets.channel(self.bot, origin).send(
+        message = await targets.channel(self._client, origin).send(
             words,
             **_parts(reply),
             nonce=targets.nonce(item.delivery_id),
@@ -273,7 +280,7 @@ class Delivery:
         if _title(message.embeds) != _title(reply.embeds):
             # The nonce was known: this is the queue message, whose id was lost. Make it say the result.
             known = {**origin, "via": "channel"}
-            await targets.edit(self.bot, known, reply, message_id=message.id, files=True)
+            await targets.edit(self._client, known, reply, message_id=message.id, files=True)
         return message.id
 
     async def _by_token(
@@ -282,9 +289,9 @@ class Delivery:
         """Replies that only the token reaches; once it has expired, a direct message, or a mention."""
         if targets.has_token(origin):
             try:
-                message_id = origin.get("message_id") or await targets.original_id(self.bot, origin)
+                message_id = origin.get("message_id") or await targets.original_id(self._client, origin)
                 if message_id is not None:
-                    await targets.edit(self.bot, origin, reply, message_id=int(message_id), files=True)
+                    await targets.edit(self._client, origin, reply, message_id=int(message_id), files=True)
                     return int(origin["channel_id"]), int(message_id)
             except discord.HTTPException as error:
                 if verdict(error) is Verdict.MESSAGE_GONE:
@@ -311,7 +318,7 @@ class Delivery:
         user = discord.Object(int(item.jobs[0].spec.origin["user_id"]))
         words = f"{reason}\n{reply.content}" if reply.content else reason
         try:
-            target = await self.bot.create_dm(user)
+            target = await self._client.create_dm(user)
             if item.attempt > 1:
                 found = await targets.find(
                     target, item.delivery_id, [job.job_id for job in item.jobs], item.jobs[0].received_at

@@ -2,7 +2,7 @@
 
 Discord allows about five edits in five seconds to a channel, and a result must not wait behind progress. So
 each channel has at most one progress edit under way, the pace slows with the number of messages that move in
-it, and before a result is delivered `Board.settle` lets the last edit end.
+it, and before a result is delivered `QueueMessages.settle` lets the last edit end.
 """
 
 from __future__ import annotations
@@ -13,12 +13,13 @@ import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import aiohttp
 import discord
 
 from albumgen_core.errors import InferenceError
+from albumgen_core.inference.client import InferenceClient
 from albumgen_core.inference.events import JobEvent
 from albumgen_core.inference.handle import JobHandle
 from albumgen_core.vocabulary import STAGES
@@ -27,9 +28,6 @@ from bot.messages import targets
 from bot.messages.embeds import progress_embed
 from bot.messages.http_errors import Verdict, verdict
 from bot.messages.reply import Reply
-
-if TYPE_CHECKING:
-    from bot.bot import AlbumGenBot
 
 log = logging.getLogger(__name__)
 
@@ -79,12 +77,16 @@ class _Entry:
     closed: bool = False
 
 
-class Board:
-    """All queue messages of this process."""
+class QueueMessages:
+    """All queue messages of this process.
 
-    def __init__(self, bot: AlbumGenBot) -> None:
-        self.bot = bot
-        self.interval = bot.settings.discord.progress_interval
+    Attributes:
+        interval: seconds between two edits of a message within a stage.
+    """
+
+    def __init__(self, client: discord.Client, inference: InferenceClient, interval: float) -> None:
+        self._client, self._inference = client, inference
+        self.interval = interval
         self._entries: dict[str, _Entry] = {}
         self._edited: dict[int, float] = {}
         self._busy: Counter[int] = Counter()
@@ -105,15 +107,15 @@ class Board:
 
     async def resume(self) -> None:
         """After a start: follow again what is waiting or running."""
-        rows = await self.bot.database.fetch(
+        rows = await self._inference.database.fetch(
             "SELECT job_id, bundle_id FROM jobs WHERE state IN ('queued', 'running') ORDER BY rowid"
         )
         bundles: dict[str, list[str]] = {}
         for row in rows:
             bundles.setdefault(row["bundle_id"] or row["job_id"], []).append(row["job_id"])
         for delivery_id, job_ids in bundles.items():
-            record = await self.bot.inference.record(job_ids[0])
-            handles = [await self.bot.inference.subscribe(job_id) for job_id in job_ids]
+            record = await self._inference.record(job_ids[0])
+            handles = [await self._inference.subscribe(job_id) for job_id in job_ids]
             self.follow(handles, record.spec.origin, delivery_id)
 
     async def settle(self, delivery_id: str) -> None:
@@ -197,7 +199,7 @@ class Board:
                 view=queue_view(entry.delivery_id, entry.locale),
             )
             try:
-                await targets.edit(self.bot, entry.origin, reply, files=False)
+                await targets.edit(self._client, entry.origin, reply, files=False)
             except discord.HTTPException as error:
                 # Without this message there is nothing to show; whether there is a reply, delivery decides.
                 return verdict(error) is Verdict.AGAIN

@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import discord
 
 from albumgen_core.errors import UnknownJobError
+from albumgen_core.inference.client import InferenceClient
+from albumgen_core.inference.database import Database
 from albumgen_core.inference.records import JobRecord
 from bot.delivery.controls import CancelButton, jobs_of
+from bot.delivery.deliverer import Delivery
 from bot.gallery.stored_result import Kept, kept, link_to, parts
 from bot.i18n.catalogue import text
+from bot.i18n.reply_language import locale_of
 from bot.messages.embeds import DONE, WAITING, failure_sentence, plain
 from bot.messages.errors import Refusal
-from bot.messages.message_log import KnownMessage
+from bot.messages.message_log import KnownMessage, MessageLog
 from bot.messages.reply import Reply
-from bot.requests.regenerate import another, finished
+from bot.requests.intake import Requests
+from bot.services import services_of
+from bot.takes.regenerate import another, finished
 from bot.ui.buttons import JobButton
 from bot.ui.paginator import Pick, Turn, arrows, defer, register, show
-
-if TYPE_CHECKING:
-    from bot.bot import AlbumGenBot
 
 PAGE = 8
 """Jobs on a page."""
@@ -44,47 +47,53 @@ class HistoryAgain(JobButton, action="history-again"):
 
     emoji, label_key = "🔁", "button.again"
 
-    async def act(self, bot: AlbumGenBot, interaction: discord.Interaction[Any]) -> None:
+    async def act(self, interaction: discord.Interaction[Any]) -> None:
         """Submit."""
-        record, folder = await finished(bot, (await _own(bot, interaction, self.job_id)).job_id)
+        services = services_of(interaction)
+        requests = services[Requests]
+        own = await _own(interaction, self.job_id)
+        record, folder = await finished(services[InferenceClient], own.job_id)
         private = bool(record.spec.origin.get("ephemeral"))
-        await bot.requests.check(interaction, private=private)
-        asker = await bot.requests.asker(interaction, private=private)
-        await another(bot, asker, record, folder)
+        await requests.check(interaction, private=private)
+        asker = await requests.asker(interaction, private=private)
+        await another(requests, asker, record, folder)
 
 
-async def show_page(bot: AlbumGenBot, interaction: discord.Interaction[Any], to: str) -> None:
+async def show_page(interaction: discord.Interaction[Any], to: str) -> None:
     """Page `to`: "h0" is the first of what was asked for here, "e2" the third of everything."""
     await defer(interaction)
-    locale = await bot.locale_of(interaction)
+    services = services_of(interaction)
+    database = services[Database]
+    locale = await locale_of(interaction)
     scope, page = to[:1] or HERE, int(to[1:] or 0)
     member, group = str(interaction.user.id), _group(interaction, scope)
-    rows = await bot.database.fetch(
+    rows = await database.fetch(
         "SELECT count(*) FROM jobs WHERE member_key = ?1 AND (?2 IS NULL OR group_key = ?2)", (member, group)
     )
     total = int(rows[0][0])
     pages = max(1, -(-total // PAGE))
     page = min(page, pages - 1)
-    rows = await bot.database.fetch(
+    rows = await database.fetch(
         "SELECT * FROM jobs WHERE member_key = ?1 AND (?2 IS NULL OR group_key = ?2)"
         " ORDER BY rowid DESC LIMIT ?3 OFFSET ?4",
         (member, group, PAGE, page * PAGE),
     )
     jobs = [JobRecord.from_row(row) for row in rows]
-    await show(interaction, await _list(bot, jobs, scope, page, total, locale), locale)
+    await show(interaction, await _list(services[MessageLog], jobs, scope, page, total, locale), locale)
 
 
-async def pick(bot: AlbumGenBot, interaction: discord.Interaction[Any], to: str) -> None:
+async def pick(interaction: discord.Interaction[Any], to: str) -> None:
     """One job: "h0.<job id>" also says to which page one goes back."""
+    services = services_of(interaction)
     back, _, job_id = to.partition(".")
-    record = await _own(bot, interaction, job_id)
+    record = await _own(interaction, job_id)
     await defer(interaction)
-    locale = await bot.locale_of(interaction)
+    locale = await locale_of(interaction)
     result = await kept(record)
-    known = await bot.messages.showing(record.job_id, record.spec.bundle_id)
+    known = await services[MessageLog].showing(record.job_id, record.spec.bundle_id)
     kind = str(record.spec.origin.get("kind", "take"))
-    mates = [record] if kind == "take" else await jobs_of(bot, record.job_id)
-    embeds, files = await parts(bot, kind, [await kept(mate) for mate in mates], locale)
+    mates = [record] if kind == "take" else await jobs_of(services[InferenceClient], record.job_id)
+    embeds, files = await parts(services[Delivery], kind, [await kept(mate) for mate in mates], locale)
     if not files:
         embeds = [discord.Embed(description=_state(result, locale), colour=WAITING)]
     view = discord.ui.View(timeout=None)
@@ -98,10 +107,10 @@ async def pick(bot: AlbumGenBot, interaction: discord.Interaction[Any], to: str)
     await show(interaction, Reply(embeds=embeds, files=files, view=view), locale)
 
 
-async def _own(bot: AlbumGenBot, interaction: discord.Interaction[Any], job_id: str) -> JobRecord:
+async def _own(interaction: discord.Interaction[Any], job_id: str) -> JobRecord:
     """A job of the member who asks, and of nobody else. Raises Refusal."""
     try:
-        record = await bot.inference.record(job_id)
+        record = await services_of(interaction)[InferenceClient].record(job_id)
     except UnknownJobError:
         raise Refusal("gallery.not_there") from None
     if record.spec.member != str(interaction.user.id):
@@ -117,7 +126,7 @@ def _group(interaction: discord.Interaction[Any], scope: str) -> str | None:
 
 
 async def _list(
-    bot: AlbumGenBot, jobs: Sequence[JobRecord], scope: str, page: int, total: int, locale: str
+    messages: MessageLog, jobs: Sequence[JobRecord], scope: str, page: int, total: int, locale: str
 ) -> Reply:
     title = text(locale, "history.title")
     view = discord.ui.View(timeout=None)
@@ -128,7 +137,7 @@ async def _list(
         options: list[discord.SelectOption] = []
         for record in jobs:
             result = await kept(record)
-            known = await bot.messages.showing(record.job_id, record.spec.bundle_id)
+            known = await messages.showing(record.job_id, record.spec.bundle_id)
             lines.append(_line(result, known, locale))
             words = f"{_SIGNS[record.state]} {_name(result, locale)}"
             options.append(

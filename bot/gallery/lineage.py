@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
 
 import discord
 
+from albumgen_core.inference.client import InferenceClient
 from albumgen_core.inference.records import JobRecord
 from bot.gallery.stored_result import kept
 from bot.i18n.catalogue import text
-from bot.messages.message_log import KnownMessage
+from bot.messages.message_log import KnownMessage, MessageLog
 from bot.ui.paginator import MOST_OPTIONS
-
-if TYPE_CHECKING:
-    from bot.bot import AlbumGenBot
 
 _MOST_NUMBERS = 20
 
@@ -51,12 +48,12 @@ class Line:
         return " · ".join(words)
 
     async def options(
-        self, bot: AlbumGenBot, locale: str, visible: Callable[[KnownMessage], bool]
+        self, messages: MessageLog, locale: str, visible: Callable[[KnownMessage], bool]
     ) -> list[discord.SelectOption]:
         """The takes one can step to, this one included; [] where there is nowhere to go."""
         found: list[discord.SelectOption] = []
         for take in self._around():
-            known = await bot.messages.showing(take.job_id, take.spec.bundle_id)
+            known = await messages.showing(take.job_id, take.spec.bundle_id)
             if known is None or not visible(known):
                 continue
             title = (await kept(take)).title(locale)
@@ -92,6 +89,6 @@ class Line:
         return None
 
 
-async def line_of(bot: AlbumGenBot, job_id: str) -> Line:
+async def line_of(inference: InferenceClient, job_id: str) -> Line:
     """The line of a take."""
-    return Line(await bot.inference.history.lineage(job_id), job_id)
+    return Line(await inference.history.lineage(job_id), job_id)

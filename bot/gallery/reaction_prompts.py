@@ -11,18 +11,15 @@ import logging
 import time
 from collections import deque
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import aiohttp
 import discord
 
 from albumgen_core.errors import InferenceError
+from albumgen_core.inference.client import InferenceClient
 from albumgen_core.inference.records import JobRecord
 from bot.comparisons.votes import KIND as COMPARISON
 from bot.gallery.stars import STAR
-
-if TYPE_CHECKING:
-    from bot.bot import AlbumGenBot
 
 log = logging.getLogger(__name__)
 
@@ -46,8 +43,8 @@ class Offers:
         between: seconds between two reactions. quiet: seconds to wait while replies are owed.
     """
 
-    def __init__(self, bot: AlbumGenBot) -> None:
-        self.bot = bot
+    def __init__(self, client: discord.Client, inference: InferenceClient) -> None:
+        self._client, self._inference = client, inference
         self.between = _BETWEEN
         self.quiet = _QUIET
         self._waiting: deque[tuple[int, int, tuple[str, ...]]] = deque(maxlen=_WAITING)
@@ -57,7 +54,6 @@ class Offers:
 
     def start(self) -> None:
         """Begin."""
-        self.bot.delivery.on_delivered(self._delivered)
         self._task = asyncio.create_task(self._offer_forever(), name="offers")
 
     async def close(self) -> None:
@@ -66,7 +62,8 @@ class Offers:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
 
-    async def _delivered(self, records: Sequence[JobRecord], channel_id: int, message_id: int) -> None:
+    async def delivered(self, records: Sequence[JobRecord], channel_id: int, message_id: int) -> None:
+        """After a delivery: note that the message may get reactions."""
         origin = records[0].spec.origin
         if records[0].state != "done" or origin.get("via") != "channel":
             return
@@ -82,7 +79,7 @@ class Offers:
             return False
         if guild_id is None:
             return True
-        guild = self.bot.get_guild(int(guild_id))
+        guild = self._client.get_guild(int(guild_id))
         channel = guild.get_channel_or_thread(channel_id) if guild is not None else None
         if guild is None or channel is None:
             return False
@@ -108,14 +105,14 @@ class Offers:
         await asyncio.sleep(self.quiet)
         while time.monotonic() < deadline:
             try:
-                if not await self.bot.inference.outbox.pending():
+                if not await self._inference.outbox.pending():
                     return
             except InferenceError:
                 return
             await asyncio.sleep(self.quiet)
 
     async def _offer(self, channel_id: int, message_id: int, emojis: Sequence[str]) -> None:
-        message = self.bot.get_partial_messageable(channel_id).get_partial_message(message_id)
+        message = self._client.get_partial_messageable(channel_id).get_partial_message(message_id)
         for emoji in emojis:
             try:
                 await message.add_reaction(emoji)

@@ -11,17 +11,14 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import aiohttp
 import discord
 
 from albumgen_core.errors import InferenceError
+from albumgen_core.inference.database import Database
 from bot.gallery.stars import STAR, Stars
-from bot.messages.message_log import KnownMessage, known_from
-
-if TYPE_CHECKING:
-    from bot.bot import AlbumGenBot
+from bot.messages.message_log import KnownMessage, MessageLog, known_from
 
 log = logging.getLogger(__name__)
 
@@ -45,8 +42,10 @@ class StarWatch:
         pause: seconds between two requests of the round after a new session.
     """
 
-    def __init__(self, bot: AlbumGenBot, stars: Stars) -> None:
-        self.bot, self.stars = bot, stars
+    def __init__(
+        self, client: discord.Client, database: Database, messages: MessageLog, stars: Stars
+    ) -> None:
+        self._client, self._database, self._messages, self._stars = client, database, messages, stars
         self.pause = _PAUSE
         self._checked: set[int] = set()
         self._heard: dict[int, int] = {}
@@ -79,17 +78,17 @@ class StarWatch:
                 await asyncio.gather(*(self._check(known) for known in unchecked))
 
     async def _check(self, known: KnownMessage) -> None:
-        target = self.bot.get_partial_messageable(known.channel_id, guild_id=known.guild_id)
+        target = self._client.get_partial_messageable(known.channel_id, guild_id=known.guild_id)
         try:
             await self._compare(known, await target.fetch_message(known.message_id))
         except discord.NotFound as error:
             if error.code == 10008:
-                await self.bot.messages.mark_deleted([known.message_id])
+                await self._messages.mark_deleted([known.message_id])
         except (discord.HTTPException, aiohttp.ClientError, OSError, InferenceError) as error:
             log.info("the stars of message %d could not be looked at: %s", known.message_id, error)
 
     async def _look_around(self) -> None:
-        rows = await self.bot.database.fetch(
+        rows = await self._database.fetch(
             "SELECT channel_id, guild_id, max(message_id) FROM bot_messages WHERE guild_id IS NOT NULL"
             " AND deleted = 0 AND delivered_at IS NOT NULL GROUP BY channel_id"
             " ORDER BY max(message_id) DESC LIMIT ?",
@@ -104,13 +103,13 @@ class StarWatch:
 
     async def _look_through(self, channel_id: int, guild_id: int, newest: int) -> None:
         """Compare the newest messages of a channel with what is stored."""
-        rows = await self.bot.database.fetch(
+        rows = await self._database.fetch(
             "SELECT * FROM bot_messages WHERE channel_id = ? AND deleted = 0 AND delivered_at IS NOT NULL"
             " ORDER BY message_id DESC LIMIT ?",
             (channel_id, MESSAGES),
         )
         ours = {int(row["message_id"]): known_from(row) for row in rows}
-        target = self.bot.get_partial_messageable(channel_id, guild_id=guild_id)
+        target = self._client.get_partial_messageable(channel_id, guild_id=guild_id)
         before = discord.Object(newest + 1)
         async for message in target.history(limit=MESSAGES, before=before):
             if (known := ours.get(message.id)) is not None and message.id not in self._checked:
@@ -122,12 +121,12 @@ class StarWatch:
             heard = self._heard.get(known.message_id, 0)
             reaction = next((each for each in message.reactions if str(each.emoji) == STAR), None)
             others = reaction.count - int(reaction.me) if reaction is not None else 0
-            if others != await self.stars.count(known.message_id):
+            if others != await self._stars.count(known.message_id):
                 fans = await _fans(reaction) if reaction is not None and others else set()
                 if heard != self._heard.get(known.message_id, 0):
                     message = await message.fetch()
                     continue
-                await self.stars.replace(known.message_id, fans)
+                await self._stars.replace(known.message_id, fans)
             self._checked.add(known.message_id)
             return
 

@@ -6,21 +6,20 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import discord
 
 from albumgen_core.errors import UnknownJobError
+from albumgen_core.inference.client import InferenceClient
 from albumgen_core.inference.records import JobRecord
 from albumgen_core.result import CARD, CLIP_MP3, read_document
 from bot.delivery.controls import jobs_of
+from bot.delivery.deliverer import Delivery
 from bot.i18n.catalogue import text
 from bot.messages.embeds import take_embed, take_title
 from bot.messages.message_log import KnownMessage
 from bot.messages.reply import ReplyFile
-
-if TYPE_CHECKING:
-    from bot.bot import AlbumGenBot
 
 _MOST_CHARACTERS = 5600
 """Of all embeds of a message together; Discord allows 6000."""
@@ -64,17 +63,17 @@ async def kept(record: JobRecord) -> Kept:
     return Kept(record, await asyncio.to_thread(read))
 
 
-async def shown_by(bot: AlbumGenBot, known: KnownMessage) -> list[Kept]:
+async def shown_by(inference: InferenceClient, known: KnownMessage) -> list[Kept]:
     """The results that a message shows; [] where the journal no longer knows them."""
     try:
-        records = await jobs_of(bot, known.bundle_id or known.job_id)
+        records = await jobs_of(inference, known.bundle_id or known.job_id)
     except UnknownJobError:
         return []
     return list(await asyncio.gather(*(kept(record) for record in records)))
 
 
 async def parts(
-    bot: AlbumGenBot, kind: str, results: Sequence[Kept], locale: str, *, lineage: str | None = None
+    delivery: Delivery, kind: str, results: Sequence[Kept], locale: str, *, lineage: str | None = None
 ) -> tuple[list[discord.Embed], list[ReplyFile]]:
     """Embeds and files of a message's results, as far as they are left; ([], []) where nothing is.
 
@@ -86,7 +85,7 @@ async def parts(
     if kind != "take":
         if any(result.document is None for result in results):
             return [], []
-        reply = await bot.delivery.renderers[kind].render(bot, [each.record for each in results], locale)
+        reply = await delivery.renderers[kind].render([each.record for each in results], locale)
         return list(reply.embeds), list(reply.files)
     return _takes(results, locale, lineage)
 

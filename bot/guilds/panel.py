@@ -6,18 +6,17 @@ anew. So two managers can use it at once, and a panel from before a restart stil
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import discord
 from discord import ui
 
-from bot.guilds.settings import LANGUAGES, GuildSettings, bounds_of
+from bot.guilds.settings import LANGUAGES, GuildSettings, GuildSettingsStore
 from bot.i18n.catalogue import text
+from bot.i18n.reply_language import locale_of
 from bot.messages.errors import Refusal, answer_error
+from bot.services import services_of
 from bot.ui.buttons import PREFIX, SafeModal
-
-if TYPE_CHECKING:
-    from bot.bot import AlbumGenBot
 
 NUMBERS = ("max_seconds", "cooldown_seconds", "jobs_per_member", "retention_days")
 _ACCENT = 0x7A5CFF
@@ -54,7 +53,7 @@ class SettingsPanel(ui.LayoutView):
     """The panel as one server sees it.
 
     Args:
-        settings: what holds now. bounds: see `bounds_of`.
+        settings: what holds now. bounds: see `GuildSettingsStore`.
         locale: of the words. guild: whose channels and roles are shown; None for a panel that is never
             shown, and only registered so that older ones are heard.
     """
@@ -94,7 +93,7 @@ class SettingsPanel(ui.LayoutView):
         self, interaction: discord.Interaction[Any], error: Exception, item: ui.Item[Any], /
     ) -> None:
         """See `errors.answer_error`."""
-        await answer_error(interaction.client, interaction, error)
+        await answer_error(interaction, error)
 
     def _choice(self, name: str, chosen: tuple[int, ...]) -> str:
         return text(self._locale, f"settings.{name}.some" if chosen else f"settings.{name}.all")
@@ -182,9 +181,8 @@ class _Switch(ui.Button[SettingsPanel]):
         self._name = name
 
     async def callback(self, interaction: discord.Interaction[Any]) -> None:
-        bot: AlbumGenBot = interaction.client
         guild = require_manager(interaction)
-        now = getattr(await bot.guild_settings.of(guild.id), self._name)
+        now = getattr(await services_of(interaction)[GuildSettingsStore].of(guild.id), self._name)
         if self._name == "pictures":
             await change(interaction, pictures="nsfw_channels" if now == "any" else "any")
         else:
@@ -198,10 +196,9 @@ class _NumbersButton(ui.Button[SettingsPanel]):
         super().__init__(label=text(locale, "settings.change"), custom_id=custom_id("numbers"))
 
     async def callback(self, interaction: discord.Interaction[Any]) -> None:
-        bot: AlbumGenBot = interaction.client
         guild = require_manager(interaction)
-        settings = await bot.guild_settings.of(guild.id)
-        modal = NumbersModal(settings, bounds_of(bot.settings.core), await bot.locale_of(interaction))
+        store = services_of(interaction)[GuildSettingsStore]
+        modal = NumbersModal(await store.of(guild.id), store.bounds, await locale_of(interaction))
         await interaction.response.send_modal(modal)
 
 
@@ -246,16 +243,14 @@ class NumbersModal(SafeModal):
 
 async def panel_for(interaction: discord.Interaction[Any], guild: discord.Guild) -> SettingsPanel:
     """The panel of a server, in the words of whoever asked."""
-    bot: AlbumGenBot = interaction.client
-    settings = await bot.guild_settings.of(guild.id)
-    return SettingsPanel(settings, bounds_of(bot.settings.core), await bot.locale_of(interaction), guild)
+    store = services_of(interaction)[GuildSettingsStore]
+    return SettingsPanel(await store.of(guild.id), store.bounds, await locale_of(interaction), guild)
 
 
 async def change(interaction: discord.Interaction[Any], **changes: Any) -> None:
     """Store what was chosen and show the panel anew. Raises Refusal for those who may not."""
-    bot: AlbumGenBot = interaction.client
     guild = require_manager(interaction)
-    await bot.guild_settings.change(guild.id, **changes)
+    await services_of(interaction)[GuildSettingsStore].change(guild.id, **changes)
     await interaction.response.edit_message(view=await panel_for(interaction, guild))
 
 

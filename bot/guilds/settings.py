@@ -93,9 +93,14 @@ def bounds_of(core: Settings) -> dict[str, tuple[int, int]]:
 
 
 class GuildSettingsStore:
-    """Reads and changes servers' settings; what was read stays in memory."""
+    """Reads and changes servers' settings; what was read stays in memory.
 
-    def __init__(self, database: Database, defaults: GuildDefaults) -> None:
+    Attributes:
+        bounds: lowest and highest value of each number in RANGES, see `bounds_of`.
+    """
+
+    def __init__(self, database: Database, defaults: GuildDefaults, core: Settings) -> None:
+        self.bounds = bounds_of(core)
         self._database = database
         self._defaults = GuildSettings.from_defaults(defaults)
         self._known: dict[int, GuildSettings] = {}
@@ -111,6 +116,10 @@ class GuildSettingsStore:
             stored = json.loads(rows[0][0]) if rows else {}
             self._known[guild_id] = replace(self._defaults, **_known_fields(stored))
         return self._known[guild_id]
+
+    async def language_of(self, guild_id: int | None) -> str:
+        """The language that a server fixed for all replies; "" where it fixed none."""
+        return (await self.of(guild_id)).language
 
     async def change(self, guild_id: int, **changes: Any) -> GuildSettings:
         """Change some settings, all or none. Raises GuildSettingError for a wrong value."""

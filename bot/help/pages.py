@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import discord
+from discord import app_commands
 
 from albumgen_core.attributes.fields import AUDIO_FEATURES, FIELD, FIELDS, FieldSpec
 from albumgen_core.attributes.genres import GENRES
 from bot.i18n.catalogue import text
+from bot.i18n.reply_language import locale_of
 from bot.messages.attribute_names import name_of, range_of
 from bot.messages.embeds import DONE, bar
 from bot.messages.reply import Reply
 from bot.ui.paginator import Pick, Turn, register
-
-if TYPE_CHECKING:
-    from bot.bot import AlbumGenBot
 
 PAGES, ATTRIBUTE = "help", "help-attribute"
 START, COMMANDS, BUTTONS, ATTRIBUTES = "start", "commands", "buttons", "attributes"
@@ -23,11 +22,11 @@ _ORDER = (START, COMMANDS, BUTTONS, ATTRIBUTES)
 _DESCRIPTION = 4096
 
 
-async def page(bot: AlbumGenBot, name: str, locale: str) -> Reply:
+async def page(tree: app_commands.CommandTree[Any], name: str, locale: str) -> Reply:
     """One of the four pages."""
     embed = discord.Embed(title=text(locale, f"help.{name}.title"), colour=DONE)
     if name == COMMANDS:
-        embed.description = _cut(await _commands(bot, locale))
+        embed.description = _cut(await _commands(tree, locale))
     elif name == ATTRIBUTES:
         lines = [f"**{name_of(spec.name, locale)}** · {_brief(spec, locale)}" for spec in FIELDS]
         embed.description = _cut([text(locale, "help.attributes.intro"), "", *lines])
@@ -57,13 +56,14 @@ def attribute_page(spec: FieldSpec, locale: str) -> Reply:
     return Reply(embeds=[embed], view=_view(locale, ATTRIBUTES, spec.name))
 
 
-async def _turn(bot: AlbumGenBot, interaction: discord.Interaction[Any], to: str) -> None:
-    locale = await bot.locale_of(interaction)
-    await _update(interaction, await page(bot, to if to in _ORDER else START, locale))
+async def _turn(interaction: discord.Interaction[Any], to: str) -> None:
+    tree: app_commands.CommandTree[Any] = interaction.client.tree
+    name = to if to in _ORDER else START
+    await _update(interaction, await page(tree, name, await locale_of(interaction)))
 
 
-async def _choose(bot: AlbumGenBot, interaction: discord.Interaction[Any], to: str) -> None:
-    await _update(interaction, attribute_page(FIELD[to], await bot.locale_of(interaction)))
+async def _choose(interaction: discord.Interaction[Any], to: str) -> None:
+    await _update(interaction, attribute_page(FIELD[to], await locale_of(interaction)))
 
 
 async def _update(interaction: discord.Interaction[Any], reply: Reply) -> None:
@@ -88,16 +88,16 @@ def _view(locale: str, at: str, chosen: str | None = None) -> discord.ui.View:
     return view
 
 
-async def _commands(bot: AlbumGenBot, locale: str) -> list[str]:
+async def _commands(tree: app_commands.CommandTree[Any], locale: str) -> list[str]:
     """Every command that is registered, in the words it is registered with."""
-    translator = bot.tree.translator
+    translator = tree.translator
     slashes: list[str] = []
     menus: list[str] = []
-    for command in sorted(bot.tree.get_commands(), key=lambda each: each.name):
+    for command in sorted(tree.get_commands(), key=lambda each: each.name):
         if translator is None:
-            payload = command.to_dict(bot.tree)
+            payload = command.to_dict(tree)
         else:
-            payload = await command.get_translated_payload(bot.tree, translator)
+            payload = await command.get_translated_payload(tree, translator)
         if payload["type"] == discord.AppCommandType.chat_input.value:
             slashes += _usages(payload, f"/{payload['name']}", locale)
         else:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import secrets
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import aiohttp
 import discord
@@ -23,10 +23,8 @@ from albumgen_core.errors import (
 )
 from bot.i18n.catalogue import SOURCE, catalogue, text
 from bot.i18n.core_sentences import retold
+from bot.i18n.reply_language import locale_of
 from bot.messages.attribute_names import refusal_of
-
-if TYPE_CHECKING:
-    from bot.bot import AlbumGenBot
 
 log = logging.getLogger(__name__)
 
@@ -87,14 +85,14 @@ def sentence_for(error: BaseException, locale: str) -> str | None:
     return None
 
 
-async def answer_error(bot: AlbumGenBot, interaction: discord.Interaction[Any], error: BaseException) -> None:
+async def answer_error(interaction: discord.Interaction[Any], error: BaseException) -> None:
     """Tell whoever is waiting: the reason of a refusal, or an apology with an id that the log has too."""
     while isinstance(error, app_commands.CommandInvokeError):
         error = error.original
     if isinstance(error, discord.NotFound) and error.code == 10062:
         log.warning("Discord no longer knows interaction %s; nobody can be answered", interaction.id)
         return
-    locale = await bot.locale_of(interaction)
+    locale = await locale_of(interaction)
     sentence = sentence_for(error, locale)
     if sentence is None:
         error_id = secrets.token_hex(4)

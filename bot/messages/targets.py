@@ -9,14 +9,11 @@ from __future__ import annotations
 import datetime
 import time
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import discord
 
 from bot.messages.reply import Reply
-
-if TYPE_CHECKING:
-    from bot.bot import AlbumGenBot
 
 _TOKEN_SECONDS = 900.0 - 20.0
 """An interaction's token lives 15 minutes; less a margin for the request itself."""
@@ -43,14 +40,14 @@ def reaches_channel(interaction: discord.Interaction[Any]) -> bool:
     return interaction.context is not None and interaction.context.dm_channel is True
 
 
-def webhook(bot: AlbumGenBot, origin: Mapping[str, Any]) -> discord.Webhook:
+def webhook(client: discord.Client, origin: Mapping[str, Any]) -> discord.Webhook:
     """The interaction's own webhook."""
-    return discord.Webhook.partial(int(origin["application_id"]), str(origin["token"]), client=bot)
+    return discord.Webhook.partial(int(origin["application_id"]), str(origin["token"]), client=client)
 
 
-def channel(bot: AlbumGenBot, origin: Mapping[str, Any]) -> discord.PartialMessageable:
+def channel(client: discord.Client, origin: Mapping[str, Any]) -> discord.PartialMessageable:
     """The channel of the request, without asking Discord about it."""
-    return bot.get_partial_messageable(int(origin["channel_id"]), guild_id=origin.get("guild_id"))
+    return client.get_partial_messageable(int(origin["channel_id"]), guild_id=origin.get("guild_id"))
 
 
 def nonce(delivery_id: str) -> str:
@@ -59,7 +56,12 @@ def nonce(delivery_id: str) -> str:
 
 
 async def edit(
-    bot: AlbumGenBot, origin: Mapping[str, Any], reply: Reply, *, message_id: int | None = None, files: bool
+    client: discord.Client,
+    origin: Mapping[str, Any],
+    reply: Reply,
+    *,
+    message_id: int | None = None,
+    files: bool,
 ) -> None:
     """Make the origin's message say `reply`; with `files` false its attachments stay as they are.
 
@@ -70,16 +72,16 @@ async def edit(
     if files:
         changes["attachments"] = reply.attachments()
     if origin.get("via") == "token":
-        await webhook(bot, origin).edit_message(message, **changes)
+        await webhook(client, origin).edit_message(message, **changes)
     else:
-        await channel(bot, origin).get_partial_message(message).edit(**changes)
+        await channel(client, origin).get_partial_message(message).edit(**changes)
 
 
-async def original_id(bot: AlbumGenBot, origin: Mapping[str, Any]) -> int | None:
+async def original_id(client: discord.Client, origin: Mapping[str, Any]) -> int | None:
     """The id of the interaction's own reply, None if it was never sent. Needs a living token."""
     try:
         # The route takes "@original" in the place of an id; the annotation does not know.
-        message = await webhook(bot, origin).fetch_message("@original")  # type: ignore[arg-type]
+        message = await webhook(client, origin).fetch_message("@original")  # type: ignore[arg-type]
     except discord.NotFound:
         return None
     return message.id

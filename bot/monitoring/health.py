@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import platform
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 import discord
 import psutil
@@ -13,13 +12,11 @@ import psutil
 from albumgen_core.engines.neural.checkpoints.hub import locate
 from albumgen_core.engines.neural.checkpoints.specs import SPECS
 from albumgen_core.errors import EngineUnavailableError
+from albumgen_core.inference.client import InferenceClient
 from albumgen_core.inference.status import ClientStatus
-from albumgen_core.settings import EngineSettings
+from albumgen_core.settings import EngineSettings, Settings
 from albumgen_core.version import __version__
 from bot.monitoring.gpu import GraphicsCard, graphics_cards
-
-if TYPE_CHECKING:
-    from bot.bot import AlbumGenBot
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,29 +58,29 @@ class Health:
     versions: dict[str, str] = field(default_factory=dict)
 
 
-async def examine(bot: AlbumGenBot) -> Health:
+async def examine(client: discord.AutoShardedClient, inference: InferenceClient, core: Settings) -> Health:
     """Look at everything, now."""
-    inference = await bot.inference.status()
-    pids = [worker.pid for worker in inference.workers if worker.pid is not None]
+    status = await inference.status()
+    pids = [worker.pid for worker in status.workers if worker.pid is not None]
     cards, weights, disk, memory, clips = await asyncio.gather(
         graphics_cards(),
-        asyncio.to_thread(weights_of, bot.settings.core.engine),
-        asyncio.to_thread(psutil.disk_usage, str(bot.settings.core.data_dir)),
+        asyncio.to_thread(weights_of, core.engine),
+        asyncio.to_thread(psutil.disk_usage, str(core.data_dir)),
         asyncio.to_thread(_memory, pids),
-        bot.inference.database.fetch("SELECT count(*) FROM jobs WHERE result_dir IS NOT NULL"),
+        inference.database.fetch("SELECT count(*) FROM jobs WHERE result_dir IS NOT NULL"),
     )
     process = psutil.Process()
     return Health(
-        inference=inference,
+        inference=status,
         weights=weights,
         cards=tuple(cards),
         free_disk=disk.free,
         total_disk=disk.total,
         clips=clips[0][0],
         memory=memory,
-        latency=bot.latency,
-        servers=len(bot.guilds),
-        shards=len(bot.shards),
+        latency=client.latency,
+        servers=len(client.guilds),
+        shards=len(client.shards),
         uptime=max(0.0, discord.utils.utcnow().timestamp() - process.create_time()),
         versions={
             "AlbumGen": __version__,

@@ -6,17 +6,16 @@ With `discord.sessions.public_url` it serves the recaps of ended sessions too.
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
+from pathlib import Path
 
+import discord
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from albumgen_core.errors import InferenceError
+from albumgen_core.inference.client import InferenceClient
 from bot.monitoring.metrics import Metrics
 from bot.sessions.recap.routes import serve_recaps
-
-if TYPE_CHECKING:
-    from bot.bot import AlbumGenBot
 
 log = logging.getLogger(__name__)
 
@@ -32,14 +31,18 @@ class HttpServer:
         port: the port it listens on, 0 while it does not.
     """
 
-    def __init__(self, bot: AlbumGenBot, metrics: Metrics) -> None:
+    def __init__(self, client: discord.Client, inference: InferenceClient, metrics: Metrics) -> None:
         self.port = 0
-        self._bot = bot
+        self._client, self._inference = client, inference
         self._metrics = metrics
         self._runner: web.AppRunner | None = None
 
-    async def start(self, host: str, port: int) -> bool:
+    async def start(self, host: str, port: int, *, recaps: Path | None = None) -> bool:
         """Listen; port 0 takes any free one. False (and a line in the log) when the address is taken.
+
+        Args:
+            host, port: the address.
+            recaps: the data folder whose sessions' recaps are served; None for none.
 
         Metrics are no reason not to serve members, so a taken port does not stop the bot.
         """
@@ -47,9 +50,8 @@ class HttpServer:
         app.router.add_get("/metrics", self._show_metrics)
         app.router.add_get("/healthz", self._show_health)
         app.router.add_get("/readyz", self._show_readiness)
-        settings = self._bot.settings
-        if settings.discord.sessions.public_url:
-            serve_recaps(app, settings.core.data_dir)
+        if recaps is not None:
+            serve_recaps(app, recaps)
         runner = web.AppRunner(app, access_log=None)
         await runner.setup()
         try:
@@ -83,7 +85,7 @@ class HttpServer:
 
     async def _show_readiness(self, _: web.Request) -> web.Response:
         troubles = await self._troubles()
-        status = await self._bot.inference.status()
+        status = await self._inference.status()
         if status.not_ready is not None:
             troubles.append(f"engine: {status.not_ready}")
         elif not status.engine and all(worker.state != "busy" for worker in status.workers):
@@ -95,10 +97,10 @@ class HttpServer:
     async def _troubles(self) -> list[str]:
         """What keeps this process from doing its work; [] when nothing does."""
         troubles = []
-        if self._bot.is_closed() or not self._bot.is_ready():
+        if self._client.is_closed() or not self._client.is_ready():
             troubles.append("discord: not connected")
         try:
-            await self._bot.inference.database.fetch("SELECT 1")
+            await self._inference.database.fetch("SELECT 1")
         except (InferenceError, ValueError) as error:  # ValueError: the connection is closed
             troubles.append(f"journal: {error}")
         return troubles

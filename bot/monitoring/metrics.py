@@ -10,9 +10,10 @@ import asyncio
 import logging
 import math
 import time
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import discord
+from discord.ext import commands
 from prometheus_client import (
     CollectorRegistry,
     Counter,
@@ -23,10 +24,8 @@ from prometheus_client import (
     generate_latest,
 )
 
+from albumgen_core.inference.client import InferenceClient
 from albumgen_core.version import __version__
-
-if TYPE_CHECKING:
-    from bot.bot import AlbumGenBot
 
 _BEAT = 0.25
 """Seconds between two looks at how late the event loop runs."""
@@ -42,9 +41,9 @@ class Metrics:
         registry: for further metrics of other rooms.
     """
 
-    def __init__(self, bot: AlbumGenBot) -> None:
+    def __init__(self, client: commands.AutoShardedBot, inference: InferenceClient) -> None:
         self.registry = CollectorRegistry()
-        self._bot = bot
+        self._client, self._inference = client, inference
         self._watch: asyncio.Task[None] | None = None
         ProcessCollector(registry=self.registry)
         PlatformCollector(registry=self.registry)
@@ -81,13 +80,13 @@ class Metrics:
 
     def start(self) -> None:
         """Begin to count. Call inside the running loop."""
-        self._bot.add_listener(self._on_interaction, "on_interaction")
+        self._client.add_listener(self._on_interaction, "on_interaction")
         logging.getLogger().addHandler(self._log)
         self._watch = asyncio.create_task(self._watch_loop(), name="event-loop-lag")
 
     async def close(self) -> None:
         """Stop counting."""
-        self._bot.remove_listener(self._on_interaction, "on_interaction")
+        self._client.remove_listener(self._on_interaction, "on_interaction")
         logging.getLogger().removeHandler(self._log)
         if self._watch is not None:
             self._watch.cancel()
@@ -102,18 +101,16 @@ class Metrics:
         return generate_latest(self.registry)
 
     def _read_discord(self) -> None:
-        bot = self._bot
-        self._guilds.set(len(bot.guilds))
+        self._guilds.set(len(self._client.guilds))
         self._connected.clear()
         self._latency.clear()
-        for shard_id, shard in bot.shards.items():
+        for shard_id, shard in self._client.shards.items():
             self._connected.labels(str(shard_id)).set(0 if shard.is_closed() else 1)
             if math.isfinite(shard.latency):
                 self._latency.labels(str(shard_id)).set(shard.latency)
 
     async def _read_inference(self) -> None:
-        inference = self._bot.inference
-        status = await inference.status()
+        status = await self._inference.status()
         self._queued.set(status.queued)
         self._running.set(len(status.running))
         self._owed.set(status.owed_replies)
@@ -122,11 +119,11 @@ class Metrics:
         for worker in status.workers:
             self._workers.labels(worker.state).inc()
             self._restarts.labels(str(worker.index)).set(worker.restarts)
-        settings = inference.settings
+        settings = self._inference.settings
         self._free.set(await asyncio.to_thread(settings.free_bytes, settings.data_dir))
 
     async def _read_journal(self) -> None:
-        database = self._bot.inference.database
+        database = self._inference.database
         self._jobs.clear()
         for state, count in await database.fetch("SELECT state, count(*) FROM jobs GROUP BY state"):
             self._jobs.labels(state).set(count)

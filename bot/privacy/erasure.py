@@ -15,19 +15,18 @@ import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import aiohttp
 import discord
 
 from albumgen_core.errors import InferenceError
 from albumgen_core.files import remove_paths
+from albumgen_core.inference.client import InferenceClient
 from albumgen_core.inference.records import JobRecord
 from albumgen_core.jobs.layout import checkpoint_path
+from albumgen_core.settings import Settings
 from bot.messages.http_errors import Verdict, verdict
-
-if TYPE_CHECKING:
-    from bot.bot import AlbumGenBot
 
 log = logging.getLogger(__name__)
 
@@ -72,8 +71,9 @@ class Forgetting:
         pause: seconds between two deletions of messages.
     """
 
-    def __init__(self, bot: AlbumGenBot) -> None:
-        self.bot = bot
+    def __init__(self, client: discord.Client, inference: InferenceClient, core: Settings) -> None:
+        self._client, self._inference, self._core = client, inference, core
+        self._database = inference.database
         self.parts: list[Part] = []
         self.pause = _PAUSE
         self._locks: dict[int, asyncio.Lock] = {}
@@ -90,16 +90,15 @@ class Forgetting:
 
         To be called once all parts are registered and before replies are delivered.
         """
-        for row in await self.bot.database.fetch("SELECT * FROM bot_forgetting ORDER BY request_id"):
+        for row in await self._database.fetch("SELECT * FROM bot_forgetting ORDER BY request_id"):
             try:
                 await self.carry_out(int(row["request_id"]), int(row["user_id"]), row["guild_id"])
             except Exception:
                 log.exception("a member could not be forgotten; it is tried again")
         # Every worker of that time is dead: whatever they wrote last can go now.
         await self._remove_files(await self._doomed_files())
-        await self.bot.database.execute("DELETE FROM bot_doomed_files WHERE until <= ?", (time.time(),))
+        await self._database.execute("DELETE FROM bot_doomed_files WHERE until <= ?", (time.time(),))
         await self._drop_old_messages()
-        self.bot.delivery.on_delivered(self._too_late)
         self._task = asyncio.create_task(self._clear_up_forever(), name="forgetting")
 
     async def close(self) -> None:
@@ -137,7 +136,7 @@ class Forgetting:
             )
             return int(cursor.lastrowid or 0)
 
-        return await self.bot.database.write(operation)
+        return await self._database.write(operation)
 
     async def carry_out(self, request_id: int, user_id: int, guild_id: int | None) -> None:
         """Carry out a wish; see `forget`."""
@@ -146,12 +145,12 @@ class Forgetting:
                 await part.forget(user_id, guild_id)
             await self._doom(user_id, guild_id)
             group = str(guild_id) if guild_id is not None else None
-            await self.bot.inference.delete_member(str(user_id), group=group)
+            await self._inference.delete_member(str(user_id), group=group)
             await self._remove_files(await self._doomed_files())
-            await self.bot.database.execute("DELETE FROM bot_forgetting WHERE request_id = ?", (request_id,))
+            await self._database.execute("DELETE FROM bot_forgetting WHERE request_id = ?", (request_id,))
         try:
             async with self._scrubbing:
-                await self.bot.database.scrub()
+                await self._database.scrub()
         except InferenceError as error:  # no room to rebuild the file, say: the rows are gone all the same
             log.warning("the database could not be rebuilt without a forgotten member: %s", error)
         self._locks.pop(user_id, None)
@@ -182,7 +181,7 @@ class Forgetting:
             )
             connection.execute(f"DELETE FROM bot_messages AS m WHERE {mine}", (user_id, guild_id))
 
-        await self.bot.database.write(operation, patient=True)
+        await self._database.write(operation, patient=True)
 
     async def _drop_old_messages(self) -> None:
         """A message is remembered no longer than its job."""
@@ -197,17 +196,17 @@ class Forgetting:
             )
             connection.execute(f"DELETE FROM bot_messages AS m WHERE {old}", before)
 
-        await self.bot.database.write(operation)
+        await self._database.write(operation)
 
-    async def _too_late(self, records: Sequence[JobRecord], channel_id: int, message_id: int) -> None:
-        """A reply was on its way while its member was being forgotten: it goes too."""
-        if await self.bot.database.fetch("SELECT 1 FROM jobs WHERE job_id = ?", (records[0].job_id,)):
+    async def too_late(self, records: Sequence[JobRecord], channel_id: int, message_id: int) -> None:
+        """After a delivery: a reply was on its way while its member was being forgotten, and goes too."""
+        if await self._database.fetch("SELECT 1 FROM jobs WHERE job_id = ?", (records[0].job_id,)):
             return
         await self.doom(channel_id, message_id)
 
     async def doom(self, channel_id: int, message_id: int) -> None:
         """Delete a message of ours soon, for it shows what nobody is to know any more."""
-        await self.bot.database.execute(
+        await self._database.execute(
             "INSERT OR IGNORE INTO bot_doomed_messages (message_id, channel_id, due_at) VALUES (?, ?, ?)",
             (message_id, channel_id, time.time()),
         )
@@ -230,10 +229,10 @@ class Forgetting:
 
     async def _clear_up(self) -> None:
         now = time.time()
-        for row in await self.bot.database.fetch(
+        for row in await self._database.fetch(
             "SELECT * FROM bot_forgetting WHERE tried_at <= ?", (now - _RETRY_SECONDS,)
         ):
-            await self.bot.database.execute(
+            await self._database.execute(
                 "UPDATE bot_forgetting SET tried_at = ? WHERE request_id = ?", (now, row["request_id"])
             )
             try:
@@ -241,8 +240,8 @@ class Forgetting:
             except Exception:
                 log.exception("a member could not be forgotten; it is tried again")
         await self._remove_files(await self._doomed_files())
-        await self.bot.database.execute("DELETE FROM bot_doomed_files WHERE until <= ?", (now,))
-        for row in await self.bot.database.fetch(
+        await self._database.execute("DELETE FROM bot_doomed_files WHERE until <= ?", (now,))
+        for row in await self._database.fetch(
             "SELECT * FROM bot_doomed_messages WHERE due_at <= ? ORDER BY message_id DESC", (now,)
         ):
             await self._delete_message(row["message_id"], row["channel_id"], row["tries"])
@@ -250,7 +249,7 @@ class Forgetting:
 
     async def _nap(self) -> float | None:
         """Seconds until there is something to do; None where nothing is left."""
-        rows = await self.bot.database.fetch(
+        rows = await self._database.fetch(
             "SELECT min(due) FROM (SELECT due_at AS due FROM bot_doomed_messages"
             " UNION ALL SELECT until FROM bot_doomed_files"
             " UNION ALL SELECT tried_at + ? FROM bot_forgetting)",
@@ -260,7 +259,7 @@ class Forgetting:
         return None if due is None else min(max(due - time.time(), 0.05), _RETRY_SECONDS)
 
     async def _delete_message(self, message_id: int, channel_id: int, tries: int) -> None:
-        target = self.bot.get_partial_messageable(channel_id).get_partial_message(message_id)
+        target = self._client.get_partial_messageable(channel_id).get_partial_message(message_id)
         try:
             await target.delete()
         except discord.HTTPException as error:
@@ -273,22 +272,22 @@ class Forgetting:
             again = False
         if again:
             due = time.time() + min(_LONGEST_PAUSE, 2.0**tries)
-            await self.bot.database.execute(
+            await self._database.execute(
                 "UPDATE bot_doomed_messages SET tries = tries + 1, due_at = ? WHERE message_id = ?",
                 (due, message_id),
             )
         else:
-            await self.bot.database.execute(
+            await self._database.execute(
                 "DELETE FROM bot_doomed_messages WHERE message_id = ?", (message_id,)
             )
 
     async def _doomed_files(self) -> list[str]:
         """The job ids whose files are to go."""
-        rows = await self.bot.database.fetch("SELECT job_id FROM bot_doomed_files")
+        rows = await self._database.fetch("SELECT job_id FROM bot_doomed_files")
         return [str(row[0]) for row in rows]
 
     async def _remove_files(self, job_ids: Sequence[str]) -> None:
-        results, covers = self.bot.settings.core.results_dir, self.bot.settings.core.data_dir / "covers"
+        results, covers = self._core.results_dir, self._core.data_dir / "covers"
         paths: list[Path] = []
         for job_id in job_ids:
             paths += [results / job_id, results / f"{job_id}.partial", covers / job_id]
@@ -297,11 +296,11 @@ class Forgetting:
 
     async def _jobs(self, user_id: int, guild_id: int | None) -> list[dict[str, Any]]:
         group = str(guild_id) if guild_id is not None else None
-        records = await self.bot.inference.history.of_member(str(user_id), group=group, limit=1_000_000)
+        records = await self._inference.history.of_member(str(user_id), group=group, limit=1_000_000)
         return [_job(record) for record in records]
 
     async def _messages(self, user_id: int, guild_id: int | None) -> list[dict[str, Any]]:
-        rows = await self.bot.database.fetch(
+        rows = await self._database.fetch(
             "SELECT * FROM bot_messages WHERE user_id = ?1 AND (?2 IS NULL OR guild_id = ?2)",
             (user_id, guild_id),
         )

@@ -8,16 +8,13 @@ import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import discord
 
 from bot.i18n.catalogue import SOURCE, catalogue, text
 from bot.messages.embeds import DONE, plain
 from bot.messages.reply import ReplyFile
-
-if TYPE_CHECKING:
-    from bot.bot import AlbumGenBot
 
 Told = Mapping[str, Sequence[Mapping[str, Any]]]
 """Part → what it keeps, as `Forgetting.tell` says it."""
@@ -28,8 +25,8 @@ _LARGEST = 4 * 2**20
 _MOST_PLACES = 15
 
 
-async def report(bot: AlbumGenBot, told: Told, locale: str) -> discord.Embed:
-    """How much of what, and where."""
+async def report(client: discord.Client, told: Told, days: int, locale: str) -> discord.Embed:
+    """How much of what, and where. `days`: how long the operator keeps results."""
     jobs = told["jobs"]
     folders = [str(job["result_dir"]) for job in jobs if job["result_dir"]]
     covers = {str(job["cover_path"]) for job in jobs if job["cover_path"]}
@@ -42,9 +39,8 @@ async def report(bot: AlbumGenBot, told: Told, locale: str) -> discord.Embed:
     embed = discord.Embed(title=text(locale, "privacy.title"), description="\n".join(lines), colour=DONE)
     if jobs:
         embed.add_field(
-            name=text(locale, "privacy.where"), value=_places(bot, jobs, locale)[:1024], inline=False
+            name=text(locale, "privacy.where"), value=_places(client, jobs, locale)[:1024], inline=False
         )
-    days = bot.settings.core.retention.results_days
     embed.add_field(
         name=text(locale, "privacy.how_long"),
         value=text(locale, "privacy.how_long.value", days=days),
@@ -70,12 +66,12 @@ def _count(locale: str, part: str, count: int) -> str:
     return f"• {words}: **{count}**"
 
 
-def _places(bot: AlbumGenBot, jobs: Sequence[Mapping[str, Any]], locale: str) -> str:
+def _places(client: discord.Client, jobs: Sequence[Mapping[str, Any]], locale: str) -> str:
     """ "• My server: 12", the places with the most first."""
     counts = Counter(str(job["group"]) for job in jobs)
     lines = []
     for group, count in counts.most_common(_MOST_PLACES):
-        guild = bot.get_guild(int(group)) if group.isdecimal() else None
+        guild = client.get_guild(int(group)) if group.isdecimal() else None
         if guild is not None:
             name = plain(guild.name, 50)
         elif group.isdecimal():

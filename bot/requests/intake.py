@@ -13,24 +13,27 @@ import logging
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import aiohttp
 import discord
 
 from albumgen_core.errors import AlbumGenError, ClosingError, QueueFullError, UnknownJobError
+from albumgen_core.inference.client import InferenceClient
 from albumgen_core.inference.events import JobEvent
 from albumgen_core.jobs.spec import JobSpec, new_job_id
-from bot.delivery.progress import queue_view
+from albumgen_core.settings import Settings
+from bot.delivery.progress import QueueMessages, queue_view
 from bot.guilds.policy import Cooldowns, Setting, check_place, check_share
+from bot.guilds.settings import GuildSettingsStore
 from bot.i18n.catalogue import text
+from bot.i18n.reply_language import locale_of
 from bot.messages import targets
 from bot.messages.embeds import duration, progress_embed
 from bot.messages.errors import Refusal, sentence_for
+from bot.messages.message_log import MessageLog
+from bot.privacy.erasure import Forgetting
 from bot.requests.pictures import Picture, fetch_cover
-
-if TYPE_CHECKING:
-    from bot.bot import AlbumGenBot
 
 __all__ = ["Asker", "Picture", "Requests"]
 
@@ -75,11 +78,33 @@ class Asker:
 
 
 class Requests:
-    """Checks, pictures, submissions."""
+    """Checks, pictures, submissions.
 
-    def __init__(self, bot: AlbumGenBot) -> None:
-        self.bot = bot
+    Attributes:
+        stopping: whether nothing new is taken.
+    """
+
+    def __init__(
+        self,
+        client: discord.Client,
+        core: Settings,
+        *,
+        inference: InferenceClient,
+        guilds: GuildSettingsStore,
+        messages: MessageLog,
+        queue_messages: QueueMessages,
+        erasure: Forgetting,
+        http: aiohttp.ClientSession,
+    ) -> None:
+        self._client, self._core, self._http = client, core, http
+        self._inference, self._guilds = inference, guilds
+        self._messages, self._queue_messages, self._erasure = messages, queue_messages, erasure
         self.cooldowns = Cooldowns()
+        self.stopping = False
+
+    def stop(self) -> None:
+        """Take nothing new."""
+        self.stopping = True
 
     async def asker(self, interaction: discord.Interaction[Any], *, private: bool = False) -> Asker:
         """Who used a command, a button or a modal."""
@@ -87,7 +112,7 @@ class Requests:
             user_id=interaction.user.id,
             channel_id=interaction.channel_id or 0,
             guild_id=interaction.guild_id,
-            locale=await self.bot.locale_of(interaction),
+            locale=await locale_of(interaction),
             interaction=interaction,
             private=private,
         )
@@ -103,29 +128,29 @@ class Requests:
 
     async def check_asker(self, asker: Asker, setting: Setting, *, jobs: int = 1) -> None:
         """The same where there is no interaction. Raises Refusal."""
-        guild = await self.bot.guild_settings.of(asker.guild_id)
+        guild = await self._guilds.of(asker.guild_id)
         if asker.guild_id is not None:
             check_place(setting, guild)
         self.cooldowns.check(asker.group, asker.member, guild.cooldown_seconds)
-        await check_share(self.bot.database, asker.group, asker.member, jobs, guild.jobs_per_member)
+        await check_share(self._inference.database, asker.group, asker.member, jobs, guild.jobs_per_member)
 
     async def fetch_cover(self, picture: discord.Attachment | Picture) -> bytes:
         """Download and check a picture; returns the checked cover as a PNG. Raises CoverError, Refusal."""
         wanted = Picture.of(picture) if isinstance(picture, discord.Attachment) else picture
-        return await fetch_cover(self.bot.session, wanted)
+        return await fetch_cover(self._http, wanted)
 
     async def longest(self, guild_id: int | None) -> float:
         """The longest clip that may be asked for, in seconds."""
-        guild = await self.bot.guild_settings.of(guild_id)
-        return min(float(guild.max_seconds), self.bot.settings.core.clip.max_seconds)
+        guild = await self._guilds.of(guild_id)
+        return min(float(guild.max_seconds), self._core.clip.max_seconds)
 
     async def base_spec(self, asker: Asker, **changes: Any) -> JobSpec:
         """A new job with the server's defaults for what `changes` does not say (None says nothing).
 
         Raises Refusal for a clip that is too long.
         """
-        guild = await self.bot.guild_settings.of(asker.guild_id)
-        core = self.bot.settings.core
+        guild = await self._guilds.of(asker.guild_id)
+        core = self._core
         longest = await self.longest(asker.guild_id)
         wanted = {name: value for name, value in changes.items() if value is not None}
         if wanted.get("seconds", 0) > longest:
@@ -157,7 +182,7 @@ class Requests:
         have said is not said again here. Raises CoverError for a picture that is certainly too large, and
         ClosingError or JournalBusyError where nothing was promised yet.
         """
-        if self.bot.stopping:
+        if self.stopping:
             raise ClosingError
         picture = Picture.of(cover) if isinstance(cover, discord.Attachment) else cover
         if isinstance(picture, Picture):
@@ -165,7 +190,7 @@ class Requests:
         origin = self._origin(asker, specs, picture, kind)
         specs = [replace(spec, origin=origin) for spec in specs]
         key = f"interaction {asker.interaction.id}" if asker.interaction is not None else None
-        if not await self.bot.inference.receive(*specs, request_key=key):
+        if not await self._inference.receive(*specs, request_key=key):
             log.info("interaction %s was replayed by Discord; it has its answer", key)
             return
         self.cooldowns.note(asker.group, asker.member)
@@ -178,8 +203,8 @@ class Requests:
         """Read the picture, queue received jobs and follow them; what goes wrong becomes their reply."""
         try:
             data = picture if isinstance(picture, bytes) else await self.fetch_cover(picture)
-            await self.bot.inference.record(specs[0].job_id)
-            handles = await self.bot.inference.submit_bundle(specs, data, request_key=key)
+            await self._inference.record(specs[0].job_id)
+            handles = await self._inference.submit_bundle(specs, data, request_key=key)
         except ClosingError:
             return  # the next start takes it up
         except UnknownJobError:
@@ -187,7 +212,7 @@ class Requests:
         except Exception as error:
             await self._refuse(specs, await self._reason(error, locale))
             return
-        self.bot.board.follow(handles, specs[0].origin, _delivery_id(specs))
+        self._queue_messages.follow(handles, specs[0].origin, _delivery_id(specs))
 
     async def _show(self, asker: Asker, specs: list[JobSpec], picture: Picture | bytes) -> list[JobSpec]:
         """Send the queue message and journal where it is."""
@@ -202,18 +227,18 @@ class Requests:
         specs = [replace(spec, origin=_merged(spec.origin, changes)) for spec in specs]
         try:
             for spec in specs:
-                await self.bot.inference.update_origin(spec.job_id, **changes)
+                await self._inference.update_origin(spec.job_id, **changes)
         except UnknownJobError:  # its member was forgotten meanwhile
-            await self.bot.forgetting.doom(asker.channel_id, message_id)
+            await self._erasure.doom(asker.channel_id, message_id)
             return specs
         if origin["via"] == "channel":
-            await self.bot.messages.note(message_id, asker.channel_id, specs, delivered=False)
+            await self._messages.note(message_id, asker.channel_id, specs, delivered=False)
         return specs
 
     async def _announce(self, asker: Asker, specs: Sequence[JobSpec], picture: Picture | bytes) -> int | None:
         """The queue message's id; None where it could not be sent (its reply will be a new message)."""
         delivery_id, origin = _delivery_id(specs), specs[0].origin
-        status = await self.bot.inference.status()
+        status = await self._inference.status()
         ahead = status.queued + len(status.running)
         event = JobEvent(specs[0].job_id, "queued", position=status.queued + 1 if ahead else None)
         embed = progress_embed(event, origin, asker.locale)
@@ -228,7 +253,7 @@ class Requests:
                     return await self._send(asker, delivery_id, more)
             except discord.HTTPException as error:
                 if error.code == 40060:  # an earlier try had arrived
-                    return await targets.original_id(self.bot, origin)
+                    return await targets.original_id(self._client, origin)
                 log.warning(
                     "the queue message of %s was refused: %s", delivery_id, error.text or error.status
                 )
@@ -242,7 +267,7 @@ class Requests:
     async def _send(self, asker: Asker, delivery_id: str, more: dict[str, Any]) -> int | None:
         interaction = asker.interaction
         if interaction is None:
-            target = self.bot.get_partial_messageable(asker.channel_id, guild_id=asker.guild_id)
+            target = self._client.get_partial_messageable(asker.channel_id, guild_id=asker.guild_id)
             if asker.reply_to is not None:
                 more["reference"] = discord.MessageReference(
                     message_id=asker.reply_to,
@@ -261,11 +286,11 @@ class Requests:
 
     async def _refuse(self, specs: Sequence[JobSpec], sentence: str) -> None:
         for spec in specs:
-            await self.bot.inference.refuse(spec.job_id, sentence)
+            await self._inference.refuse(spec.job_id, sentence)
 
     async def _reason(self, error: Exception, locale: str) -> str:
         if isinstance(error, QueueFullError) and error.scope == "all":
-            running = (await self.bot.inference.status()).running
+            running = (await self._inference.status()).running
             waits = [event.eta for event in running if event.eta is not None]
             if waits:
                 return text(locale, "refusal.queue_all_eta", time=duration(min(waits), locale))

@@ -6,18 +6,16 @@ import asyncio
 import logging
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import aiofiles
 
 from albumgen_core.errors import InferenceError
+from albumgen_core.inference.client import InferenceClient
 from albumgen_core.inference.records import JobRecord
 from albumgen_core.result import COVER
 from bot.i18n.catalogue import text
+from bot.requests.intake import Requests
 from bot.requests.pictures import Picture, is_discords
-
-if TYPE_CHECKING:
-    from bot.bot import AlbumGenBot
 
 log = logging.getLogger(__name__)
 
@@ -29,12 +27,12 @@ class Recovery:
     """Takes up unread requests in the background, oldest first.
 
     Args:
-        bot: with everything open.
+        inference, requests: both open.
         records: what `InferenceClient.unread` said at the start.
     """
 
-    def __init__(self, bot: AlbumGenBot, records: Sequence[JobRecord]) -> None:
-        self._bot = bot
+    def __init__(self, inference: InferenceClient, requests: Requests, records: Sequence[JobRecord]) -> None:
+        self._inference, self._requests = inference, requests
         self._room = asyncio.Semaphore(_AT_ONCE)
         bundles: dict[str, list[JobRecord]] = {}
         for record in records:
@@ -57,10 +55,10 @@ class Recovery:
                 picture = await self._picture(first)
                 if picture is None:
                     for record in records:
-                        await self._bot.inference.refuse(record.job_id, text(locale, "recovery.no_picture"))
+                        await self._inference.refuse(record.job_id, text(locale, "recovery.no_picture"))
                     return
                 specs = [record.spec for record in records]
-                await self._bot.requests.accept(specs, picture, first.request_key, locale)
+                await self._requests.accept(specs, picture, first.request_key, locale)
             except InferenceError:
                 # A busy journal, say. It stays as it is, and the next start tries again.
                 log.exception("the request %s could not be taken up", first.job_id)
@@ -73,7 +71,7 @@ class Recovery:
         if record.spec.parent_id is None:
             return None
         try:
-            parent = await self._bot.inference.record(record.spec.parent_id)
+            parent = await self._inference.record(record.spec.parent_id)
             if parent.result_dir is None:
                 return None
             async with aiofiles.open(Path(parent.result_dir) / COVER, "rb") as file:

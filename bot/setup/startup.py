@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import discord
 
 from albumgen_core.version import __version__
 from bot.settings import BotSettings
 from bot.setup.commands_sync import Registration
 from bot.setup.invite import invite_link
-
-if TYPE_CHECKING:
-    from bot.bot import AlbumGenBot
 
 _ENGINES = {
     "sketch": "sketch (no weights, no GPU; clips say so)",
@@ -40,15 +35,15 @@ def starting(settings: BotSettings) -> list[str]:
     return lines
 
 
-def ready(bot: AlbumGenBot, registration: Registration | None, address: str | None) -> list[str]:
+def ready(client: discord.Client, registration: Registration | None, address: str | None) -> list[str]:
     """Lines for after the login.
 
     Args:
-        bot: logged in.
+        client: logged in.
         registration: what became of the commands; None if that failed.
         address: where metrics are served, as "http://…"; None for nowhere.
     """
-    user, servers = bot.user, len(bot.guilds)
+    user, servers = client.user, len(client.guilds)
     lines = [f"Logged in as {user}, in {servers} {'server' if servers == 1 else 'servers'}."]
     if registration is None:
         lines.append("  commands   could not be registered; the next start tries again")
@@ -57,9 +52,9 @@ def ready(bot: AlbumGenBot, registration: Registration | None, address: str | No
         lines.append(f"  commands   {registration.count}, {words}")
     if address is not None:
         lines.append(f"  metrics    {address}/metrics, health at {address}/healthz")
-    if bot.application_id is not None:
+    if client.application_id is not None:
         # The line people came for goes where they look: last but one, on its own.
-        lines.append(f"  invite     {invite_link(bot.application_id)}")
+        lines.append(f"  invite     {invite_link(client.application_id)}")
     lines.append(
         "Ready: /albumgen takes covers now; the engine is warming up beside it. Ctrl-C stops politely."
     )

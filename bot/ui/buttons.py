@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import Any, ClassVar, Self
 
 import discord
 
 from bot.i18n.catalogue import text
 from bot.messages.errors import answer_error
-
-if TYPE_CHECKING:
-    from bot.bot import AlbumGenBot
 
 PREFIX = "albumgen"
 _JOB_ID = r"[0-9a-z-]{1,40}"
@@ -26,7 +23,7 @@ class JobButton(
 
         class Again(JobButton, action="again"):
             emoji, label_key = "🔁", "button.again"
-            async def act(self, bot, interaction): ...
+            async def act(self, interaction): ...
 
     Register it with `bot.add_dynamic_items(Again)` in its cog's setup.
     """
@@ -62,13 +59,12 @@ class JobButton(
 
     async def callback(self, interaction: discord.Interaction[Any]) -> None:
         """Act, and answer whatever goes wrong (discord.py would only log it)."""
-        bot: AlbumGenBot = interaction.client
         try:
-            await self.act(bot, interaction)
+            await self.act(interaction)
         except Exception as error:
-            await answer_error(bot, interaction, error)
+            await answer_error(interaction, error)
 
-    async def act(self, bot: AlbumGenBot, interaction: discord.Interaction[Any]) -> None:
+    async def act(self, interaction: discord.Interaction[Any]) -> None:
         """What the button does. Raise Refusal to say no."""
         raise NotImplementedError
 
@@ -85,4 +81,4 @@ class SafeModal(discord.ui.Modal):
         self, interaction: discord.Interaction[Any], error: Exception, /
     ) -> None:
         """See `errors.answer_error`."""
-        await answer_error(interaction.client, interaction, error)
+        await answer_error(interaction, error)

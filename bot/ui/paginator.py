@@ -2,7 +2,7 @@
 
 A room registers what is done when one is used:
 
-    register("gallery", show_page)        # async (bot, interaction, "3")
+    register("gallery", show_page)        # async (interaction, "3")
     view.add_item(Turn("gallery", "3", emoji="▶️"))
     view.add_item(Pick("gallery-play", "3", options, placeholder))   # the handler gets the chosen value
 """
@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable, Sequence
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 import aiohttp
 import discord
@@ -22,11 +22,8 @@ from bot.messages.reply import Reply
 from bot.messages.shrink import SHRINK_STEPS, shrunk
 from bot.ui.buttons import PREFIX
 
-if TYPE_CHECKING:
-    from bot.bot import AlbumGenBot
-
-Handler = Callable[["AlbumGenBot", discord.Interaction[Any], str], Awaitable[None]]
-"""(bot, interaction, where to or what was chosen). May raise Refusal."""
+Handler = Callable[[discord.Interaction[Any], str], Awaitable[None]]
+"""(interaction, where to or what was chosen). May raise Refusal."""
 
 _HANDLERS: dict[str, Handler] = {}
 _ROOM = r"(?P<room>[a-z-]{1,20})"
@@ -126,11 +123,10 @@ class Pick(discord.ui.DynamicItem[discord.ui.Select[Any]], template=rf"{PREFIX}:
 
 
 async def _handle(room: str, interaction: discord.Interaction[Any], to: str) -> None:
-    bot: AlbumGenBot = interaction.client
     try:
-        await _HANDLERS[room](bot, interaction, to)
+        await _HANDLERS[room](interaction, to)
     except Exception as error:
-        await answer_error(bot, interaction, error)
+        await answer_error(interaction, error)
 
 
 def arrows(view: discord.ui.View, room: str, page: int, pages: int, *, scope: str = "", row: int = 0) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.requests.edit_modal import EditModal
+from bot.takes.edit_modal import EditModal
 from tests.bot.house import RUNNER, House, has_clip, house, picture
 from tests.bot.operated import bot_settings, new_bot, started
 from tests.discord.state import Message

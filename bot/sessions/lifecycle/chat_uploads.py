@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import logging
 from pathlib import PurePath
-from typing import TYPE_CHECKING
 
 import discord
 
 from bot.guilds.policy import Setting, check_place
+from bot.guilds.settings import GuildSettingsStore
 from bot.messages.errors import Refusal, sentence_for
-from bot.requests.intake import Asker
-
-if TYPE_CHECKING:
-    from bot.bot import AlbumGenBot
+from bot.requests.intake import Asker, Requests
+from bot.services import Services
+from bot.sessions.lifecycle.manager import SessionManager
 
 log = logging.getLogger(__name__)
 
@@ -22,27 +21,28 @@ MOST_AT_ONCE = 4
 """Pictures of one message that are taken."""
 
 
-async def submit_uploads(bot: AlbumGenBot, message: discord.Message) -> None:
+async def submit_uploads(services: Services, message: discord.Message) -> None:
     """Add a message's pictures to the session of its channel; a 🎧 says that it worked, a reply why not.
 
     Without the privileged message content intent Discord shows attachments only of messages that mention the
     bot; then others are empty here, and nothing happens.
     """
-    session = bot.sessions.of_channel(message.channel.id)
+    sessions, requests = services[SessionManager], services[Requests]
+    session = sessions.of_channel(message.channel.id)
     if session is None or message.author.bot or message.guild is None:
         return
     pictures = [each for each in message.attachments if (each.content_type or "").startswith("image/")]
     if not pictures:
         return
-    guild = await bot.guild_settings.of(session.guild_id)
+    guild = await services[GuildSettingsStore].of(session.guild_id)
     locale = guild.language or session.locale
     asker = Asker(message.author.id, message.channel.id, session.guild_id, locale)
     try:
         check_place(Setting.of_channel(message.channel, message.author, None), guild)
         for picture in pictures[:MOST_AT_ONCE]:
-            cover = await bot.requests.fetch_cover(picture)
+            cover = await requests.fetch_cover(picture)
             title = title_of(picture.filename)
-            await bot.sessions.submit(session.session_id, asker, cover, title, message.author.display_name)
+            await sessions.submit(session.session_id, asker, cover, title, message.author.display_name)
     except Exception as error:
         sentence = sentence_for(error, locale)
         if sentence is None:

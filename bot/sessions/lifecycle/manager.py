@@ -9,17 +9,20 @@ import time
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import discord
+from discord.ext import commands
 
 from albumgen_core.errors import InferenceError
 from albumgen_core.files import remove_paths
+from albumgen_core.inference.database import Database
 from albumgen_core.inference.records import JobRecord
 from albumgen_core.result import CLIP_OGG
+from bot.guilds.settings import GuildSettingsStore
 from bot.messages.errors import Refusal
 from bot.requests.intake import Asker
-from bot.sessions.playback import composition
+from bot.sessions.playback.composition import Composition, new_clips
 from bot.sessions.playback.listeners import VoiceRoom
 from bot.sessions.playback.player import SessionPlayer
 from bot.sessions.playback.voice import VoiceEnd
@@ -38,9 +41,7 @@ from bot.sessions.state.rules import check_room
 from bot.sessions.state.store import SessionStore
 from bot.sessions.state.turns import turn_for
 from bot.sessions.state.view import PlaybackStatus, SessionView, make_view
-
-if TYPE_CHECKING:
-    from bot.bot import AlbumGenBot
+from bot.settings import SessionSettings
 
 log = logging.getLogger(__name__)
 
@@ -68,7 +69,7 @@ class SkipResult:
 
 
 class SessionManager:
-    """Starts, steers and ends sessions. One per bot, as `bot.sessions`.
+    """Starts, steers and ends sessions. One per bot.
 
     Every method with a `session_id` raises Refusal("session_core.unknown") where it is not known, and
     Refusal("session_core.not_running") where it must run and does not. Who may do what (host, moderators,
@@ -80,10 +81,17 @@ class SessionManager:
         link_options: further arguments of every VoiceConnection (tries, timeout, pause).
     """
 
-    def __init__(self, bot: AlbumGenBot) -> None:
-        self.bot = bot
-        self.store = SessionStore(bot.database)
-        self.settings = bot.settings.discord.sessions
+    def __init__(
+        self,
+        client: commands.AutoShardedBot,
+        database: Database,
+        settings: SessionSettings,
+        guilds: GuildSettingsStore,
+        composition: Composition,
+    ) -> None:
+        self._client, self._guilds, self._composition = client, guilds, composition
+        self.store = SessionStore(database)
+        self.settings = settings
         self.volumes = TrackReader()
         self.link_options: dict[str, Any] = {}
         self._conductors: dict[str, SessionPlayer] = {}
@@ -94,11 +102,10 @@ class SessionManager:
         self.ends: list[OnEnd] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self._closing = False
-        bot.delivery.listen(composition.KIND, self._jobs_ended)
-        bot.add_listener(self._voice_state, "on_voice_state_update")
-        bot.add_listener(self._channel_gone, "on_guild_channel_delete")
-        bot.add_listener(self._guild_gone, "on_guild_remove")
-        bot.add_listener(self._guild_back, "on_guild_available")
+        client.add_listener(self._voice_state, "on_voice_state_update")
+        client.add_listener(self._channel_gone, "on_guild_channel_delete")
+        client.add_listener(self._guild_gone, "on_guild_remove")
+        client.add_listener(self._guild_back, "on_guild_available")
 
     def on_change(self, callback: OnChange) -> None:
         """Call `callback(session_id)` whenever the board must be drawn again; bursts are joined."""
@@ -234,7 +241,9 @@ class SessionManager:
     ) -> VoiceEnd | None:
         sid = session.session_id
         conductor = SessionPlayer(
-            self.bot,
+            self._client,
+            self._composition,
+            self.settings,
             self.store,
             session,
             on_change=self._touch,
@@ -276,8 +285,8 @@ class SessionManager:
         """
         session, entries = await self._open_for_entries(session_id)
         check_room(session, entries, asker.user_id, self.settings)
-        guild = await self.bot.guild_settings.of(session.guild_id)
-        path = await composition.store_cover(self.bot, session_id, cover)
+        guild = await self._guilds.of(session.guild_id)
+        path = await self._composition.store_cover(session_id, cover)
         return await self._add(
             Entry(
                 entry_id=0,
@@ -285,7 +294,7 @@ class SessionManager:
                 submitter_id=asker.user_id,
                 submitter_name=submitter_name,
                 title=title[:_TITLE_LENGTH],
-                clips=composition.new_clips(versus=session.versus, rag=guild.rag),
+                clips=new_clips(versus=session.versus, rag=guild.rag),
                 submitted_at=time.time(),
                 cover_path=path,
             )
@@ -423,9 +432,7 @@ class SessionManager:
         paths = [str(path) for path in forgotten.covers]
         for session_id in forgotten.sessions:
             if session_id not in self._conductors:
-                paths += await asyncio.to_thread(
-                    _made_files, composition.session_folder(self.bot, session_id)
-                )
+                paths += await asyncio.to_thread(_made_files, self._composition.session_folder(session_id))
         await asyncio.to_thread(remove_paths, paths)
         for session_id in forgotten.sessions:
             await self._tell_anew(session_id)
@@ -485,7 +492,7 @@ class SessionManager:
             self._spawn(self._recover(session))
 
     async def _recover(self, session: Session) -> None:
-        guild = self.bot.get_guild(session.guild_id)
+        guild = self._client.get_guild(session.guild_id)
         if guild is None:
             await self._lost(session, EndReason.GUILD_GONE)
         elif guild.unavailable:
@@ -533,7 +540,7 @@ class SessionManager:
             except Exception:
                 log.exception("the end of session %s could not be told", session_id)
 
-    async def _jobs_ended(self, records: Sequence[JobRecord]) -> None:
+    async def jobs_ended(self, records: Sequence[JobRecord]) -> None:
         """The outbox hands over ended jobs: the session looks for itself what became of them."""
         for record in records:
             for session_id in await self.store.sessions_of_job(record.job_id):
@@ -592,7 +599,7 @@ class SessionManager:
 
     def _room(self, session: Session) -> VoiceRoom:
         """The session's voice channel, with all permissions that it takes. Raises Refusal."""
-        guild = self.bot.get_guild(session.guild_id)
+        guild = self._client.get_guild(session.guild_id)
         channel = guild.get_channel(session.voice_channel_id) if guild is not None else None
         if not isinstance(channel, VoiceRoom):
             raise Refusal("session_core.no_voice_channel")

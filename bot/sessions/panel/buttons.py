@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 import discord
 
 from bot.i18n.catalogue import text
+from bot.i18n.reply_language import locale_of
 from bot.messages.embeds import plain
 from bot.messages.errors import Refusal, answer_error
+from bot.services import services_of
 from bot.sessions import formatting
+from bot.sessions.lifecycle.manager import SessionManager
 from bot.sessions.panel.content import LETTERS, PanelContent
 from bot.sessions.state.model import HIGHEST_SCORE, LOWEST_SCORE, Clip, Entry, Session
 from bot.sessions.state.view import PlaybackStatus, SessionView
 from bot.ui.buttons import PREFIX
-
-if TYPE_CHECKING:
-    from bot.bot import AlbumGenBot
 
 _SESSION = r"(?P<session>[0-9a-f]{32})"
 _TAKE = r"(?P<entry>\d{1,6}):(?P<clip>[01])"
@@ -63,19 +63,18 @@ class _SessionItem:
 
     async def callback(self, interaction: discord.Interaction[Any]) -> None:
         """Act, and answer whatever goes wrong."""
-        bot: AlbumGenBot = interaction.client
         try:
-            await self.act(bot, interaction)
+            await self.act(interaction)
         except Exception as error:
-            await answer_error(bot, interaction, error)
+            await answer_error(interaction, error)
 
-    async def act(self, bot: AlbumGenBot, interaction: discord.Interaction[Any]) -> None:
+    async def act(self, interaction: discord.Interaction[Any]) -> None:
         """What the item does. Raise Refusal to say no."""
         raise NotImplementedError
 
-    def now(self, bot: AlbumGenBot) -> SessionView:
+    def now(self, interaction: discord.Interaction[Any]) -> SessionView:
         """The session as it is. Raises Refusal where it does not run (any more)."""
-        view = bot.sessions.view(self.session_id)
+        view = services_of(interaction)[SessionManager].view(self.session_id)
         if view is None:
             raise Refusal("session.button_too_late")
         return view
@@ -86,7 +85,6 @@ async def _confirm(interaction: discord.Interaction[Any], words: str) -> None:
 
 
 async def cast(
-    bot: AlbumGenBot,
     interaction: discord.Interaction[Any],
     view: SessionView,
     entry_id: int,
@@ -99,11 +97,12 @@ async def cast(
     if entry is None or clip >= len(entry.clips):
         raise Refusal("session_core.vote_unknown")
     job_id, user = entry.clips[clip].job_id, interaction.user
-    locale = await bot.locale_of(interaction)
+    locale = await locale_of(interaction)
     starred = None
     if score is None:
         starred = not any(vote.starred for vote in view.votes_of(job_id) if vote.user_id == user.id)
-    await bot.sessions.vote(
+    sessions = services_of(interaction)[SessionManager]
+    await sessions.vote(
         view.session.session_id, entry_id, job_id, user.id, user.display_name, score=score, starred=starred
     )
     cover = take_label(view, entry, clip, locale)
@@ -144,9 +143,9 @@ class ScoreButton(
         """The button that was pressed."""
         return cls(match["session"], int(match["entry"]), int(match["clip"]), int(match["score"]))
 
-    async def act(self, bot: AlbumGenBot, interaction: discord.Interaction[Any]) -> None:
+    async def act(self, interaction: discord.Interaction[Any]) -> None:
         """Vote."""
-        words = await cast(bot, interaction, self.now(bot), self.entry_id, self.clip, score=self.score)
+        words = await cast(interaction, self.now(interaction), self.entry_id, self.clip, score=self.score)
         await _confirm(interaction, words)
 
 
@@ -175,9 +174,9 @@ class StarButton(
         """The button that was pressed."""
         return cls(match["session"], int(match["entry"]), int(match["clip"]))
 
-    async def act(self, bot: AlbumGenBot, interaction: discord.Interaction[Any]) -> None:
+    async def act(self, interaction: discord.Interaction[Any]) -> None:
         """Star."""
-        await _confirm(interaction, await cast(bot, interaction, self.now(bot), self.entry_id, self.clip))
+        await _confirm(interaction, await cast(interaction, self.now(interaction), self.entry_id, self.clip))
 
 
 class _Plain(
@@ -205,11 +204,11 @@ class SkipButton(_Plain, template=rf"{PREFIX}:sk:{_SESSION}"):
     def __init__(self, session_id: str, locale: str = "en") -> None:
         super().__init__(session_id, "sk", "⏭️", text(locale, "session.button.skip"))
 
-    async def act(self, bot: AlbumGenBot, interaction: discord.Interaction[Any]) -> None:
+    async def act(self, interaction: discord.Interaction[Any]) -> None:
         """Count it."""
-        self.now(bot)
-        result = await bot.sessions.skip(self.session_id, interaction.user.id)
-        locale = await bot.locale_of(interaction)
+        self.now(interaction)
+        result = await services_of(interaction)[SessionManager].skip(self.session_id, interaction.user.id)
+        locale = await locale_of(interaction)
         key = "session.skipped" if result.skipped else "session.skip_counted"
         await _confirm(interaction, text(locale, key, votes=result.votes, needed=result.needed))
 
@@ -221,15 +220,16 @@ class PauseButton(_Plain, template=rf"{PREFIX}:sp:{_SESSION}"):
         key = "session.button.go_on" if paused else "session.button.pause"
         super().__init__(session_id, "sp", "▶️" if paused else "⏸️", text(locale, key))
 
-    async def act(self, bot: AlbumGenBot, interaction: discord.Interaction[Any]) -> None:
+    async def act(self, interaction: discord.Interaction[Any]) -> None:
         """Turn it over; the panel shows what it became."""
-        view = self.now(bot)
+        view = self.now(interaction)
         require_steering(interaction, view.session)
         await interaction.response.defer()
+        sessions = services_of(interaction)[SessionManager]
         if view.status is PlaybackStatus.PAUSED:
-            await bot.sessions.unpause(self.session_id)
+            await sessions.unpause(self.session_id)
         else:
-            await bot.sessions.pause(self.session_id)
+            await sessions.pause(self.session_id)
 
 
 class MineButton(_Plain, template=rf"{PREFIX}:sm:{_SESSION}"):
@@ -238,10 +238,10 @@ class MineButton(_Plain, template=rf"{PREFIX}:sm:{_SESSION}"):
     def __init__(self, session_id: str, locale: str = "en") -> None:
         super().__init__(session_id, "sm", "🗳️", text(locale, "session.button.mine"))
 
-    async def act(self, bot: AlbumGenBot, interaction: discord.Interaction[Any]) -> None:
+    async def act(self, interaction: discord.Interaction[Any]) -> None:
         """Show a menu for each take whose vote is open, the latest first."""
-        view = self.now(bot)
-        locale = await bot.locale_of(interaction)
+        view = self.now(interaction)
+        locale = await locale_of(interaction)
         menus = discord.ui.View(timeout=None)
         for entry, place in _open_takes(view)[:_MOST_MENUS]:
             menus.add_item(ScoreMenu.of(view, entry, place, interaction.user.id, locale))
@@ -311,11 +311,11 @@ class ScoreMenu(
         """The menu that was used."""
         return cls(match["session"], int(match["entry"]), int(match["clip"]))
 
-    async def act(self, bot: AlbumGenBot, interaction: discord.Interaction[Any]) -> None:
+    async def act(self, interaction: discord.Interaction[Any]) -> None:
         """Vote."""
         data: Any = interaction.data
         score = int(data["values"][0])
-        words = await cast(bot, interaction, self.now(bot), self.entry_id, self.clip, score=score)
+        words = await cast(interaction, self.now(interaction), self.entry_id, self.clip, score=score)
         await _confirm(interaction, words)
 
 

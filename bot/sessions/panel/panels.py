@@ -13,7 +13,7 @@ import hashlib
 import io
 import logging
 import time
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import aiohttp
 import discord
@@ -21,6 +21,7 @@ import discord
 from albumgen_core.errors import InferenceError
 from bot.messages.errors import Refusal
 from bot.messages.http_errors import Verdict, verdict
+from bot.sessions.lifecycle.manager import SessionManager
 from bot.sessions.panel.buttons import panel_buttons
 from bot.sessions.panel.content import (
     PICTURE_NAME,
@@ -34,9 +35,6 @@ from bot.sessions.panel.picture import PanelPicture, draw_in_child
 from bot.sessions.results import read_result
 from bot.sessions.state.model import Session
 from bot.sessions.state.view import PlaybackStatus, SessionView
-
-if TYPE_CHECKING:
-    from bot.bot import AlbumGenBot
 
 log = logging.getLogger(__name__)
 
@@ -62,12 +60,12 @@ class SessionPanels:
         renewed: see `anew`.
     """
 
-    def __init__(self, bot: AlbumGenBot) -> None:
-        self.bot = bot
+    def __init__(self, client: discord.Client, sessions: SessionManager) -> None:
+        self.client, self.sessions = client, sessions
         self.edits_apart, self.moves_apart, self.retry_pause = EDITS_APART, _MOVES_APART, _RETRY_PAUSE
         self.renewed: set[str] = set()
         self._panels: dict[str, _Panel] = {}
-        bot.sessions.on_change(self.changed)
+        sessions.on_change(self.changed)
 
     async def changed(self, session_id: str) -> None:
         """The session's panel must be drawn again."""
@@ -114,7 +112,8 @@ class _Panel:
     """One panel, with the task that keeps it."""
 
     def __init__(self, panels: SessionPanels, session_id: str) -> None:
-        self.panels, self.bot, self.session_id = panels, panels.bot, session_id
+        self.panels, self.client, self.sessions = panels, panels.client, panels.sessions
+        self.session_id = session_id
         self.message_id: int | None = None
         self.channel_id = 0
         self._newest = 0
@@ -154,7 +153,7 @@ class _Panel:
             self._changed.clear()
             pause = self.panels.edits_apart
             try:
-                view = await self.bot.sessions.view_of_stored(self.session_id)
+                view = await self.sessions.view_of_stored(self.session_id)
                 await self._show(view)
                 if view.status is PlaybackStatus.OVER:
                     self.panels.done(self.session_id)
@@ -191,7 +190,7 @@ class _Panel:
 
     async def _send(self, board: PanelContent) -> None:
         """Edit the message, or send it (again) where it is missing or buried."""
-        channel = self.bot.get_partial_messageable(self.channel_id)
+        channel = self.client.get_partial_messageable(self.channel_id)
         over = board.view.status is PlaybackStatus.OVER
         now = time.monotonic()
         wait = self._moved_at + self.panels.moves_apart - now
@@ -220,7 +219,7 @@ class _Panel:
         else:
             old, message = self.message_id, await channel.send(nonce=self._nonce(), **parts)
             self.message_id, self._moved_at = message.id, now
-            await self.bot.sessions.set_board_message(self.session_id, message.id)
+            await self.sessions.set_board_message(self.session_id, message.id)
             if old is not None:
                 await self._delete(channel, old)
         self._picture, self._begun = picture, True
@@ -232,7 +231,7 @@ class _Panel:
         return hashlib.blake2b(named, digest_size=12).hexdigest()
 
     def _is_unheard(self, session: Session) -> bool:
-        room = self.bot.get_channel(session.voice_channel_id)
+        room = self.client.get_channel(session.voice_channel_id)
         if not isinstance(room, discord.StageChannel):
             return False
         mine = room.guild.me.voice
@@ -254,7 +253,7 @@ class _Panel:
         line = status_line(board)
         if line == self._status:
             return
-        channel = self.bot.get_channel(board.view.session.voice_channel_id)
+        channel = self.client.get_channel(board.view.session.voice_channel_id)
         if not isinstance(channel, discord.VoiceChannel):
             return
         allowed = channel.permissions_for(channel.guild.me)

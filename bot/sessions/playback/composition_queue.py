@@ -7,17 +7,13 @@ import secrets
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from albumgen_core.errors import ClosingError
 from bot.i18n.catalogue import text
 from bot.messages.errors import sentence_for
-from bot.sessions.playback import composition
+from bot.sessions.playback.composition import Composition
 from bot.sessions.state.model import EndReason, Entry, EntryState, Session
 from bot.sessions.state.turns import to_come
-
-if TYPE_CHECKING:
-    from bot.bot import AlbumGenBot
 
 log = logging.getLogger(__name__)
 
@@ -36,9 +32,13 @@ class CompositionQueue:
     """
 
     def __init__(
-        self, bot: AlbumGenBot, session: Session, ahead: int, save: Callable[[Entry], Awaitable[None]]
+        self,
+        composition: Composition,
+        session: Session,
+        ahead: int,
+        save: Callable[[Entry], Awaitable[None]],
     ) -> None:
-        self._bot, self._session, self._ahead, self._save = bot, session, ahead, save
+        self._composition, self._session, self._ahead, self._save = composition, session, ahead, save
         self._look = True
         self._submitted: set[int] = set()
         self._not_before = 0.0
@@ -54,7 +54,7 @@ class CompositionQueue:
             return
         self._look = False
         for entry in [e for e in entries.values() if e.state is EntryState.COMPOSING]:
-            now, known = await composition.settled(self._bot, entry, self._session.locale)
+            now, known = await self._composition.settled(entry, self._session.locale)
             if known:
                 self._submitted.add(entry.entry_id)
             await self._save(now)
@@ -66,7 +66,7 @@ class CompositionQueue:
         waiting = [e for e in to_come(entries.values())[: self._ahead] if self._to_submit(e)]
         for entry in waiting:
             try:
-                await composition.submit(self._bot, self._session, entry)
+                await self._composition.submit(self._session, entry)
             except ClosingError:
                 return
             except OSError:
@@ -93,7 +93,7 @@ class CompositionQueue:
         if entry.state is EntryState.PLAYING:
             return replace(entry, state=EntryState.PLAYED)
         if entry.state is EntryState.COMPOSING:
-            await composition.cancel(self._bot, entry)
+            await self._composition.cancel(entry)
             sentence = text(self._session.locale, "session_core.ended_before")
             return replace(entry, state=EntryState.FAILED, error=sentence)
         return entry

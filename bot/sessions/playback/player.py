@@ -12,10 +12,13 @@ import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import discord
 
 from albumgen_core.errors import ClosingError, InferenceError
 from bot.messages.errors import Refusal
+from bot.sessions.playback.composition import Composition
 from bot.sessions.playback.composition_queue import CompositionQueue
 from bot.sessions.playback.listeners import Audience, Listener, VoiceRoom
 from bot.sessions.playback.play_order import PlayOrder
@@ -29,9 +32,7 @@ from bot.sessions.state.store import SessionStore
 from bot.sessions.state.turns import turn_for
 from bot.sessions.state.view import PlaybackStatus, SessionView, make_view
 from bot.sessions.state.votes import is_skipped, skips_needed
-
-if TYPE_CHECKING:
-    from bot.bot import AlbumGenBot
+from bot.settings import SessionSettings
 
 log = logging.getLogger(__name__)
 
@@ -53,7 +54,7 @@ class SessionPlayer:
     """Plays one session until it ends. Made by the manager; `open` first.
 
     Args:
-        bot, store: as the manager has them.
+        client, composition, settings, store: as the manager has them.
         session: as it is stored, in a running state.
         on_change: called when the board must be drawn again.
         on_over: awaited once the session has ended and voice was left.
@@ -67,7 +68,9 @@ class SessionPlayer:
 
     def __init__(
         self,
-        bot: AlbumGenBot,
+        client: discord.Client,
+        composition: Composition,
+        settings: SessionSettings,
         store: SessionStore,
         session: Session,
         *,
@@ -77,8 +80,7 @@ class SessionPlayer:
         join: Joiner | None = None,
         link_options: Mapping[str, Any],
     ) -> None:
-        self._bot, self._store = bot, store
-        self._settings = bot.settings.discord.sessions
+        self._client, self._store, self._settings = client, store, settings
         self.session = session
         self.entries: dict[int, Entry] = {}
         self.votes: dict[tuple[str, int], Vote] = {}
@@ -91,7 +93,7 @@ class SessionPlayer:
         self._lock = asyncio.Lock()
         self._deck = PlayQueue(read, self._wake.set, session.volume, join)
         self._order = PlayOrder()
-        self._backlog = CompositionQueue(bot, session, self._settings.ahead, self._save)
+        self._backlog = CompositionQueue(composition, session, self._settings.ahead, self._save)
         self._clock = SessionTimeouts(self._settings)
         self._people = Audience()
         self._link: VoiceConnection
@@ -543,7 +545,7 @@ class SessionPlayer:
         ending, at = self._ending
         reason = _ENDINGS.get(ending, EndReason.REMOVED)
         if reason is EndReason.REMOVED:
-            guild = self._bot.get_guild(self.session.guild_id)
+            guild = self._client.get_guild(self.session.guild_id)
             if guild is None:
                 reason = EndReason.GUILD_GONE
             elif guild.get_channel(self.session.voice_channel_id) is None:

@@ -15,7 +15,7 @@ import secrets
 import time
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from weakref import WeakValueDictionary
 
 import aiohttp
@@ -24,6 +24,7 @@ import discord
 from albumgen_core.errors import MixtapeError
 from albumgen_core.files import remove_paths, write_durably
 from bot.delivery.deliverer import usual_pause
+from bot.guilds.settings import GuildSettingsStore
 from bot.i18n.catalogue import text
 from bot.messages.http_errors import Verdict, verdict
 from bot.messages.reply import Reply, ReplyFile
@@ -35,9 +36,8 @@ from bot.sessions.recap.page import MAX_PAGE_BYTES
 from bot.sessions.recap.statistics import Recap, summarise
 from bot.sessions.results import read_results
 from bot.sessions.state.model import EndReason, Session, SessionRecord, SessionState
-
-if TYPE_CHECKING:
-    from bot.bot import AlbumGenBot
+from bot.sessions.state.store import SessionStore
+from bot.settings import BotSettings
 
 log = logging.getLogger(__name__)
 
@@ -98,8 +98,14 @@ class RecapSender:
         pause: seconds before the next try, given the number of the last.
     """
 
-    def __init__(self, bot: AlbumGenBot) -> None:
-        self.bot = bot
+    def __init__(
+        self,
+        client: discord.Client,
+        settings: BotSettings,
+        store: SessionStore,
+        guilds: GuildSettingsStore,
+    ) -> None:
+        self._client, self._settings, self._store, self._guilds = client, settings, store, guilds
         self.pause = usual_pause
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
@@ -130,10 +136,10 @@ class RecapSender:
         Returns how many sessions lost theirs. Sessions, votes and the messages stay.
         """
         now = time.time() if now is None else now
-        core = self.bot.settings.core
+        core = self._settings.core
         gone = []
-        for session in await self.bot.sessions.store.in_states(SessionState.ENDED):
-            guild = await self.bot.guild_settings.of(session.guild_id)
+        for session in await self._store.in_states(SessionState.ENDED):
+            guild = await self._guilds.of(session.guild_id)
             kept = DAY * days_kept(guild, core.retention.results_days)
             if session.ended_at is not None and session.ended_at <= now - kept:
                 folder = folder_of(core.data_dir, session.session_id)
@@ -143,10 +149,10 @@ class RecapSender:
         return len(gone)
 
     async def _finish(self, record: SessionRecord) -> None:
-        session, store = record.session, self.bot.sessions.store
+        session, store = record.session, self._store
         recap = summarise(record)
         documents = await asyncio.to_thread(read_results, record)
-        places = _Place(self.bot, session, await store.recap_message(session.session_id))
+        places = _Place(self._client, session, await store.recap_message(session.session_id))
 
         def message(**more: Any) -> discord.Embed:
             return recap_embed(record, recap, documents, session.locale, **more)
@@ -158,7 +164,7 @@ class RecapSender:
         # The first sign comes before the work; where nobody can be reached there is still the page.
         await places.say(Reply(content=text(session.locale, "ending.making"), embeds=[message()]))
         await store.set_recap(session.session_id, places.message_id, complete=False)
-        folder = folder_of(self.bot.settings.core.data_dir, session.session_id)
+        folder = folder_of(self._settings.core.data_dir, session.session_id)
         before = await asyncio.to_thread(read_manifest, folder)
         if before is not None and before.ended_at != session.ended_at:
             before = replace(before, step=0)
@@ -178,7 +184,7 @@ class RecapSender:
     async def _made(self, record: SessionRecord, recap: Recap, step: int) -> RecapManifest:
         """Page, podium and mixtape, from the disk where they were made already."""
         session = record.session
-        folder = folder_of(self.bot.settings.core.data_dir, session.session_id)
+        folder = folder_of(self._settings.core.data_dir, session.session_id)
         before = await asyncio.to_thread(read_manifest, folder)
         if before is not None and (before.ended_at, before.step) == (session.ended_at or 0.0, step):
             return before
@@ -192,7 +198,7 @@ class RecapSender:
             tape=False,
             podium=False,
         )
-        served = self.bot.settings.discord.sessions.public_url
+        served = self._settings.discord.sessions.public_url
         limit = self._limit(session)
         for_page, for_tape = (int(share * limit) for share in _SHARES[step])
         words = []
@@ -226,17 +232,17 @@ class RecapSender:
 
     def _limit(self, session: Session) -> int:
         """Bytes that an upload may have where the recap goes."""
-        guild = self.bot.get_guild(session.guild_id)
-        ours = int(self.bot.settings.discord.upload_megabytes * 2**20)
+        guild = self._client.get_guild(session.guild_id)
+        ours = int(self._settings.discord.upload_megabytes * 2**20)
         # Discord's own figure can overstate: the operator's is the bound.
         return min(guild.filesize_limit, ours) if guild is not None else ours
 
     async def _reply(
         self, session: Session, note: RecapManifest, recap: Recap, embed: discord.Embed
     ) -> Reply:
-        folder, locale = folder_of(self.bot.settings.core.data_dir, session.session_id), session.locale
+        folder, locale = folder_of(self._settings.core.data_dir, session.session_id), session.locale
         name = _file_name(session.title)
-        served = self.bot.settings.discord.sessions.public_url
+        served = self._settings.discord.sessions.public_url
         files = []
         if note.podium:
             titles = [formatting.entry_title(placed.result.entry, locale) for placed in recap.podium[:3]]
@@ -254,7 +260,7 @@ class RecapSender:
 
     def _links(self, session: Session, note: RecapManifest) -> discord.ui.View | None:
         """Buttons to what the operator serves."""
-        served = self.bot.settings.discord.sessions.public_url
+        served = self._settings.discord.sessions.public_url
         if not served or not (note.page or note.tape):
             return None
         view = discord.ui.View(timeout=None)
@@ -268,10 +274,10 @@ class RecapSender:
 class _Place:
     """Where the recap is said: the message it has, one in the session's channel, or the host's messages."""
 
-    def __init__(self, bot: AlbumGenBot, session: Session, message_id: int | None) -> None:
-        self._bot, self._session = bot, session
+    def __init__(self, client: discord.Client, session: Session, message_id: int | None) -> None:
+        self._client, self._session = client, session
         self.message_id = message_id
-        self._channel: discord.abc.Messageable | None = bot.get_partial_messageable(
+        self._channel: discord.abc.Messageable | None = client.get_partial_messageable(
             session.text_channel_id, guild_id=session.guild_id
         )
         self._direct = False
@@ -320,7 +326,7 @@ class _Place:
         assert self._channel is not None
         ended = datetime.datetime.fromtimestamp((self._session.ended_at or time.time()) - 60, datetime.UTC)
         wanted = footer(self._session.session_id)
-        me = self._bot.user
+        me = self._client.user
         try:
             async for message in self._channel.history(limit=_SEARCHED, after=ended, oldest_first=True):
                 if (
@@ -340,7 +346,7 @@ class _Place:
             return
         self._direct, self.message_id = True, None
         try:
-            self._channel = await self._bot.create_dm(discord.Object(self._session.host_id))
+            self._channel = await self._client.create_dm(discord.Object(self._session.host_id))
             await self._edit_or_send(reply)
         except discord.HTTPException as error:
             if verdict(error) is not Verdict.NO_WAY_IN:

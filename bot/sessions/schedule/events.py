@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import datetime
 import logging
-from typing import TYPE_CHECKING
 
 import aiohttp
 import discord
@@ -18,10 +17,8 @@ import discord
 from albumgen_core.errors import InferenceError
 from bot.i18n.catalogue import text
 from bot.messages.errors import Refusal
+from bot.sessions.lifecycle.manager import SessionManager
 from bot.sessions.state.model import EndReason, SessionRecord, SessionState
-
-if TYPE_CHECKING:
-    from bot.bot import AlbumGenBot
 
 log = logging.getLogger(__name__)
 
@@ -35,12 +32,12 @@ _TOO_LATE = datetime.timedelta(hours=1)
 class Schedule:
     """Begins planned sessions. `look_every`: seconds between two looks; tests shorten it."""
 
-    def __init__(self, bot: AlbumGenBot) -> None:
-        self.bot = bot
+    def __init__(self, client: discord.Client, sessions: SessionManager) -> None:
+        self._client, self._sessions = client, sessions
         self.look_every = _LOOK_EVERY
         self._task: asyncio.Task[None] | None = None
         self._beginning: set[str] = set()
-        bot.sessions.on_end(self._ended)
+        sessions.on_end(self._ended)
 
     def start(self) -> None:
         """Begin to watch the clock."""
@@ -53,7 +50,7 @@ class Schedule:
             await asyncio.gather(self._task, return_exceptions=True)
 
     async def _watch(self) -> None:
-        await self.bot.wait_until_ready()
+        await self._client.wait_until_ready()
         while True:
             try:
                 await self.look(datetime.datetime.now(datetime.UTC))
@@ -65,8 +62,8 @@ class Schedule:
 
     async def look(self, now: datetime.datetime) -> None:
         """Begin what is due, drop what was cancelled while the bot was away."""
-        for session in await self.bot.sessions.store.in_states(SessionState.PLANNED):
-            guild = self.bot.get_guild(session.guild_id)
+        for session in await self._sessions.store.in_states(SessionState.PLANNED):
+            guild = self._client.get_guild(session.guild_id)
             if guild is None or guild.unavailable or session.event_id is None:
                 continue
             event = guild.get_scheduled_event(session.event_id)
@@ -105,20 +102,20 @@ class Schedule:
 
     async def begun(self, event_id: int) -> None:
         """An event became active: its session begins, or its channel is told why not."""
-        session = await self.bot.sessions.store.of_event(event_id)
+        session = await self._sessions.store.of_event(event_id)
         if session is None or session.state is not SessionState.PLANNED:
             return
         if session.session_id in self._beginning:
             return
         self._beginning.add(session.session_id)
         try:
-            await self.bot.sessions.begin(session.session_id)
+            await self._sessions.begin(session.session_id)
         except Refusal as refusal:
-            await self.bot.sessions.stop(session.session_id, EndReason.HOST)
+            await self._sessions.stop(session.session_id, EndReason.HOST)
             words = text(
                 session.locale, "session.not_begun", title=discord.utils.escape_markdown(session.title)
             )
-            channel = self.bot.get_partial_messageable(session.text_channel_id, guild_id=session.guild_id)
+            channel = self._client.get_partial_messageable(session.text_channel_id, guild_id=session.guild_id)
             try:
                 await channel.send(f"{words} {refusal.sentence(session.locale)}")
             except discord.HTTPException as error:
@@ -128,13 +125,13 @@ class Schedule:
 
     async def cancelled(self, event_id: int) -> None:
         """An event was cancelled or deleted: so is its session, where it has not begun."""
-        session = await self.bot.sessions.store.of_event(event_id)
+        session = await self._sessions.store.of_event(event_id)
         if session is not None and session.state is SessionState.PLANNED:
-            await self.bot.sessions.stop(session.session_id, EndReason.HOST)
+            await self._sessions.stop(session.session_id, EndReason.HOST)
 
     async def _ended(self, record: SessionRecord, reason: EndReason) -> None:
         """A session is over, and so is its event."""
-        guild = self.bot.get_guild(record.session.guild_id)
+        guild = self._client.get_guild(record.session.guild_id)
         if record.session.event_id is None or guild is None:
             return
         try:

@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 from albumgen_core.inference.events import JobEvent
-from bot.delivery.progress import overall
+from bot.delivery.progress import QueueMessages, overall
 from bot.messages.embeds import bar, duration, plain, progress_embed
 from tests.bot.house import has_clip, house
 
@@ -43,8 +43,9 @@ async def test_a_queue_message_shows_its_place_and_the_next_process_goes_on_with
         await home.until_running()
         second = await home.ask()
         assert "Platz **1**" in second.message.text
-        await home.bot.board.close()
-        await home.bot.board.resume()
+        queue_messages = home.bot.services[QueueMessages]
+        await queue_messages.close()
+        await queue_messages.resume()
         home.release()
         await second.message.wait_until(has_clip, 20)
         await home.settled()

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from bot.gallery.reaction_prompts import Offers
 from tests.bot.house import House, has_clip, house, picture
 from tests.discord.permissions import P
 from tests.discord.state import Message
@@ -18,7 +19,7 @@ PUT = "PUT /channels/{channel_id}/messages/{message_id}/reactions/{emoji}/@me"
 @pytest.fixture
 async def home(tmp_path: Path) -> AsyncIterator[House]:
     async with house(tmp_path, progress_interval=60.0) as made:
-        offers = made.bot.get_cog("GalleryCog").offers  # type: ignore[union-attr]
+        offers = made.bot.services[Offers]
         offers.between = offers.quiet = 0.02
         yield made
 

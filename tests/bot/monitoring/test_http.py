@@ -4,26 +4,25 @@ import asyncio
 import json
 import logging
 from pathlib import Path
-from typing import cast
 
 import aiohttp
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from cogs.status import StatusCog
+from bot.monitoring.http import HttpServer
 from tests.bot.operated import Operated, operated
 
 MISSING = "tests.albumgen_core.inference.runners:unavailable"
 
 
-def cog_of(house: Operated) -> StatusCog:
-    return cast(StatusCog, house.bot.get_cog("StatusCog"))
+def server_of(house: Operated) -> HttpServer:
+    return house.bot.services[HttpServer]
 
 
 async def get(house: Operated, path: str) -> tuple[int, str]:
     async with (
         aiohttp.ClientSession() as session,
-        session.get(f"http://127.0.0.1:{cog_of(house).http.port}{path}") as answer,
+        session.get(f"http://127.0.0.1:{server_of(house).port}{path}") as answer,
     ):
         return answer.status, await answer.text()
 
@@ -78,7 +77,7 @@ async def test_a_taken_port_does_not_keep_the_bot_from_starting(
     server = await asyncio.start_server(lambda *_: None, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
     async with operated(tmp_path, http_port=port) as house:
-        assert cog_of(house).http.port == 0
+        assert server_of(house).port == 0
         assert "discord.http_port" in caplog.text
         await (await house.owner.slash(house.channel, "settings")).wait_message()
     server.close()
@@ -86,7 +85,7 @@ async def test_a_taken_port_does_not_keep_the_bot_from_starting(
 
 async def test_the_port_is_free_again_after_a_stop(tmp_path: Path) -> None:
     async with operated(tmp_path) as house:
-        port = cog_of(house).http.port
+        port = server_of(house).port
         assert port > 0
     with pytest.raises(ConnectionRefusedError):
         await asyncio.open_connection("127.0.0.1", port)

@@ -9,6 +9,7 @@ import pytest
 from albumgen_core.inference.client import InferenceClient
 from albumgen_core.inference.settings import ClientSettings
 from albumgen_core.jobs.spec import JobSpec, new_job_id
+from albumgen_core.settings import Settings
 from bot.bot import MIGRATIONS
 from bot.guilds.settings import GuildSettings, GuildSettingsStore
 from bot.privacy.retention import DAY, Retention, days_kept
@@ -41,7 +42,7 @@ async def test_each_servers_clips_go_when_that_server_says_so(tmp_path: Path) ->
     )
     await client.start()
     try:
-        guilds = GuildSettingsStore(client.database, GuildDefaults(retention_days=20))
+        guilds = GuildSettingsStore(client.database, GuildDefaults(retention_days=20), Settings())
         await guilds.change(1, retention_days=3)
         short, usual, direct = [await finished(client, group) for group in ("1", "2", "dm:9")]
         retention = Retention(client, guilds, results_days=30)

@@ -13,7 +13,6 @@ from discord import app_commands
 
 from albumgen_core.inference.records import JobRecord
 from albumgen_core.jobs.spec import new_job_id
-from bot.bot import AlbumGenBot
 from bot.delivery.controls import DeleteButton
 from bot.messages.reply import Reply
 from bot.setup.commands_sync import register_commands
@@ -21,7 +20,7 @@ from tests.bot.house import House, house, picture
 
 
 class PairRenderer:
-    async def render(self, bot: AlbumGenBot, records: Sequence[JobRecord], locale: str) -> Reply:
+    async def render(self, records: Sequence[JobRecord], locale: str) -> Reply:
         view = discord.ui.View(timeout=None)
         view.add_item(DeleteButton(records[0].spec.bundle_id or "", locale))
         words = " and ".join(f"{record.state} {record.spec.rag}" for record in records)

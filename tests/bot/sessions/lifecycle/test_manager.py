@@ -12,7 +12,7 @@ import pytest
 from bot.sessions.playback.playlist import read_track
 from bot.sessions.state.model import EndReason, EntryState, SessionState
 from bot.sessions.state.view import PlaybackStatus
-from tests.bot.sessions.test_conductor import refused
+from tests.bot.sessions.playback.test_player import refused
 from tests.bot.sessions.voice_harness import Hall, hall
 from tests.discord.routes import channels
 

@@ -8,7 +8,7 @@ import io
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import aiohttp
 import pytest
@@ -17,13 +17,13 @@ from PIL import Image
 from yarl import URL
 
 from albumgen_core.errors import MixtapeTooLongError
+from bot.monitoring.http import HttpServer
 from bot.privacy.retention import DAY
 from bot.sessions.recap.files import chosen_takes, make_recap_mixtape
 from bot.sessions.recap.message import recap_embed
 from bot.sessions.recap.sender import RecapSender, folder_of, read_manifest
 from bot.sessions.recap.statistics import summarise
 from bot.sessions.state.model import EndReason, EntryState, SessionRecord
-from cogs.status import StatusCog
 from tests.bot.operated import Operated, operated
 from tests.bot.sessions.records import ANA, BO, CY, DI, NAMES, SESSION, entry, session, votes
 from tests.bot.sessions.result_folders import take
@@ -42,7 +42,8 @@ class Ended:
 
     @property
     def endings(self) -> RecapSender:
-        found = RecapSender(self.house.bot)
+        bot = self.house.bot
+        found = RecapSender(bot, bot.settings, bot.sessions.store, bot.guild_settings)
         found.pause = lambda attempt: 0.01
         return found
 
@@ -110,7 +111,7 @@ async def ended(
 
 async def get(evening: Ended, path: str, **headers: str) -> tuple[int, bytes, Any]:
     """What the operator's port answers to this very path."""
-    http = cast(StatusCog, evening.house.bot.get_cog("StatusCog")).http
+    http = evening.house.bot.services[HttpServer]
     url = URL(f"http://127.0.0.1:{http.port}{path}", encoded=True)
     async with aiohttp.ClientSession() as client, client.get(url, headers=headers) as answer:
         return answer.status, await answer.read(), answer.headers

@@ -10,7 +10,7 @@ from albumgen_core.attributes.fields import AUDIO_FEATURES
 from albumgen_core.attributes.genres import GENRES
 from albumgen_core.attributes.keys import KEYS, MODES, key_name
 from albumgen_core.localisation import LANGUAGES
-from bot.requests.edit_modal import EditModal, read_edit
+from bot.takes.edit_modal import EditModal, read_edit
 
 
 async def _nothing(*_: Any) -> None:

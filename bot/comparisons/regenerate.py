@@ -1,0 +1,38 @@
+"""The two jobs of a comparison, and a comparison made from an earlier one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from albumgen_core.inference.client import InferenceClient
+from albumgen_core.inference.records import JobRecord
+from albumgen_core.jobs.spec import JobSpec, new_job_id
+from bot.comparisons.votes import KIND
+from bot.requests.intake import Asker, Requests
+from bot.takes.regenerate import cover_of, finished
+
+
+def with_and_without(spec: JobSpec) -> list[JobSpec]:
+    """A comparison's two jobs: they differ in nothing but RAG, and are answered together."""
+    spec = replace(spec, bundle_id=new_job_id(), rag=True)
+    return [spec, replace(spec, job_id=new_job_id(), rag=False)]
+
+
+async def another_pair(
+    inference: InferenceClient, requests: Requests, asker: Asker, jobs: Sequence[JobRecord]
+) -> None:
+    """Submit a comparison made from an earlier one's jobs: the same cover and settings, another seed.
+
+    Raises Refusal where no file of the earlier one is kept.
+    """
+    record, folder = await finished(inference, next((job for job in jobs if job.result_dir), jobs[0]).job_id)
+    old = record.spec
+    spec = await requests.base_spec(
+        asker,
+        seconds=min(old.seconds, await requests.longest(asker.guild_id)),
+        prompt_style=old.prompt_style,
+        parent_id=old.job_id,
+        root_id=old.root_id or old.job_id,
+    )
+    await requests.submit(asker, with_and_without(spec), await cover_of(folder), kind=KIND)

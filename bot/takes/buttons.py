@@ -1,0 +1,175 @@
+"""The buttons under a take."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import discord
+
+from albumgen_core.inference.client import InferenceClient
+from albumgen_core.inference.records import JobRecord
+from albumgen_core.result import read_document
+from bot.delivery.controls import DeleteButton
+from bot.i18n.catalogue import text
+from bot.i18n.reply_language import locale_of
+from bot.messages.errors import Refusal
+from bot.requests.intake import Asker, Requests
+from bot.services import services_of
+from bot.sessions.lifecycle.manager import SessionManager
+from bot.takes.edit_modal import EditModal, Typed, read_edit
+from bot.takes.regenerate import another, finished
+from bot.ui.buttons import JobButton
+
+AGAIN_EMOJI = "🔁"
+LONGER_BY = 10.0
+"""Seconds that ➕ adds."""
+
+_SHOWN_PROMPT = 1800
+
+
+def take_view(job_id: str, locale: str) -> discord.ui.View:
+    """The buttons under a take."""
+    view = discord.ui.View(timeout=None)
+    for button in (Again, Flip, Edit, Longer, Prompt):
+        view.add_item(button(job_id, locale))
+    view.add_item(Listen(job_id, locale, row=1))
+    view.add_item(DeleteButton(job_id, locale, row=1))
+    return view
+
+
+async def _from_button(interaction: discord.Interaction[Any], record: JobRecord) -> Asker:
+    """Who pressed; a private take's next one is private too."""
+    private = bool(record.spec.origin.get("ephemeral")) or bool(
+        interaction.message and interaction.message.flags.ephemeral
+    )
+    requests = services_of(interaction)[Requests]
+    await requests.check(interaction, private=private)
+    return await requests.asker(interaction, private=private)
+
+
+class Again(JobButton, action="again"):
+    """🔁: a new seed."""
+
+    emoji, label_key = AGAIN_EMOJI, "button.again"
+
+    async def act(self, interaction: discord.Interaction[Any]) -> None:
+        """Submit."""
+        services = services_of(interaction)
+        record, folder = await finished(services[InferenceClient], self.job_id)
+        await another(services[Requests], await _from_button(interaction, record), record, folder)
+
+
+class Flip(JobButton, action="rag"):
+    """🔀: the same seed, with kindred albums where it was without, and the other way round."""
+
+    emoji, label_key = "🔀", "button.flip"
+
+    async def act(self, interaction: discord.Interaction[Any]) -> None:
+        """Submit."""
+        services = services_of(interaction)
+        record, folder = await finished(services[InferenceClient], self.job_id)
+        asker = await _from_button(interaction, record)
+        changes = {"rag": not record.spec.rag, "seed": record.spec.seed}
+        await another(services[Requests], asker, record, folder, **changes)
+
+
+class Edit(JobButton, action="edit"):
+    """✏️: a modal with the attributes."""
+
+    emoji, label_key = "✏️", "button.edit"
+
+    async def act(self, interaction: discord.Interaction[Any]) -> None:
+        """Open the modal."""
+        services = services_of(interaction)
+        record, folder = await finished(services[InferenceClient], self.job_id)
+        document = await asyncio.to_thread(read_document, folder)
+        locale = await locale_of(interaction)
+        modal = EditModal(document, record.job_id, record.spec.seconds, locale, edited)
+        await interaction.response.send_modal(modal)
+
+
+async def edited(interaction: discord.Interaction[Any], job_id: str, typed: Typed) -> None:
+    """A modal was sent: submit a take with what was changed. Raises AttributeRangeError, Refusal."""
+    services = services_of(interaction)
+    record, folder = await finished(services[InferenceClient], job_id)
+    document = await asyncio.to_thread(read_document, folder)
+    overrides, seconds = read_edit(document, typed, await locale_of(interaction))
+    await another(
+        services[Requests],
+        await _from_button(interaction, record),
+        record,
+        folder,
+        overrides={**record.spec.overrides, **overrides},
+        seconds=seconds,
+        seed=record.spec.seed,
+        continue_from=None,
+    )
+
+
+class Longer(JobButton, action="longer"):
+    """➕: plays on."""
+
+    emoji, label_key = "➕", "button.longer"
+
+    async def act(self, interaction: discord.Interaction[Any]) -> None:
+        """Submit a clip that begins with this one, with the same attributes."""
+        services = services_of(interaction)
+        record, folder = await finished(services[InferenceClient], self.job_id)
+        document = await asyncio.to_thread(read_document, folder)
+        asker = await _from_button(interaction, record)
+        longest = await services[Requests].longest(asker.guild_id)
+        seconds = min(longest, float(document["seconds"]) + LONGER_BY)
+        if seconds < float(document["seconds"]) + 1.0:
+            raise Refusal("refusal.longest_already", limit=f"{longest:g}")
+        await another(
+            services[Requests],
+            asker,
+            record,
+            folder,
+            seconds=seconds,
+            seed=record.spec.seed,
+            overrides=document["attributes"],
+            continue_from=str(folder),
+        )
+
+
+class Listen(JobButton, action="session"):
+    """🎧: into the playlist of the server's listening session."""
+
+    emoji, label_key = "🎧", "button.session"
+
+    async def act(self, interaction: discord.Interaction[Any]) -> None:
+        """Add the take as it is."""
+        services = services_of(interaction)
+        sessions = services[SessionManager]
+        session = sessions.of_guild(interaction.guild_id or 0)
+        if session is None:
+            raise Refusal("session.none_running")
+        record, _ = await finished(services[InferenceClient], self.job_id)
+        user = interaction.user
+        entry = await sessions.add_take(session.session_id, record, user.id, user.display_name)
+        words = text(
+            await locale_of(interaction),
+            "session.added",
+            title=discord.utils.escape_markdown(session.title),
+            number=entry.entry_id,
+        )
+        await interaction.response.send_message(words, ephemeral=True)
+
+
+class Prompt(JobButton, action="prompt"):
+    """📋: the words that were composed from."""
+
+    emoji, label_key = "📋", "button.prompt"
+
+    async def act(self, interaction: discord.Interaction[Any]) -> None:
+        """Show them to the one who asks."""
+        _, folder = await finished(services_of(interaction)[InferenceClient], self.job_id)
+        document = await asyncio.to_thread(read_document, folder)
+        words = str(document["prompt"]).replace("```", "'''")[:_SHOWN_PROMPT]
+        await interaction.response.send_message(f"```\n{words}\n```", ephemeral=True)
+
+
+TAKE_BUTTONS = (Again, Flip, Edit, Longer, Listen, Prompt)
+"""All that have to be registered, besides those of `bot.delivery.controls`."""
