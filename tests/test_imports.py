@@ -1,12 +1,13 @@
-"""Which room may know which: cogs → bot → albumgen_core, and no torch in the Discord process."""
+"""Which package may know which: cogs → bot → albumgen_core, no cycles; no torch in the Discord process."""
 
 from __future__ import annotations
 
 import ast
+import graphlib
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -81,7 +82,7 @@ def test_the_discord_process_loads_neither_torch_nor_any_engine() -> None:
         ("cogs", HEAVY),
     ],
 )
-def test_each_room_imports_only_from_the_rooms_to_its_right(package: str, forbidden: set[str]) -> None:
+def test_each_part_imports_only_from_the_parts_to_its_right(package: str, forbidden: set[str]) -> None:
     assert offenders(package, forbidden) == []
 
 
@@ -91,3 +92,81 @@ def test_the_command_line_and_the_worker_run_without_discord() -> None:
     )
     assert "discord" not in loaded
     assert "torch" not in loaded, "torch loads with the neural engine only"
+
+
+def module_files() -> dict[str, Path]:
+    """Every module of the product with its file; packages under their own name."""
+    found = {}
+    for part in ("albumgen_core", "bot", "cogs"):
+        for file in sorted((ROOT / part).rglob("*.py")):
+            found[".".join(file.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")] = file
+    return found
+
+
+def imported_modules(file: Path, known: dict[str, Path]) -> Iterator[str]:
+    """The product's modules that a file imports: for types only, inside functions and relatively, too."""
+    here = ".".join(file.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+    for node in ast.walk(ast.parse(file.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names if alias.name in known)
+        elif isinstance(node, ast.ImportFrom):
+            base = node.module or ""
+            if node.level:
+                package = here if file.name == "__init__.py" else here.rpartition(".")[0]
+                for _ in range(node.level - 1):
+                    package = package.rpartition(".")[0]
+                base = f"{package}.{base}".rstrip(".")
+            for alias in node.names:
+                name = f"{base}.{alias.name}" if f"{base}.{alias.name}" in known else base
+                if name in known:
+                    yield name
+
+
+def package_of(module: str, known: dict[str, Path]) -> str:
+    """The package or lone module directly in `albumgen_core`, `bot` or `cogs`: `bot.sessions`, `bot.bot`."""
+    return ".".join(module.split(".")[:2])
+
+
+def import_graph(unit: Callable[[str, dict[str, Path]], str]) -> dict[str, set[str]]:
+    known = module_files()
+    graph: dict[str, set[str]] = {}
+    for module, file in known.items():
+        targets = graph.setdefault(unit(module, known), set())
+        targets |= {unit(name, known) for name in imported_modules(file, known)}
+    return {name: targets - {name} for name, targets in graph.items()}
+
+
+NEURAL = "albumgen_core.engines.neural"
+
+
+def module_of(module: str, known: dict[str, Path]) -> str:
+    """The module itself; those of the neural engines are taken as one, for some of them form cycles."""
+    return NEURAL if module.startswith(NEURAL) else module
+
+
+@pytest.mark.parametrize("unit", [package_of, module_of])
+def test_imports_form_no_cycle(unit: Callable[[str, dict[str, Path]], str]) -> None:
+    graph = import_graph(unit)
+    assert set(graph) >= {"bot.bot", "albumgen_core.errors"}, "the check itself works"
+    order = list(graphlib.TopologicalSorter(graph).static_order())  # raises CycleError, which names the cycle
+    assert order.index("bot.bot") > order.index("albumgen_core.errors")
+
+
+def test_no_cog_imports_another_and_nothing_looks_a_cog_up() -> None:
+    for module, file in module_files().items():
+        if module.startswith("cogs."):
+            others = [name for name in imported_modules(file, module_files()) if name.startswith("cogs")]
+            assert others == [], module
+        calls = [node for node in ast.walk(ast.parse(file.read_text("utf-8"))) if isinstance(node, ast.Call)]
+        names = [node.func.attr for node in calls if isinstance(node.func, ast.Attribute)]
+        assert "get_cog" not in names, module
+
+
+def test_only_the_start_and_the_cogs_know_the_bot() -> None:
+    known = module_files()
+    users = {
+        module
+        for module, file in known.items()
+        if "bot.bot" in imported_modules(file, known) and not module.startswith("cogs.")
+    }
+    assert users == {"bot.main"}
