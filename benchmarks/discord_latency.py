@@ -25,8 +25,8 @@ from pathlib import Path
 
 import discord
 
-from tests.bot import swift_bot, swift_runner
-from tests.bot.swift_runner import SwiftRunner, seed_of
+from tests.bot import instant_bot, instant_runner
+from tests.bot.instant_runner import InstantRunner, seed_of
 from tests.bot.torture import CONFIG, cover
 from tests.discord.driver import LoopbackDiscord, Person
 from tests.discord.process import BotProcess
@@ -64,9 +64,9 @@ class Place:
         """AlbumGen, whose jobs take `seconds`."""
         config = self.home / "config.toml"
         config.write_text(CONFIG.format(home=self.home, token=self.loopback.token))
-        environment = {swift_runner.SECONDS: str(seconds), swift_runner.CLIP: str(CLIP_SECONDS)}
+        environment = {instant_runner.SECONDS: str(seconds), instant_runner.CLIP: str(CLIP_SECONDS)}
         bot = await self.loopback.start_bot(
-            ["--config", str(config)], environment=environment, entry=swift_bot.ENTRY
+            ["--config", str(config)], environment=environment, entry=instant_bot.ENTRY
         )
         await self.loopback.gateway.wait_connected()
         return bot
@@ -149,7 +149,7 @@ def finished_at(home: Path) -> float:
 
 async def bare_edits(home: Path, clips: int) -> list[float]:
     """Seconds from the call to the edited message, with the same files and nothing around it."""
-    runner = SwiftRunner(home, 0.0, CLIP_SECONDS)
+    runner = InstantRunner(home, 0.0, CLIP_SECONDS)
     async with LoopbackDiscord(check_schemas=False) as loopback:
         ann = loopback.user("Ann")
         channel = loopback.guild("House", ann).channel("general")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from tests.bot import swift_bot, swift_runner
+from tests.bot import instant_bot, instant_runner
 from tests.bot.torture import CONFIG
 from tests.discord.driver import LoopbackDiscord
 
@@ -35,9 +35,9 @@ async def longest_during_twenty_jobs(home: Path) -> list[tuple[float, str]]:
         home.joinpath("config.toml").write_text(CONFIG.format(home=home, token=loopback.token))
         people = [loopback.user(f"P{index}") for index in range(5)]
         channel = loopback.guild("House", people[0], people[1:]).channel("general")
-        environment = {swift_bot.WATCH: str(report), swift_runner.SECONDS: "0.2"}
+        environment = {instant_bot.WATCH: str(report), instant_runner.SECONDS: "0.2"}
         bot = await loopback.start_bot(
-            ["--config", str(home / "config.toml")], environment=environment, entry=swift_bot.ENTRY
+            ["--config", str(home / "config.toml")], environment=environment, entry=instant_bot.ENTRY
         )
         await loopback.gateway.wait_connected()
         picture = photograph(1)

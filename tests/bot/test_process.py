@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from albumgen_core.audio.encode import decode_mp3
-from tests.bot.house import has_clip
+from tests.bot.bot_harness import has_clip
 from tests.bot.traces import traces
 from tests.discord.driver import LoopbackDiscord, Person
 from tests.discord.interactions import Interaction

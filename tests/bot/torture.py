@@ -21,7 +21,7 @@ from pathlib import Path
 import psutil
 from PIL import Image
 
-from tests.bot import swift_bot, swift_runner
+from tests.bot import instant_bot, instant_runner
 from tests.bot.torture_judge import Asked, Report, Vote, is_comparison, judge
 from tests.discord.driver import LoopbackDiscord, Person
 from tests.discord.faults import Kind
@@ -230,13 +230,13 @@ class Torture:
 
     async def _keep_alive(self) -> None:
         environment = {
-            swift_bot.DEATHS: "100000",  # the killing is not the jobs' fault
-            swift_bot.PAUSE: "0.5",
-            swift_runner.SECONDS: str(self._job_seconds),
+            instant_bot.DEATHS: "100000",  # the killing is not the jobs' fault
+            instant_bot.PAUSE: "0.5",
+            instant_runner.SECONDS: str(self._job_seconds),
         }
         while not self._stopping:
             self._bot = await self._loopback.start_bot(
-                ["--config", str(self.home / "config.toml")], environment=environment, entry=swift_bot.ENTRY
+                ["--config", str(self.home / "config.toml")], environment=environment, entry=instant_bot.ENTRY
             )
             await self._bot.process.wait()
             if not self._stopping and self._bot.process.returncode != -signal.SIGKILL:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tests.bot.swift_runner import seed_of
+from tests.bot.instant_runner import seed_of
 from tests.discord.driver import LoopbackDiscord
 from tests.discord.interactions import Interaction
 from tests.discord.state import Channel, Message

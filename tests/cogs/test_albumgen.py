@@ -10,18 +10,18 @@ import pytest
 from PIL import Image
 
 from albumgen_core.cover.read import load_checked_cover
-from tests.bot.house import House, has_clip, house, picture
+from tests.bot.bot_harness import BotHarness, bot_harness, has_clip, picture
 from tests.discord.driver import NotOfferedError
 from tests.discord.permissions import P
 
 
 @pytest.fixture
-async def home(tmp_path: Path) -> AsyncIterator[House]:
-    async with house(tmp_path, progress_interval=0.5) as made:
+async def home(tmp_path: Path) -> AsyncIterator[BotHarness]:
+    async with bot_harness(tmp_path, progress_interval=0.5) as made:
         yield made
 
 
-async def refused(home: House, **options: object) -> str:
+async def refused(home: BotHarness, **options: object) -> str:
     """The sentence of a refusal: only the member sees it, and no job exists."""
     before = len(await home.jobs())
     used = await home.ask(**options)
@@ -30,7 +30,7 @@ async def refused(home: House, **options: object) -> str:
     return used.message.text
 
 
-async def test_a_cover_becomes_a_clip_in_the_message_that_was_there_at_once(home: House) -> None:
+async def test_a_cover_becomes_a_clip_in_the_message_that_was_there_at_once(home: BotHarness) -> None:
     home.hold()
     used = await home.ask(seconds=7, seed=42, rag=True, style="slides")
     message = used.message
@@ -59,7 +59,7 @@ async def test_a_cover_becomes_a_clip_in_the_message_that_was_there_at_once(home
     assert len(message.revisions) <= 5
 
 
-async def test_words_of_others_are_harmless_in_a_result(home: House) -> None:
+async def test_words_of_others_are_harmless_in_a_result(home: BotHarness) -> None:
     message = await home.clip(rag=True)
     kindred = next(field["value"] for field in message.embeds[0]["fields"] if "Night" in field["value"])
     assert r"Night \*Drive\*" in kindred
@@ -68,14 +68,14 @@ async def test_words_of_others_are_harmless_in_a_result(home: House) -> None:
     assert message.mentions == []
 
 
-async def test_the_servers_default_decides_about_rag(home: House) -> None:
+async def test_the_servers_default_decides_about_rag(home: BotHarness) -> None:
     await home.bot.guild_settings.change(home.guild.id, rag=False)
     message = await home.clip()
     assert "ohne RAG" in message.text
     assert (await home.jobs())[0].spec.rag is False
 
 
-async def test_cover_bytes_arrive_checked_and_are_gone_after_delivery(home: House) -> None:
+async def test_cover_bytes_arrive_checked_and_are_gone_after_delivery(home: BotHarness) -> None:
     home.hold()
     used = await home.ask()
     await home.until_running()
@@ -97,7 +97,9 @@ async def test_cover_bytes_arrive_checked_and_are_gone_after_delivery(home: Hous
         (b"%PDF-1.7 nothing", "PDF"),
     ],
 )
-async def test_a_refused_picture_is_answered_in_its_own_message(home: House, data: bytes, words: str) -> None:
+async def test_a_refused_picture_is_answered_in_its_own_message(
+    home: BotHarness, data: bytes, words: str
+) -> None:
     used = await home.ann.slash(home.channel, "albumgen", image=("cover.png", data))
     await used.wait_acknowledged()
     await used.message.wait_until(lambda m: words in m.text)
@@ -105,7 +107,7 @@ async def test_a_refused_picture_is_answered_in_its_own_message(home: House, dat
     assert [job.state for job in await home.jobs()] == ["failed"]
 
 
-async def test_one_sentence_for_every_refusal_before_any_work(home: House) -> None:
+async def test_one_sentence_for_every_refusal_before_any_work(home: BotHarness) -> None:
     change = home.bot.guild_settings.change
     await change(home.guild.id, max_seconds=20)
     assert "höchstens 20 Sekunden" in await refused(home, seconds=21)
@@ -124,7 +126,7 @@ async def test_one_sentence_for_every_refusal_before_any_work(home: House) -> No
     assert not home.loopback.messages(home.channel)
 
 
-async def test_cooldown_and_share_say_what_to_wait_for(home: House) -> None:
+async def test_cooldown_and_share_say_what_to_wait_for(home: BotHarness) -> None:
     await home.bot.guild_settings.change(home.guild.id, cooldown_seconds=60)
     await home.clip()
     assert "Bitte warte noch" in await refused(home)
@@ -136,7 +138,7 @@ async def test_cooldown_and_share_say_what_to_wait_for(home: House) -> None:
 
 
 async def test_a_full_queue_is_said_in_the_message(tmp_path: Path) -> None:
-    async with house(tmp_path, core={"inference": {"max_jobs": 1, "max_jobs_per_member": 5}}) as home:
+    async with bot_harness(tmp_path, core={"inference": {"max_jobs": 1, "max_jobs_per_member": 5}}) as home:
         home.hold()
         await home.ask()
         await home.until_running()
@@ -144,14 +146,14 @@ async def test_a_full_queue_is_said_in_the_message(tmp_path: Path) -> None:
         await used.message.wait_until(lambda m: "Warteschlange ist" in m.text)
 
 
-async def test_what_discord_itself_forbids_is_not_offered(home: House) -> None:
+async def test_what_discord_itself_forbids_is_not_offered(home: BotHarness) -> None:
     with pytest.raises(NotOfferedError):
         await home.ask(seed=-1)
     with pytest.raises(NotOfferedError):
         await home.ask(seconds=301)
 
 
-async def test_imagine_this_album_takes_the_picture_of_any_message(home: House) -> None:
+async def test_imagine_this_album_takes_the_picture_of_any_message(home: BotHarness) -> None:
     posted = await home.owner.say(home.channel, "look", {"a.jpg": picture(kind="JPEG")})
     used = await home.ann.message_command(posted, "Imagine this album")
     await used.wait_acknowledged()
@@ -162,7 +164,7 @@ async def test_imagine_this_album_takes_the_picture_of_any_message(home: House) 
     await home.settled()
 
 
-async def test_direct_messages_and_user_installs(home: House) -> None:
+async def test_direct_messages_and_user_installs(home: BotHarness) -> None:
     used = await home.ann.slash(home.ann.dm, "albumgen", image=("c.png", picture()))
     await used.wait_acknowledged()
     await used.message.wait_until(has_clip)
@@ -180,7 +182,7 @@ async def test_direct_messages_and_user_installs(home: House) -> None:
     assert {job.state for job in await home.jobs()} == {"delivered"}
 
 
-async def test_large_pictures_in_many_formats_are_taken(home: House) -> None:
+async def test_large_pictures_in_many_formats_are_taken(home: BotHarness) -> None:
     target = io.BytesIO()
     Image.effect_noise((900, 900), 40).convert("RGB").save(target, "WEBP")
     used = await home.ann.slash(home.channel, "albumgen", image=("c.webp", target.getvalue()))

@@ -15,8 +15,8 @@ from PIL import Image
 from albumgen_core.audio.encode import decode_mp3
 from bot.comparisons.votes import Comparisons, Tally, rag_comes_first
 from bot.monitoring.statistics import figures
-from tests.bot.house import RUNNER, House, house, picture
-from tests.bot.operated import bot_settings, new_bot, operated, started
+from tests.bot.bot_harness import RUNNER, BotHarness, bot_harness, picture
+from tests.bot.running_bot import bot_settings, new_bot, running_bot, started
 from tests.discord.interactions import Interaction
 from tests.discord.state import Message
 
@@ -25,8 +25,8 @@ COVER = Path(__file__).parents[2] / "examples" / "covers" / "solar-arcade.png"
 
 
 @pytest.fixture
-async def home(tmp_path: Path) -> AsyncIterator[House]:
-    async with house(tmp_path, progress_interval=60.0) as made:
+async def home(tmp_path: Path) -> AsyncIterator[BotHarness]:
+    async with bot_harness(tmp_path, progress_interval=60.0) as made:
         yield made
 
 
@@ -34,7 +34,7 @@ def has_both(message: Message) -> bool:
     return sum(attachment.filename.endswith(".mp3") for attachment in message.attachments) == 2
 
 
-async def compared(home: House, **options: Any) -> Message:
+async def compared(home: BotHarness, **options: Any) -> Message:
     used = await home.owner.slash(home.channel, "compare", image=("c.png", picture()), **options)
     await used.wait_acknowledged()
     message = await used.message.wait_until(has_both, 20)
@@ -42,7 +42,7 @@ async def compared(home: House, **options: Any) -> Message:
     return message
 
 
-async def tally(home: House) -> Tally:
+async def tally(home: BotHarness) -> Tally:
     return await Comparisons(home.bot.database).of_guild(home.guild.id)
 
 
@@ -50,7 +50,7 @@ async def told(used: Interaction) -> Message:
     return await used.wait_followup()
 
 
-async def test_both_takes_come_in_one_message_that_does_not_say_which_is_which(home: House) -> None:
+async def test_both_takes_come_in_one_message_that_does_not_say_which_is_which(home: BotHarness) -> None:
     message = await compared(home, seed=5, seconds=6)
     first, second = (job.spec for job in await home.jobs())
     assert {first.rag, second.rag} == {True, False}
@@ -62,7 +62,7 @@ async def test_both_takes_come_in_one_message_that_does_not_say_which_is_which(h
     assert len(home.loopback.messages(home.channel)) == 1
 
 
-async def test_a_vote_is_stored_counted_and_can_be_changed(home: House) -> None:
+async def test_a_vote_is_stored_counted_and_can_be_changed(home: BotHarness) -> None:
     message = await compared(home)
     first_is_rag = rag_comes_first((await home.jobs())[0].spec.bundle_id or "")
     confirmed = await told(await home.owner.click(message, "Take A"))
@@ -76,7 +76,7 @@ async def test_a_vote_is_stored_counted_and_can_be_changed(home: House) -> None:
     assert has_both(message), "the clips stay where they are"
 
 
-async def test_the_answer_is_told_in_private_and_closes_the_vote(home: House) -> None:
+async def test_the_answer_is_told_in_private_and_closes_the_vote(home: BotHarness) -> None:
     message = await compared(home)
     await told(await home.ann.click(message, "Take A"))
     used = await home.ann.click(message, "Which is which?")
@@ -90,7 +90,7 @@ async def test_the_answer_is_told_in_private_and_closes_the_vote(home: House) ->
     assert (await tally(home)).votes == 1
 
 
-async def test_a_crowd_that_votes_at_once_is_counted_to_the_last(home: House) -> None:
+async def test_a_crowd_that_votes_at_once_is_counted_to_the_last(home: BotHarness) -> None:
     message = await compared(home)
     crowd = [home.loopback.user(f"Fan {number}") for number in range(8)]
     for fan in crowd:
@@ -110,7 +110,7 @@ async def test_a_crowd_that_votes_at_once_is_counted_to_the_last(home: House) ->
     assert {counted.rag, counted.without} == {3}
 
 
-async def test_a_vote_counts_where_a_moderator_hid_the_embed(home: House) -> None:
+async def test_a_vote_counts_where_a_moderator_hid_the_embed(home: BotHarness) -> None:
     message = await compared(home)
     message.embeds.clear()
     assert "take A" in (await told(await home.owner.click(message, "Take A"))).text
@@ -118,7 +118,7 @@ async def test_a_vote_counts_where_a_moderator_hid_the_embed(home: House) -> Non
     assert has_both(message)
 
 
-async def test_the_same_cover_is_compared_again_by_button_and_by_reaction(home: House) -> None:
+async def test_the_same_cover_is_compared_again_by_button_and_by_reaction(home: BotHarness) -> None:
     await compared(home, seed=5, seconds=6)
     message = home.clips()[0]
     used = await home.ann.click(message, "Again")
@@ -136,7 +136,7 @@ async def test_the_same_cover_is_compared_again_by_button_and_by_reaction(home: 
     assert (told_now.clips, told_now.covers) == (6, 1)
 
 
-async def test_any_message_with_a_picture_can_be_compared(home: House) -> None:
+async def test_any_message_with_a_picture_can_be_compared(home: BotHarness) -> None:
     posted = await home.owner.say(home.channel, "look", {"a.png": picture()})
     used = await home.ann.message_command(posted, "Compare with and without RAG")
     await (await used.wait_acknowledged()).message.wait_until(has_both)
@@ -147,7 +147,7 @@ async def test_any_message_with_a_picture_can_be_compared(home: House) -> None:
 
 
 async def test_votes_go_on_after_a_restart(tmp_path: Path) -> None:
-    async with house(tmp_path) as home:
+    async with bot_harness(tmp_path) as home:
         message = await compared(home)
         await home.bot.close()
         again = new_bot(home.loopback, bot_settings(tmp_path), RUNNER)
@@ -157,7 +157,7 @@ async def test_votes_go_on_after_a_restart(tmp_path: Path) -> None:
 
 
 async def test_a_comparison_without_an_album_index_takes_no_votes(tmp_path: Path) -> None:
-    async with operated(tmp_path, runner="albumgen_core.worker.runner:build_runner") as place:
+    async with running_bot(tmp_path, runner="albumgen_core.worker.runner:build_runner") as place:
         used = await place.owner.slash(
             place.channel, "compare", image=("c.png", COVER.read_bytes()), seconds=2
         )
@@ -167,7 +167,7 @@ async def test_a_comparison_without_an_album_index_takes_no_votes(tmp_path: Path
         assert [a.filename for a in message.attachments] == ["take.mp3", "card.png"]
 
 
-async def test_where_one_take_fails_the_other_is_still_given_and_nobody_is_asked(home: House) -> None:
+async def test_where_one_take_fails_the_other_is_still_given_and_nobody_is_asked(home: BotHarness) -> None:
     (home.home / "fail-rag").touch()
     used = await home.owner.slash(home.channel, "compare", image=("c.png", picture()))
     message = await (await used.wait_acknowledged()).message.wait_until(lambda m: bool(m.attachments), 20)
@@ -183,7 +183,7 @@ async def test_where_one_take_fails_the_other_is_still_given_and_nobody_is_asked
     await home.settled()
 
 
-async def test_where_one_take_is_cancelled_the_other_is_still_given(home: House) -> None:
+async def test_where_one_take_is_cancelled_the_other_is_still_given(home: BotHarness) -> None:
     home.hold()
     used = await home.owner.slash(home.channel, "compare", image=("c.png", picture()))
     await used.wait_acknowledged()
@@ -197,7 +197,7 @@ async def test_where_one_take_is_cancelled_the_other_is_still_given(home: House)
     assert message.attachment("take.mp3")
 
 
-async def test_where_both_takes_fail_the_reason_is_said_once(home: House) -> None:
+async def test_where_both_takes_fail_the_reason_is_said_once(home: BotHarness) -> None:
     (home.home / "fail").touch()
     used = await home.owner.slash(home.channel, "compare", image=("c.png", picture()))
     await used.wait_acknowledged()
@@ -212,7 +212,7 @@ async def test_a_real_comparison_has_two_clips_that_play_and_one_chart(tmp_path:
         stdout=asyncio.subprocess.DEVNULL,
     )
     assert await build.wait() == 0
-    async with operated(tmp_path, runner="albumgen_core.worker.runner:build_runner") as place:
+    async with running_bot(tmp_path, runner="albumgen_core.worker.runner:build_runner") as place:
         used = await place.owner.slash(
             place.channel, "compare", image=("c.png", COVER.read_bytes()), seconds=3
         )

@@ -9,16 +9,16 @@ from pathlib import Path
 
 import pytest
 
-from tests.bot.house import RUNNER, House, has_clip, house, picture
-from tests.bot.operated import bot_settings, new_bot, started
+from tests.bot.bot_harness import RUNNER, BotHarness, bot_harness, has_clip, picture
+from tests.bot.running_bot import bot_settings, new_bot, started
 from tests.discord.driver import Person
 from tests.discord.permissions import P
 from tests.discord.state import Channel, Message, Overwrite
 
 
 @pytest.fixture
-async def home(tmp_path: Path) -> AsyncIterator[House]:
-    async with house(tmp_path, progress_interval=60.0) as made:
+async def home(tmp_path: Path) -> AsyncIterator[BotHarness]:
+    async with bot_harness(tmp_path, progress_interval=60.0) as made:
         yield made
 
 
@@ -28,12 +28,12 @@ async def holds(check: Callable[[], Awaitable[bool]], within: float = 10.0) -> N
             await asyncio.sleep(0.02)
 
 
-async def stars(home: House) -> set[tuple[int, int]]:
+async def stars(home: BotHarness) -> set[tuple[int, int]]:
     rows = await home.bot.database.fetch("SELECT message_id, user_id FROM bot_stars")
     return {(row[0], row[1]) for row in rows}
 
 
-async def starred(home: House, message: Message, *people: Person) -> None:
+async def starred(home: BotHarness, message: Message, *people: Person) -> None:
     for person in people:
         await person.react(message, "⭐")
     wanted = {(message.id, person.id) for person in people}
@@ -44,27 +44,27 @@ async def starred(home: House, message: Message, *people: Person) -> None:
     await holds(all_there)
 
 
-async def gallery(home: House, person: Person | None = None, channel: Channel | None = None) -> Message:
+async def gallery(home: BotHarness, person: Person | None = None, channel: Channel | None = None) -> Message:
     used = await (person or home.ann).slash(channel or home.channel, "gallery")
     shown = await used.wait_message()
     assert shown.ephemeral
     return shown
 
 
-def people(home: House, *names: str) -> list[Person]:
+def people(home: BotHarness, *names: str) -> list[Person]:
     made = [home.loopback.user(name) for name in names]
     for person in made:
         home.loopback.world.add_member(home.guild, person.user)
     return made
 
 
-async def changed(home: House, message: Message, press: Awaitable[object]) -> Message:
+async def changed(home: BotHarness, message: Message, press: Awaitable[object]) -> Message:
     before = len(message.revisions)
     await press
     return await message.wait_until(lambda m: len(m.revisions) > before)
 
 
-async def test_stars_are_stored_at_once_and_taken_back(home: House) -> None:
+async def test_stars_are_stored_at_once_and_taken_back(home: BotHarness) -> None:
     message = await home.clip()
     said = await home.owner.say(home.channel, "hello")
     await home.ann.react(said, "⭐")
@@ -79,7 +79,7 @@ async def test_stars_are_stored_at_once_and_taken_back(home: House) -> None:
     await holds(one_left)
 
 
-async def test_the_most_starred_come_first_and_can_be_heard(home: House) -> None:
+async def test_the_most_starred_come_first_and_can_be_heard(home: BotHarness) -> None:
     assert "noch kein Clip" in (await gallery(home)).text
     first, second = await home.clip(seed=1), await home.clip(seed=2, rag=True)
     await starred(home, first, home.ann)
@@ -101,7 +101,7 @@ async def test_the_most_starred_come_first_and_can_be_heard(home: House) -> None
 
 
 async def test_pages_turn_also_after_a_restart(tmp_path: Path) -> None:
-    async with house(tmp_path, progress_interval=60.0) as home:
+    async with bot_harness(tmp_path, progress_interval=60.0) as home:
         messages = [await home.clip(seed=seed) for seed in range(7)]
         for message in messages:
             await starred(home, message, home.owner)
@@ -118,7 +118,7 @@ async def test_pages_turn_also_after_a_restart(tmp_path: Path) -> None:
 
 
 async def test_stars_of_an_absence_are_asked_of_discord(tmp_path: Path) -> None:
-    async with house(tmp_path, progress_interval=60.0) as home:
+    async with bot_harness(tmp_path, progress_interval=60.0) as home:
         first, second, gone = await home.clip(seed=1), await home.clip(seed=2), await home.clip(seed=3)
         await starred(home, first, home.ann)
         await starred(home, gone, home.ann, home.owner)
@@ -143,7 +143,7 @@ async def test_stars_of_an_absence_are_asked_of_discord(tmp_path: Path) -> None:
             assert "1 mit Stern" in shown.text
 
 
-async def test_private_channels_and_restricted_ones_stay_there(home: House) -> None:
+async def test_private_channels_and_restricted_ones_stay_there(home: BotHarness) -> None:
     (sue,) = people(home, "Sue")
     secret = home.loopback.text_channel(home.guild, "staff")
     secret.overwrites[sue.id] = Overwrite(sue.id, 1, deny=P.VIEW_CHANNEL)
@@ -172,7 +172,7 @@ async def test_private_channels_and_restricted_ones_stay_there(home: House) -> N
     assert "nicht mehr zu sehen" in (await used.wait_message()).text
 
 
-async def test_other_servers_and_private_results_never_appear(home: House) -> None:
+async def test_other_servers_and_private_results_never_appear(home: BotHarness) -> None:
     other = home.loopback.guild("Elsewhere", home.owner, [home.ann])
     home.loopback.invite_bot(other)
     there = other.channel("general")
@@ -186,13 +186,13 @@ async def test_other_servers_and_private_results_never_appear(home: House) -> No
     assert str(message.id) in (await gallery(home, home.owner, there)).text
 
 
-async def test_a_restricting_server_shows_its_gallery_where_pictures_are_allowed(home: House) -> None:
+async def test_a_restricting_server_shows_its_gallery_where_pictures_are_allowed(home: BotHarness) -> None:
     await home.bot.guild_settings.change(home.guild.id, pictures="nsfw_channels")
     used = await home.ann.slash(home.channel, "gallery")
     assert "Altersbeschränkung" in (await used.wait_message()).text
 
 
-async def test_lineage_can_be_stepped_through(home: House) -> None:
+async def test_lineage_can_be_stepped_through(home: BotHarness) -> None:
     message = await home.clip(seed=5)
     used = await home.ann.click(message, "Noch einmal")
     child = await (await used.wait_acknowledged()).message.wait_until(has_clip)
@@ -208,7 +208,7 @@ async def test_lineage_can_be_stepped_through(home: House) -> None:
     assert str(child.id) in second.text
 
 
-async def test_results_whose_files_went_say_so(home: House) -> None:
+async def test_results_whose_files_went_say_so(home: BotHarness) -> None:
     message = await home.clip()
     await starred(home, message, home.owner)
     (job,) = await home.jobs()
@@ -222,7 +222,7 @@ async def test_results_whose_files_went_say_so(home: House) -> None:
     assert not opened.attachments
 
 
-async def test_history_shows_states_and_makes_takes_again(home: House) -> None:
+async def test_history_shows_states_and_makes_takes_again(home: BotHarness) -> None:
     await home.clip(seed=5)
     (home.home / "fail").touch()
     used = await home.ask()
@@ -245,7 +245,7 @@ async def test_history_shows_states_and_makes_takes_again(home: House) -> None:
     assert "3 insgesamt" in back.text
 
 
-async def test_history_is_ones_own_and_of_this_place_or_of_all(home: House) -> None:
+async def test_history_is_ones_own_and_of_this_place_or_of_all(home: BotHarness) -> None:
     await home.clip()
     used = await home.owner.slash(home.channel, "history")
     assert "noch nichts" in (await used.wait_message()).text or "nothing here" in used.message.text
@@ -256,7 +256,7 @@ async def test_history_is_ones_own_and_of_this_place_or_of_all(home: House) -> N
     assert "1 insgesamt" in everything.text
 
 
-async def test_a_comparison_stays_blind_in_gallery_and_history(home: House) -> None:
+async def test_a_comparison_stays_blind_in_gallery_and_history(home: BotHarness) -> None:
     used = await home.ann.slash(home.channel, "compare", image=("c.png", picture()))
     message = (await used.wait_acknowledged()).message
     await message.wait_until(lambda m: len(m.attachments) >= 2, 20)

@@ -10,12 +10,12 @@ import pytest
 from albumgen_core.attributes.fields import AUDIO_FEATURES, FIELDS
 from bot.help.pages import attribute_page
 from bot.i18n.catalogue import LANGUAGES, text
-from tests.bot.operated import Operated, operated
+from tests.bot.running_bot import RunningBot, running_bot
 
 
 @pytest.fixture
-async def place(tmp_path: Path) -> AsyncIterator[Operated]:
-    async with operated(tmp_path) as made:
+async def place(tmp_path: Path) -> AsyncIterator[RunningBot]:
+    async with running_bot(tmp_path) as made:
         yield made
 
 
@@ -38,7 +38,7 @@ def test_every_attribute_has_its_page_with_range_and_unit(locale: str) -> None:
     assert "BPM" in str(tempo.fields[0].value)
 
 
-async def test_pages_turn_and_attributes_are_chosen(place: Operated) -> None:
+async def test_pages_turn_and_attributes_are_chosen(place: RunningBot) -> None:
     used = await place.ann.slash(place.channel, "albumgen-help")
     shown = await used.wait_message()
     assert shown.ephemeral
@@ -57,7 +57,7 @@ async def test_pages_turn_and_attributes_are_chosen(place: Operated) -> None:
     assert "0 bis 1" in shown.text
 
 
-async def test_every_registered_command_is_listed(place: Operated) -> None:
+async def test_every_registered_command_is_listed(place: RunningBot) -> None:
     used = await place.owner.slash(place.channel, "albumgen-help")
     shown = await used.wait_message()
     await place.owner.click(shown, "Commands")
@@ -67,7 +67,7 @@ async def test_every_registered_command_is_listed(place: Operated) -> None:
     assert "Imagine this album" in shown.text
 
 
-async def test_one_attribute_can_be_asked_for_also_in_direct_messages(place: Operated) -> None:
+async def test_one_attribute_can_be_asked_for_also_in_direct_messages(place: RunningBot) -> None:
     used = await place.ann.slash(place.ann.dm, "albumgen-help", attribute="valence")
     shown = await used.wait_message()
     assert "traurig, angespannt oder zornig" in shown.text

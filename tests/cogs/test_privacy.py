@@ -9,16 +9,16 @@ from pathlib import Path
 
 import pytest
 
-from tests.bot.house import RUNNER, House, has_clip, house, picture
-from tests.bot.operated import bot_settings, new_bot, started
+from tests.bot.bot_harness import RUNNER, BotHarness, bot_harness, has_clip, picture
+from tests.bot.running_bot import bot_settings, new_bot, started
 from tests.bot.traces import traces
 from tests.discord.interactions import Interaction
 from tests.discord.state import Channel, Message
 
 
 @pytest.fixture
-async def home(tmp_path: Path) -> AsyncIterator[House]:
-    async with house(tmp_path, progress_interval=60.0) as made:
+async def home(tmp_path: Path) -> AsyncIterator[BotHarness]:
+    async with bot_harness(tmp_path, progress_interval=60.0) as made:
         made.bot.forgetting.pause = 0.01
         yield made
 
@@ -29,7 +29,7 @@ async def holds(check: Callable[[], Awaitable[bool]], within: float = 10.0) -> N
             await asyncio.sleep(0.02)
 
 
-async def clip_by(home: House, person: object, channel: Channel, **options: object) -> Message:
+async def clip_by(home: BotHarness, person: object, channel: Channel, **options: object) -> Message:
     used = await person.slash(channel, "albumgen", image=("c.png", picture()), **options)  # type: ignore[attr-defined]
     message: Message = (await used.wait_acknowledged()).message
     await message.wait_until(has_clip)
@@ -37,7 +37,7 @@ async def clip_by(home: House, person: object, channel: Channel, **options: obje
     return message
 
 
-async def forget(home: House, button: str, channel: Channel | None = None) -> Interaction:
+async def forget(home: BotHarness, button: str, channel: Channel | None = None) -> Interaction:
     used = await home.ann.slash(channel or home.channel, "privacy forget-me")
     asked = await used.wait_message()
     assert asked.ephemeral
@@ -46,18 +46,18 @@ async def forget(home: House, button: str, channel: Channel | None = None) -> In
     return pressed
 
 
-async def rows(home: House, query: str) -> int:
+async def rows(home: BotHarness, query: str) -> int:
     return int((await home.bot.database.fetch(f"SELECT count(*) FROM {query}"))[0][0])
 
 
-async def starred(home: House, count: int) -> None:
+async def starred(home: BotHarness, count: int) -> None:
     async def stored() -> bool:
         return await rows(home, "bot_stars") == count
 
     await holds(stored)
 
 
-async def test_show_tells_exactly_what_is_kept(home: House) -> None:
+async def test_show_tells_exactly_what_is_kept(home: BotHarness) -> None:
     message = await home.clip(seed=77)
     await clip_by(home, home.ann, home.ann.dm)
     await clip_by(home, home.owner, home.channel)
@@ -80,7 +80,7 @@ async def test_show_tells_exactly_what_is_kept(home: House) -> None:
     assert '"token"' not in words
 
 
-async def test_forgetting_everywhere_leaves_no_trace(home: House, tmp_path: Path) -> None:
+async def test_forgetting_everywhere_leaves_no_trace(home: BotHarness, tmp_path: Path) -> None:
     ours = [await home.clip(seed=seed) for seed in range(3)]
     direct = await clip_by(home, home.ann, home.ann.dm)
     theirs = await clip_by(home, home.owner, home.channel)
@@ -118,7 +118,7 @@ async def test_forgetting_everywhere_leaves_no_trace(home: House, tmp_path: Path
     assert traces(tmp_path, home.ann.id)
 
 
-async def test_what_is_running_is_cancelled_without_a_reply(home: House, tmp_path: Path) -> None:
+async def test_what_is_running_is_cancelled_without_a_reply(home: BotHarness, tmp_path: Path) -> None:
     home.hold()
     used = await home.ask()
     await home.until_running()
@@ -135,7 +135,7 @@ async def test_what_is_running_is_cancelled_without_a_reply(home: House, tmp_pat
     await holds(swept)
 
 
-async def test_one_server_only(home: House) -> None:
+async def test_one_server_only(home: BotHarness) -> None:
     other = home.loopback.guild("Elsewhere", home.owner, [home.ann])
     home.loopback.invite_bot(other)
     here = await home.clip()
@@ -153,7 +153,7 @@ async def test_one_server_only(home: House) -> None:
     assert await rows(home, f"bot_stars WHERE message_id = {here.id}") == 0
 
 
-async def test_saying_no_deletes_nothing(home: House) -> None:
+async def test_saying_no_deletes_nothing(home: BotHarness) -> None:
     message = await home.clip()
     used = await home.ann.slash(home.channel, "privacy forget-me")
     asked = await used.wait_message()
@@ -165,7 +165,7 @@ async def test_saying_no_deletes_nothing(home: House) -> None:
 
 @pytest.mark.parametrize("at", ["part", "rows", "files"])
 async def test_it_goes_on_after_a_kill_half_way(tmp_path: Path, at: str) -> None:
-    async with house(tmp_path, progress_interval=60.0) as home:
+    async with bot_harness(tmp_path, progress_interval=60.0) as home:
         messages = [await home.clip(seed=seed) for seed in range(2)]
         await home.ann.react(messages[0], "⭐")
         await starred(home, 1)
@@ -193,7 +193,7 @@ async def test_it_goes_on_after_a_kill_half_way(tmp_path: Path, at: str) -> None
                 await message.wait_deleted()
 
 
-async def test_a_reply_that_was_on_its_way_is_deleted_too(home: House, tmp_path: Path) -> None:
+async def test_a_reply_that_was_on_its_way_is_deleted_too(home: BotHarness, tmp_path: Path) -> None:
     gate, inside = asyncio.Event(), asyncio.Event()
     send = home.bot.delivery._send
 
@@ -214,7 +214,7 @@ async def test_a_reply_that_was_on_its_way_is_deleted_too(home: House, tmp_path:
     assert traces(tmp_path, home.ann.id) == []
 
 
-async def test_messages_that_cannot_be_deleted_are_given_up(home: House) -> None:
+async def test_messages_that_cannot_be_deleted_are_given_up(home: BotHarness) -> None:
     message = await home.clip()
     await home.owner.delete(message)
     kept = await home.clip()
@@ -230,7 +230,7 @@ async def test_messages_that_cannot_be_deleted_are_given_up(home: House) -> None
 
 @pytest.mark.parametrize("moment", ["the message is sent", "the picture is read"])
 async def test_a_request_that_was_just_being_taken_is_forgotten_too(
-    home: House, tmp_path: Path, moment: str
+    home: BotHarness, tmp_path: Path, moment: str
 ) -> None:
     requests = home.bot.requests
     name = "_announce" if moment == "the message is sent" else "fetch_cover"

@@ -10,18 +10,18 @@ from pathlib import Path
 import pytest
 
 from bot.takes.edit_modal import EditModal
-from tests.bot.house import RUNNER, House, has_clip, house, picture
-from tests.bot.operated import bot_settings, new_bot, started
+from tests.bot.bot_harness import RUNNER, BotHarness, bot_harness, has_clip, picture
+from tests.bot.running_bot import bot_settings, new_bot, started
 from tests.discord.state import Message
 
 
 @pytest.fixture
-async def home(tmp_path: Path) -> AsyncIterator[House]:
-    async with house(tmp_path, progress_interval=60.0) as made:
+async def home(tmp_path: Path) -> AsyncIterator[BotHarness]:
+    async with bot_harness(tmp_path, progress_interval=60.0) as made:
         yield made
 
 
-async def pressed(home: House, message: Message, button: str) -> Message:
+async def pressed(home: BotHarness, message: Message, button: str) -> Message:
     """The take that a button makes."""
     used = await home.ann.click(message, button)
     await used.wait_acknowledged()
@@ -30,7 +30,7 @@ async def pressed(home: House, message: Message, button: str) -> Message:
     return made
 
 
-async def test_a_reaction_makes_another_take_that_knows_its_lineage(home: House) -> None:
+async def test_a_reaction_makes_another_take_that_knows_its_lineage(home: BotHarness) -> None:
     message = await home.clip(seed=5, seconds=6, rag=True)
     await home.owner.react(message, "🔁")
     second = await home.channel.wait_for_message(lambda m: m is not message and has_clip(m))
@@ -49,7 +49,7 @@ async def test_a_reaction_makes_another_take_that_knows_its_lineage(home: House)
     assert "Fassung 3" in home.clips()[2].text or "Take 3" in home.clips()[2].text
 
 
-async def test_other_reactions_and_other_messages_make_nothing(home: House) -> None:
+async def test_other_reactions_and_other_messages_make_nothing(home: BotHarness) -> None:
     message = await home.clip()
     posted = await home.owner.say(home.channel, "hello")
     await home.ann.react(posted, "🔁")
@@ -58,7 +58,7 @@ async def test_other_reactions_and_other_messages_make_nothing(home: House) -> N
     assert len(await home.jobs()) == 1
 
 
-async def test_reactions_obey_the_cooldown(home: House) -> None:
+async def test_reactions_obey_the_cooldown(home: BotHarness) -> None:
     message = await home.clip()
     await home.bot.guild_settings.change(home.guild.id, cooldown_seconds=3600)
     await home.ann.react(message, "🔁")
@@ -67,7 +67,7 @@ async def test_reactions_obey_the_cooldown(home: House) -> None:
     assert len(await home.jobs()) == 1
 
 
-async def test_again_flip_and_longer(home: House) -> None:
+async def test_again_flip_and_longer(home: BotHarness) -> None:
     message = await home.clip(seed=5, seconds=6, rag=True)
     await pressed(home, message, "Noch einmal")
     await pressed(home, message, "RAG")
@@ -82,7 +82,7 @@ async def test_again_flip_and_longer(home: House) -> None:
     assert {spec.parent_id for spec in (again, flipped, long)} == {first.job_id}
 
 
-async def test_longer_stops_at_the_servers_limit(home: House) -> None:
+async def test_longer_stops_at_the_servers_limit(home: BotHarness) -> None:
     await home.bot.guild_settings.change(home.guild.id, max_seconds=8)
     message = await home.clip(seconds=6)
     longest = await pressed(home, message, "Länger")
@@ -90,7 +90,7 @@ async def test_longer_stops_at_the_servers_limit(home: House) -> None:
     assert "höchstens 8 Sekunden" in (await used.wait_message()).text
 
 
-async def test_edit_changes_what_was_changed_and_nothing_else(home: House) -> None:
+async def test_edit_changes_what_was_changed_and_nothing_else(home: BotHarness) -> None:
     message = await home.clip(seed=5, seconds=6)
     opened = await home.ann.click(message, "Ändern")
     shown = await opened.wait_modal()
@@ -119,7 +119,7 @@ async def test_edit_changes_what_was_changed_and_nothing_else(home: House) -> No
         ("seconds", "soon", "Sekunden"),
     ],
 )
-async def test_a_wrong_edit_is_refused_by_name(home: House, field: str, value: str, words: str) -> None:
+async def test_a_wrong_edit_is_refused_by_name(home: BotHarness, field: str, value: str, words: str) -> None:
     message = await home.clip()
     opened = await home.ann.click(message, "Ändern")
     sent = await home.ann.submit_modal(opened, {field: value})
@@ -129,7 +129,7 @@ async def test_a_wrong_edit_is_refused_by_name(home: House, field: str, value: s
     assert len(await home.jobs()) == 1
 
 
-async def test_prompt_is_shown_to_the_one_who_asks(home: House) -> None:
+async def test_prompt_is_shown_to_the_one_who_asks(home: BotHarness) -> None:
     message = await home.clip(seconds=6)
     used = await home.owner.click(message, "Prompt")
     told = await used.wait_message()
@@ -137,7 +137,7 @@ async def test_prompt_is_shown_to_the_one_who_asks(home: House) -> None:
     assert "A jazz piece of 6 seconds" in told.text
 
 
-async def test_delete_is_for_the_author_and_moderators(home: House) -> None:
+async def test_delete_is_for_the_author_and_moderators(home: BotHarness) -> None:
     message = await home.clip()
     (job,) = await home.jobs()
     stranger = home.loopback.user("Sue")
@@ -153,7 +153,7 @@ async def test_delete_is_for_the_author_and_moderators(home: House) -> None:
     await again.wait_deleted()
 
 
-async def test_a_clip_that_is_no_longer_kept_says_so(home: House) -> None:
+async def test_a_clip_that_is_no_longer_kept_says_so(home: BotHarness) -> None:
     message = await home.clip()
     (job,) = await home.jobs()
     await home.bot.inference.history.forget_results([job.job_id])
@@ -162,7 +162,7 @@ async def test_a_clip_that_is_no_longer_kept_says_so(home: House) -> None:
 
 
 @pytest.mark.parametrize("how", ["button", "reaction"])
-async def test_cancel_ends_a_running_job_and_says_so(home: House, how: str) -> None:
+async def test_cancel_ends_a_running_job_and_says_so(home: BotHarness, how: str) -> None:
     home.hold()
     used = await home.ask()
     await home.until_running()
@@ -180,7 +180,7 @@ async def test_cancel_ends_a_running_job_and_says_so(home: House, how: str) -> N
     assert [job.state for job in await home.jobs()] == ["cancelled"]
 
 
-async def test_a_private_take_stays_private(home: House) -> None:
+async def test_a_private_take_stays_private(home: BotHarness) -> None:
     used = await home.ask(private=True)
     message = await used.message.wait_until(has_clip)
     again = await home.ann.click(message, "Noch einmal")
@@ -192,7 +192,7 @@ async def test_a_private_take_stays_private(home: House) -> None:
 
 
 async def test_buttons_and_reactions_outlive_the_process_that_made_them(tmp_path: Path) -> None:
-    async with house(tmp_path) as home:
+    async with bot_harness(tmp_path) as home:
         message = await home.clip(seed=5)
         await home.bot.close()
         bot = new_bot(home.loopback, bot_settings(tmp_path, guild_defaults={"cooldown_seconds": 0}), RUNNER)
@@ -208,7 +208,7 @@ async def test_buttons_and_reactions_outlive_the_process_that_made_them(tmp_path
             assert len(rows) == 3
 
 
-async def test_a_reaction_in_direct_messages_makes_another_take(home: House) -> None:
+async def test_a_reaction_in_direct_messages_makes_another_take(home: BotHarness) -> None:
     used = await home.ann.slash(home.ann.dm, "albumgen", image=("c.png", picture()))
     await used.wait_acknowledged()
     message = await used.message.wait_until(has_clip)
@@ -220,7 +220,7 @@ async def test_a_reaction_in_direct_messages_makes_another_take(home: House) -> 
 
 
 async def test_what_was_typed_before_a_restart_is_not_lost(tmp_path: Path) -> None:
-    async with house(tmp_path) as home:
+    async with bot_harness(tmp_path) as home:
         message = await home.clip(seed=5)
         opened = await home.ann.click(message, "Ändern")
         second = await home.ann.click(message, "Ändern")
@@ -239,7 +239,7 @@ async def test_what_was_typed_before_a_restart_is_not_lost(tmp_path: Path) -> No
             assert "40 bis 220" in (await sent.wait_message()).text
 
 
-async def test_the_servers_language_wins_over_the_members(home: House) -> None:
+async def test_the_servers_language_wins_over_the_members(home: BotHarness) -> None:
     await home.bot.guild_settings.change(home.guild.id, language="en")
     message = await home.clip()
     assert message.embeds[0]["title"] == "Jazz in C# minor"

@@ -12,8 +12,8 @@ import pytest
 
 from bot.sessions.state.model import SessionState
 from cogs.session import SessionCog
-from tests.bot.house import has_clip
-from tests.bot.sessions.voice_harness import Hall, cover, hall
+from tests.bot.bot_harness import has_clip
+from tests.bot.sessions.voice_harness import VoiceHarness, cover, voice_harness
 from tests.discord.driver import Person
 from tests.discord.interactions import Interaction
 from tests.discord.permissions import P
@@ -21,25 +21,25 @@ from tests.discord.state import Channel, Message
 
 
 @pytest.fixture
-async def place(tmp_path: Path) -> AsyncIterator[Hall]:
-    async with hall(tmp_path, clip_seconds=3.0) as made:
+async def place(tmp_path: Path) -> AsyncIterator[VoiceHarness]:
+    async with voice_harness(tmp_path, clip_seconds=3.0) as made:
         hasten(made)
         yield made
 
 
-def session_cog(place: Hall) -> SessionCog:
+def session_cog(place: VoiceHarness) -> SessionCog:
     cog: Any = place.bot.get_cog("SessionCog")
     assert cog is not None
     return cog  # type: ignore[no-any-return]  # its module was loaded anew, so it is no isinstance
 
 
-def hasten(place: Hall) -> None:
+def hasten(place: VoiceHarness) -> None:
     """SessionPanels that are drawn at once."""
     cog = session_cog(place)
     cog.panels.edits_apart, cog.panels.moves_apart = 0.05, 0.2
 
 
-def general(place: Hall) -> Channel:
+def general(place: VoiceHarness) -> Channel:
     return place.guild.channel("general")
 
 
@@ -47,7 +47,7 @@ def is_panel(message: Message) -> bool:
     return "Listening in" in message.text
 
 
-async def begun(place: Hall, **options: Any) -> tuple[Channel, Message]:
+async def begun(place: VoiceHarness, **options: Any) -> tuple[Channel, Message]:
     """A session that Ana began from the general channel: its thread and its panel."""
     used = await place.people[0].slash(general(place), "session start", title="Friday", **options)
     said = await used.wait_message(15)
@@ -57,7 +57,7 @@ async def begun(place: Hall, **options: Any) -> tuple[Channel, Message]:
     return thread, panel
 
 
-async def brings(place: Hall, person: Person, channel: Channel, **options: Any) -> str:
+async def brings(place: VoiceHarness, person: Person, channel: Channel, **options: Any) -> str:
     used = await person.slash(channel, "session submit", image=("low_tide.png", cover()), **options)
     return (await used.wait_message()).text
 
@@ -68,13 +68,13 @@ async def whisper(used: Interaction) -> str:
     return said.text
 
 
-async def votes(place: Hall) -> list[tuple[int, int | None, bool]]:
+async def votes(place: VoiceHarness) -> list[tuple[int, int | None, bool]]:
     session = place.sessions.running()[0]
     stored = await place.sessions.store.votes(session.session_id)
     return sorted((vote.user_id, vote.score, vote.starred) for vote in stored)
 
 
-async def test_an_evening_begins_in_the_channel_that_one_sits_in(place: Hall) -> None:
+async def test_an_evening_begins_in_the_channel_that_one_sits_in(place: VoiceHarness) -> None:
     thread, panel = await begun(place, theme="Water")
     assert "Theme: **Water**" in panel.text
     assert "bring a cover" in panel.text
@@ -86,7 +86,7 @@ async def test_an_evening_begins_in_the_channel_that_one_sits_in(place: Hall) ->
     assert len([m for m in place.loopback.messages(thread) if is_panel(m)]) == 1
 
 
-async def test_who_sits_nowhere_is_asked_to_join_first(place: Hall) -> None:
+async def test_who_sits_nowhere_is_asked_to_join_first(place: VoiceHarness) -> None:
     await place.people[0].leave(place.guild)
     used = await place.people[0].slash(general(place), "session start")
     assert "join a voice channel first" in await whisper(used)
@@ -94,14 +94,14 @@ async def test_who_sits_nowhere_is_asked_to_join_first(place: Hall) -> None:
     assert "No session runs" in await whisper(used)
 
 
-async def test_a_permission_that_is_missing_is_named_before_anything_begins(place: Hall) -> None:
+async def test_a_permission_that_is_missing_is_named_before_anything_begins(place: VoiceHarness) -> None:
     place.loopback.forbid_bot(place.room, P.CONNECT)
     used = await place.people[0].slash(general(place), "session start")
     assert "Connect" in (await used.wait_message()).text
     assert place.sessions.running() == []
 
 
-async def test_votes_stars_and_skips_by_button(place: Hall) -> None:
+async def test_votes_stars_and_skips_by_button(place: VoiceHarness) -> None:
     ana, bo, cy = place.people
     thread, panel = await begun(place)
     await brings(place, cy, thread)
@@ -123,7 +123,7 @@ async def test_votes_stars_and_skips_by_button(place: Hall) -> None:
     await panel.wait_until(lambda m: "Just heard" in m.text, 10)
 
 
-async def test_the_host_steers(place: Hall) -> None:
+async def test_the_host_steers(place: VoiceHarness) -> None:
     ana, bo, _ = place.people
     thread, panel = await begun(place)
     await brings(place, ana, thread)
@@ -142,7 +142,7 @@ async def test_the_host_steers(place: Hall) -> None:
     assert place.sessions.running() == []
 
 
-async def test_a_blind_evening_tells_nothing_before_its_time(place: Hall) -> None:
+async def test_a_blind_evening_tells_nothing_before_its_time(place: VoiceHarness) -> None:
     ana, bo, cy = place.people
     thread, panel = await begun(place, blind=True)
     await brings(place, bo, thread, title="Hidden Harbour")
@@ -156,7 +156,7 @@ async def test_a_blind_evening_tells_nothing_before_its_time(place: Hall) -> Non
     await panel.wait_until(lambda m: "Hidden Harbour" in m.text, 10)
 
 
-async def test_pictures_that_mention_the_bot_in_the_chat_are_taken(place: Hall) -> None:
+async def test_pictures_that_mention_the_bot_in_the_chat_are_taken(place: VoiceHarness) -> None:
     thread, _ = await begun(place)
     me = f"<@{place.bot.user.id}>"  # type: ignore[union-attr]
     await place.people[1].say(thread, "no mention", files={"quiet.png": cover()})
@@ -169,7 +169,7 @@ async def test_pictures_that_mention_the_bot_in_the_chat_are_taken(place: Hall) 
     assert [entry.title for entry in entries] == ["harbour"]
 
 
-async def test_the_panel_stays_at_the_bottom_and_comes_back(place: Hall) -> None:
+async def test_the_panel_stays_at_the_bottom_and_comes_back(place: VoiceHarness) -> None:
     thread, panel = await begun(place)
     await place.people[1].say(thread, "what a night")
     second = await thread.wait_for_message(lambda m: is_panel(m) and m.id > panel.id)
@@ -182,7 +182,7 @@ async def test_the_panel_stays_at_the_bottom_and_comes_back(place: Hall) -> None
 async def test_after_a_restart_the_same_panel_goes_on(tmp_path: Path) -> None:
     before, after = tmp_path / "before", tmp_path / "after"
     before.mkdir()
-    async with hall(before, clip_seconds=4.0) as place:
+    async with voice_harness(before, clip_seconds=4.0) as place:
         hasten(place)
         thread, panel = await begun(place)
         await brings(place, place.people[1], thread)
@@ -196,7 +196,7 @@ async def test_after_a_restart_the_same_panel_goes_on(tmp_path: Path) -> None:
             assert len([m for m in place.loopback.messages(thread) if is_panel(m)]) == 1
 
 
-async def test_buttons_of_a_session_that_is_over_say_so(place: Hall) -> None:
+async def test_buttons_of_a_session_that_is_over_say_so(place: VoiceHarness) -> None:
     thread, panel = await begun(place)
     await brings(place, place.people[1], thread)
     await panel.wait_until(lambda m: "### low tide" in m.text, 20)
@@ -207,7 +207,7 @@ async def test_buttons_of_a_session_that_is_over_say_so(place: Hall) -> None:
     assert "not running any more" in await whisper(await place.people[1].click(panel, "5"))
 
 
-async def test_a_result_goes_into_the_playlist(place: Hall) -> None:
+async def test_a_result_goes_into_the_playlist(place: VoiceHarness) -> None:
     _, panel = await begun(place)
     used = await place.people[1].slash(general(place), "albumgen", image=("c.png", cover()), seconds=5)
     await used.wait_acknowledged()
@@ -218,7 +218,7 @@ async def test_a_result_goes_into_the_playlist(place: Hall) -> None:
     await panel.wait_until(lambda m: "brought by Cy" in m.text, 10)
 
 
-async def test_sessions_are_listed_and_shown(place: Hall) -> None:
+async def test_sessions_are_listed_and_shown(place: VoiceHarness) -> None:
     ana = place.people[0]
     assert (
         "has been no session" in (await (await ana.slash(general(place), "session list")).wait_message()).text
@@ -236,12 +236,12 @@ async def test_sessions_are_listed_and_shown(place: Hall) -> None:
 
 
 async def test_a_planned_session_begins_when_its_time_has_come(tmp_path: Path) -> None:
-    async with hall(tmp_path, clip_seconds=1.0, recaps=True) as place:
+    async with voice_harness(tmp_path, clip_seconds=1.0, recaps=True) as place:
         hasten(place)
         await planned_evening(place)
 
 
-async def planned_evening(place: Hall) -> None:
+async def planned_evening(place: VoiceHarness) -> None:
     ana, bo, _ = place.people
     used = await ana.slash(general(place), "session schedule", when="in 2 h", title="Saturday", rounds=1)
     said = await used.wait_message()
@@ -263,7 +263,7 @@ async def planned_evening(place: Hall) -> None:
     await place.until(lambda: event["status"] == 3)
 
 
-async def test_a_cancelled_event_takes_its_session_along(place: Hall) -> None:
+async def test_a_cancelled_event_takes_its_session_along(place: VoiceHarness) -> None:
     used = await place.people[0].slash(general(place), "session schedule", when="in 3 h", title="Sunday")
     await used.wait_message()
     [identity] = place.guild.events
@@ -274,7 +274,7 @@ async def test_a_cancelled_event_takes_its_session_along(place: Hall) -> None:
             await asyncio.sleep(0.02)
 
 
-async def test_a_moment_that_is_none_is_asked_again(place: Hall) -> None:
+async def test_a_moment_that_is_none_is_asked_again(place: VoiceHarness) -> None:
     used = await place.people[0].slash(general(place), "session schedule", when="some day")
     assert "do not understand that time" in await whisper(used)
     assert not place.guild.events

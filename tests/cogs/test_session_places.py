@@ -11,8 +11,8 @@ import pytest
 
 from bot.sessions.state.model import SessionState
 from bot.setup.invite import permissions
-from tests.bot.operated import bot_settings, new_bot, started
-from tests.bot.sessions.voice_harness import RUNNER, Hall, cover, hall, ogg
+from tests.bot.running_bot import bot_settings, new_bot, started
+from tests.bot.sessions.voice_harness import RUNNER, VoiceHarness, cover, ogg, voice_harness
 from tests.discord import payloads
 from tests.discord.driver import LoopbackDiscord
 from tests.discord.intents import CONTENT
@@ -21,19 +21,19 @@ from tests.discord.state import Channel, Message, Overwrite
 
 
 @pytest.fixture
-async def place(tmp_path: Path) -> AsyncIterator[Hall]:
-    async with hall(tmp_path) as made:
+async def place(tmp_path: Path) -> AsyncIterator[VoiceHarness]:
+    async with voice_harness(tmp_path) as made:
         hasten(made)
         yield made
 
 
-def hasten(place: Hall) -> Any:
+def hasten(place: VoiceHarness) -> Any:
     cog: Any = place.bot.get_cog("SessionCog")
     cog.panels.edits_apart = cog.panels.retry_pause = 0.05
     return cog
 
 
-def general(place: Hall) -> Channel:
+def general(place: VoiceHarness) -> Channel:
     return place.guild.channel("general")
 
 
@@ -41,14 +41,16 @@ def is_panel(message: Message) -> bool:
     return "Listening in" in message.text
 
 
-async def refusal(place: Hall, command: str, who: int = 0, **options: Any) -> str:
+async def refusal(place: VoiceHarness, command: str, who: int = 0, **options: Any) -> str:
     used = await place.people[who].slash(general(place), command, **options)
     said = await used.wait_message()
     assert said.ephemeral
     return said.text
 
 
-async def test_on_a_stage_the_panel_says_that_nobody_hears_until_somebody_lets_us_speak(place: Hall) -> None:
+async def test_on_a_stage_the_panel_says_that_nobody_hears_until_somebody_lets_us_speak(
+    place: VoiceHarness,
+) -> None:
     stage = place.loopback.voice_channel(place.guild, "Stage", stage=True)
     await place.people[0].join(stage)
     place.loopback.faults.refuse("PATCH /guilds/*/voice-states/@me", 403, 50013, "Missing Permissions")
@@ -75,7 +77,7 @@ async def test_on_a_stage_the_panel_says_that_nobody_hears_until_somebody_lets_u
     ],
 )
 async def test_what_voice_needs_is_asked_for_before_anything_begins(
-    place: Hall, stage: bool, denied: P, named: str
+    place: VoiceHarness, stage: bool, denied: P, named: str
 ) -> None:
     room = place.loopback.voice_channel(place.guild, "Other", stage=stage)
     place.loopback.forbid_bot(room, denied)
@@ -86,7 +88,7 @@ async def test_what_voice_needs_is_asked_for_before_anything_begins(
     assert not [c for c in place.guild.channels.values() if c.is_thread and not c.archived]
 
 
-async def test_a_channel_that_one_cannot_join_is_not_begun_in(place: Hall) -> None:
+async def test_a_channel_that_one_cannot_join_is_not_begun_in(place: VoiceHarness) -> None:
     bo = place.people[1]
     room = place.loopback.voice_channel(place.guild, "Secret")
     room.overwrites[bo.id] = Overwrite(bo.id, 1, deny=P.CONNECT)
@@ -94,7 +96,7 @@ async def test_a_channel_that_one_cannot_join_is_not_begun_in(place: Hall) -> No
     assert "cannot join that voice channel" in await refusal(place, "session start", 1, channel=room)
 
 
-async def test_the_servers_policy_holds_for_sessions_too(place: Hall) -> None:
+async def test_the_servers_policy_holds_for_sessions_too(place: VoiceHarness) -> None:
     role = place.loopback.world.add_role(place.guild, "listeners", P(0))
     await place.bot.guild_settings.change(place.guild.id, roles=(role.id,))
     assert f"<@&{role.id}>" in await refusal(place, "session start")
@@ -102,7 +104,7 @@ async def test_the_servers_policy_holds_for_sessions_too(place: Hall) -> None:
     assert f"<@&{role.id}>" in await refusal(place, "session submit", image=("c.png", cover()))
 
 
-async def test_events_need_a_permission_of_the_bot_and_of_the_member(place: Hall) -> None:
+async def test_events_need_a_permission_of_the_bot_and_of_the_member(place: VoiceHarness) -> None:
     wish = {"when": "in 2 h", "title": "Later"}
     assert "may not do here" in await refusal(place, "session schedule", 1, **wish)
     place.loopback.forbid_bot(place.room, P.CREATE_EVENTS)
@@ -110,7 +112,7 @@ async def test_events_need_a_permission_of_the_bot_and_of_the_member(place: Hall
     assert not place.guild.events
 
 
-async def test_an_event_that_somebody_starts_begins_its_session(place: Hall) -> None:
+async def test_an_event_that_somebody_starts_begins_its_session(place: VoiceHarness) -> None:
     stage = place.loopback.voice_channel(place.guild, "Stage", stage=True)
     used = await place.people[0].slash(
         general(place), "session schedule", when="in 2 h", title="Early", channel=stage
@@ -124,7 +126,9 @@ async def test_an_event_that_somebody_starts_begins_its_session(place: Hall) -> 
     assert place.sessions.running()[0].voice_channel_id == stage.id
 
 
-async def test_a_plan_survives_a_kill_and_hears_of_what_it_missed(place: Hall, tmp_path: Path) -> None:
+async def test_a_plan_survives_a_kill_and_hears_of_what_it_missed(
+    place: VoiceHarness, tmp_path: Path
+) -> None:
     for title in ("One", "Two"):
         used = await place.people[0].slash(general(place), "session schedule", when="in 2 h", title=title)
         await used.wait_message()
@@ -139,7 +143,7 @@ async def test_a_plan_survives_a_kill_and_hears_of_what_it_missed(place: Hall, t
                 await asyncio.sleep(0.02)  # no event tells
 
 
-async def test_many_sessions_are_pages(place: Hall) -> None:
+async def test_many_sessions_are_pages(place: VoiceHarness) -> None:
     for number in range(11):
         session = await place.plan(theme=str(number))
         await place.sessions.stop(session.session_id)
@@ -163,7 +167,7 @@ async def test_with_the_privileged_intent_no_mention_is_needed(tmp_path: Path) -
         await ana.join(room)
         settings = bot_settings(tmp_path, message_content=True)
         async with started(loopback, new_bot(loopback, settings, RUNNER)) as bot:
-            place = Hall(loopback, bot, tmp_path, guild, room, [ana])
+            place = VoiceHarness(loopback, bot, tmp_path, guild, room, [ana])
             place.listen()
             session = await place.start()
             said = await ana.say(guild.channel("general"), "this one", files={"a_b.png": cover()})

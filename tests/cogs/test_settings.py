@@ -5,20 +5,22 @@ from pathlib import Path
 import pytest
 
 from bot.guilds.settings import GuildSettingError, GuildSettings, bounds_of
-from tests.bot.operated import bot_settings, new_bot, operated, started
+from tests.bot.running_bot import bot_settings, new_bot, running_bot, started
 from tests.discord.driver import LoopbackDiscord, NotOfferedError
 from tests.discord.permissions import P
 
 
 async def test_a_manager_changes_everything_in_one_panel(tmp_path: Path) -> None:
-    async with operated(tmp_path) as house:
-        otto, store = house.owner, house.bot.guild_settings
-        lounge = house.loopback.text_channel(house.guild, "lounge")
-        role = house.loopback.world.add_role(house.guild, "Listeners", P(0))
-        house.loopback.world.announce(
-            "GUILD_ROLE_CREATE", {"guild_id": str(house.guild.id), "role": role.payload()}, guild=house.guild
+    async with running_bot(tmp_path) as harness:
+        otto, store = harness.owner, harness.bot.guild_settings
+        lounge = harness.loopback.text_channel(harness.guild, "lounge")
+        role = harness.loopback.world.add_role(harness.guild, "Listeners", P(0))
+        harness.loopback.world.announce(
+            "GUILD_ROLE_CREATE",
+            {"guild_id": str(harness.guild.id), "role": role.payload()},
+            guild=harness.guild,
         )
-        panel = await (await otto.slash(house.channel, "settings")).wait_message()
+        panel = await (await otto.slash(harness.channel, "settings")).wait_message()
         assert panel.ephemeral
         assert "House \\*of\\* sound" in panel.text
 
@@ -37,7 +39,7 @@ async def test_a_manager_changes_everything_in_one_panel(tmp_path: Path) -> None
         await (await otto.submit_modal(asked, numbers)).wait_acknowledged()
         await (await otto.select(panel, "albumgen:settings:language", "Deutsch")).wait_acknowledged()
 
-        assert await store.of(house.guild.id) == GuildSettings(
+        assert await store.of(harness.guild.id) == GuildSettings(
             rag=False,
             max_seconds=45,
             cooldown_seconds=0,
@@ -54,36 +56,36 @@ async def test_a_manager_changes_everything_in_one_panel(tmp_path: Path) -> None
         assert [each["id"] for each in shown["default_values"]] == [lounge.id]
 
         await (await otto.select(panel, "albumgen:settings:channels")).wait_acknowledged()
-        assert (await store.of(house.guild.id)).channels == ()
+        assert (await store.of(harness.guild.id)).channels == ()
 
 
 async def test_a_wrong_number_changes_nothing_and_says_which(tmp_path: Path) -> None:
-    async with operated(tmp_path) as house:
-        panel = await (await house.owner.slash(house.channel, "settings")).wait_message()
+    async with running_bot(tmp_path) as harness:
+        panel = await (await harness.owner.slash(harness.channel, "settings")).wait_message()
         for wrong in ("301", "4", "-5", "ten", "٣٠"):
-            asked = await house.owner.click(panel, "Change")
-            sent = await house.owner.submit_modal(asked, {"max_seconds": wrong, "cooldown_seconds": "1"})
+            asked = await harness.owner.click(panel, "Change")
+            sent = await harness.owner.submit_modal(asked, {"max_seconds": wrong, "cooldown_seconds": "1"})
             said = (await sent.wait_message()).content
             assert said.startswith("“Longest clip, in seconds” takes a whole number from 5 to 60"), said
-        assert await house.bot.guild_settings.of(house.guild.id) == GuildSettings()
+        assert await harness.bot.guild_settings.of(harness.guild.id) == GuildSettings()
 
 
 async def test_only_managers_may_and_discord_is_not_trusted_with_it(tmp_path: Path) -> None:
-    async with operated(tmp_path) as house:
-        panel = await (await house.owner.slash(house.channel, "settings")).wait_message()
+    async with running_bot(tmp_path) as harness:
+        panel = await (await harness.owner.slash(harness.channel, "settings")).wait_message()
         with pytest.raises(NotOfferedError, match="default_member_permissions"):
-            await house.ann.slash(house.channel, "settings")
-        command = next(c for c in house.loopback.commands() if c["name"] == "settings")
+            await harness.ann.slash(harness.channel, "settings")
+        command = next(c for c in harness.loopback.commands() if c["name"] == "settings")
         command["default_member_permissions"] = None  # as a server's own overrides can do
-        said = await (await house.ann.slash(house.channel, "settings")).wait_message()
+        said = await (await harness.ann.slash(harness.channel, "settings")).wait_message()
         assert said.content.startswith("Nur wer diesen Server verwalten darf")
         assert said.ephemeral
         for button in ("albumgen:settings:rag", "albumgen:settings:numbers"):
-            refused = await house.ann.click(panel, button)
+            refused = await harness.ann.click(panel, button)
             assert "verwalten" in (await refused.wait_message()).content
-        assert await house.bot.guild_settings.of(house.guild.id) == GuildSettings()
-        house.loopback.grant(house.guild, house.ann, P.MANAGE_GUILD)
-        allowed = await house.ann.slash(house.channel, "settings")
+        assert await harness.bot.guild_settings.of(harness.guild.id) == GuildSettings()
+        harness.loopback.grant(harness.guild, harness.ann, P.MANAGE_GUILD)
+        allowed = await harness.ann.slash(harness.channel, "settings")
         assert "überall verfügbar" in (await allowed.wait_message()).text
 
 
@@ -104,16 +106,18 @@ async def test_a_panel_from_before_a_restart_still_works(tmp_path: Path) -> None
 
 
 async def test_a_channel_that_is_gone_does_not_break_the_panel(tmp_path: Path) -> None:
-    async with operated(tmp_path) as house:
-        await house.bot.guild_settings.change(house.guild.id, channels=(1, house.channel.id), roles=(2,))
-        panel = await (await house.owner.slash(house.channel, "settings")).wait_message()
+    async with running_bot(tmp_path) as harness:
+        await harness.bot.guild_settings.change(
+            harness.guild.id, channels=(1, harness.channel.id), roles=(2,)
+        )
+        panel = await (await harness.owner.slash(harness.channel, "settings")).wait_message()
         shown = next(part for part in panel.parts() if part.get("custom_id") == "albumgen:settings:channels")
-        assert [each["id"] for each in shown["default_values"]] == [house.channel.id]
+        assert [each["id"] for each in shown["default_values"]] == [harness.channel.id]
 
 
 async def test_servers_keep_their_settings_apart(tmp_path: Path) -> None:
-    async with operated(tmp_path) as house:
-        store = house.bot.guild_settings
+    async with running_bot(tmp_path) as harness:
+        store = harness.bot.guild_settings
         await store.change(1, rag=False)
         await store.change(2, max_seconds=10)
         assert [(await store.of(guild)).rag for guild in (1, 2, None)] == [False, True, True]

@@ -8,16 +8,16 @@ from pathlib import Path
 import pytest
 
 from bot.comparisons.votes import Choice, Comparisons
-from tests.bot.house import House, house
+from tests.bot.bot_harness import BotHarness, bot_harness
 
 
 @pytest.fixture
-async def home(tmp_path: Path) -> AsyncIterator[House]:
-    async with house(tmp_path, progress_interval=60.0) as made:
+async def home(tmp_path: Path) -> AsyncIterator[BotHarness]:
+    async with bot_harness(tmp_path, progress_interval=60.0) as made:
         yield made
 
 
-async def stats(home: House) -> str:
+async def stats(home: BotHarness) -> str:
     used = await home.owner.slash(home.channel, "stats")
     message = await used.wait_message()
     await message.wait_until(lambda m: "What" in m.text)
@@ -25,19 +25,19 @@ async def stats(home: House) -> str:
     return message.text
 
 
-async def votes(home: House, *choices: Choice) -> None:
+async def votes(home: BotHarness, *choices: Choice) -> None:
     comparisons = Comparisons(home.bot.database)
     for number, choice in enumerate(choices):
         await comparisons.vote(f"b{number}", 1000 + number, home.guild.id, choice)
 
 
-async def test_a_server_that_has_heard_nothing_is_told_how_to_begin(home: House) -> None:
+async def test_a_server_that_has_heard_nothing_is_told_how_to_begin(home: BotHarness) -> None:
     told = await stats(home)
     assert "`/albumgen` with a cover" in told
     assert "`/compare` plays both" in told
 
 
-async def test_clips_covers_genres_and_stars_are_counted(home: House) -> None:
+async def test_clips_covers_genres_and_stars_are_counted(home: BotHarness) -> None:
     message = await home.clip(rag=True)
     await home.owner.react(message, "🔁")
     await home.place.until(lambda _: len(home.clips()) == 2)
@@ -51,7 +51,7 @@ async def test_clips_covers_genres_and_stars_are_counted(home: House) -> None:
     assert "House \\*of\\* sound" in told
 
 
-async def test_few_votes_allow_no_verdict_and_many_do(home: House) -> None:
+async def test_few_votes_allow_no_verdict_and_many_do(home: BotHarness) -> None:
     await votes(home, Choice.RAG, Choice.RAG, Choice.WITHOUT, Choice.SAME)
     told = await stats(home)
     assert "No preference can be told yet" in told
@@ -60,7 +60,7 @@ async def test_few_votes_allow_no_verdict_and_many_do(home: House) -> None:
     assert "The takes with RAG are preferred" in await stats(home)
 
 
-async def test_in_direct_messages_the_figures_are_ones_own(home: House) -> None:
+async def test_in_direct_messages_the_figures_are_ones_own(home: BotHarness) -> None:
     await home.clip(seconds=6)
     used = await home.ann.slash(home.ann.dm, "stats")
     message = await used.wait_message()

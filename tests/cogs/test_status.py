@@ -6,16 +6,16 @@ import pytest
 
 from albumgen_core.settings import EngineSettings
 from bot.monitoring.health import weights_of
-from tests.bot.operated import operated
+from tests.bot.running_bot import running_bot
 from tests.discord.driver import NotOfferedError
 
 MISSING = "tests.albumgen_core.inference.runners:unavailable"
 
 
 async def test_the_owner_sees_how_it_is_doing_wherever_they_ask(tmp_path: Path) -> None:
-    async with operated(tmp_path) as house:
-        operator = house.loopback.operator
-        await house.until(lambda state: state.engine)
+    async with running_bot(tmp_path) as harness:
+        operator = harness.loopback.operator
+        await harness.until(lambda state: state.engine)
         seen = await (await operator.slash(operator.dm, "status")).wait_message()
         assert seen.ephemeral
         for words in (
@@ -29,28 +29,28 @@ async def test_the_owner_sees_how_it_is_doing_wherever_they_ask(tmp_path: Path) 
 
 
 async def test_nobody_else_sees_it(tmp_path: Path) -> None:
-    async with operated(tmp_path) as house:
+    async with running_bot(tmp_path) as harness:
         with pytest.raises(NotOfferedError, match="administrators only"):
-            await house.ann.slash(house.channel, "status")
-        for place in (house.ann.dm, house.channel):
-            if place is house.channel:  # as a server's own overrides can do
-                next(c for c in house.loopback.commands() if c["name"] == "status")[
+            await harness.ann.slash(harness.channel, "status")
+        for place in (harness.ann.dm, harness.channel):
+            if place is harness.channel:  # as a server's own overrides can do
+                next(c for c in harness.loopback.commands() if c["name"] == "status")[
                     "default_member_permissions"
                 ] = None
-            said = await (await house.ann.slash(place, "status")).wait_message()
+            said = await (await harness.ann.slash(place, "status")).wait_message()
             assert said.content.startswith("Das sieht nur der Betreiber")
             assert said.ephemeral
 
 
 async def test_a_named_owner_is_one_and_an_engine_without_weights_is_explained(tmp_path: Path) -> None:
-    async with operated(tmp_path, runner=MISSING) as house:
-        house.bot.settings = type(house.bot.settings)(
-            house.bot.settings.core,
-            house.bot.settings.discord.model_copy(update={"owners": (house.ann.id,)}),
-            house.bot.settings.path,
+    async with running_bot(tmp_path, runner=MISSING) as harness:
+        harness.bot.settings = type(harness.bot.settings)(
+            harness.bot.settings.core,
+            harness.bot.settings.discord.model_copy(update={"owners": (harness.ann.id,)}),
+            harness.bot.settings.path,
         )
-        await house.until(lambda state: state.not_ready)
-        seen = await (await house.ann.slash(house.ann.dm, "status")).wait_message()
+        await harness.until(lambda state: state.not_ready)
+        seen = await (await harness.ann.slash(harness.ann.dm, "status")).wait_message()
         assert "model.safetensors is missing" in seen.text
         assert "Nicht bereit" in seen.text
 

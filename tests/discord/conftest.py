@@ -16,7 +16,7 @@ from tests.discord.state import Channel, Guild
 
 
 @dataclass
-class House:
+class SampleGuild:
     """One guild, its owner, a member, a connected bot."""
 
     loopback: LoopbackDiscord
@@ -41,7 +41,7 @@ class House:
 
 
 @pytest.fixture
-async def house() -> AsyncIterator[House]:
+async def sample() -> AsyncIterator[SampleGuild]:
     async with LoopbackDiscord() as loopback:
         owner, ann = loopback.user("Otto"), loopback.user("Ann", locale="de")
         guild = loopback.guild("House", owner, [ann])
@@ -49,7 +49,7 @@ async def house() -> AsyncIterator[House]:
         running = asyncio.create_task(bot.start(loopback.token))
         await loopback.gateway.wait_connected()
         await asyncio.wait_for(bot.wait_until_ready(), 10)
-        yield House(loopback, bot, guild, owner, ann, guild.channel("general"))
+        yield SampleGuild(loopback, bot, guild, owner, ann, guild.channel("general"))
         await bot.close()
         with contextlib.suppress(asyncio.CancelledError, discord.DiscordException):
             await running

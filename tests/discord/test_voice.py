@@ -15,7 +15,7 @@ import soundfile
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from discord.oggparse import OggStream
 
-from tests.discord.conftest import House
+from tests.discord.conftest import SampleGuild
 from tests.discord.permissions import P
 from tests.discord.state import STAGE, Channel
 from tests.discord.voice.udp import AES_GCM, SILENCE, XCHACHA, open_packet
@@ -44,8 +44,8 @@ def opus_frames(seconds: float) -> list[bytes]:
     return list(OggStream(target).iter_packets())[2:]
 
 
-async def connect(house: House, channel: Channel, within: float = 10) -> discord.VoiceClient:
-    found = await house.known(channel)
+async def connect(sample: SampleGuild, channel: Channel, within: float = 10) -> discord.VoiceClient:
+    found = await sample.known(channel)
     assert isinstance(found, discord.VoiceChannel | discord.StageChannel)
     return await found.connect(timeout=within)
 
@@ -58,13 +58,13 @@ async def play(voice: discord.VoiceClient, frames: list[bytes]) -> None:
 
 
 @pytest.mark.parametrize("dave", [False, True])
-async def test_a_clip_arrives_whole(house: House, dave: bool) -> None:
-    loopback = house.loopback
+async def test_a_clip_arrives_whole(sample: SampleGuild, dave: bool) -> None:
+    loopback = sample.loopback
     loopback.voice.dave = dave
-    hall = loopback.voice_channel(house.guild, "Hall")
-    await house.ann.join(hall)
-    voice = await connect(house, hall)
-    connection = await loopback.voice.wait_connected(house.guild)
+    hall = loopback.voice_channel(sample.guild, "Hall")
+    await sample.ann.join(hall)
+    voice = await connect(sample, hall)
+    connection = await loopback.voice.wait_connected(sample.guild)
     assert connection.mode == XCHACHA
     if dave:
         await loopback.world.until(lambda: connection.ears or None, 5, lambda: "nobody listens")
@@ -73,7 +73,7 @@ async def test_a_clip_arrives_whole(house: House, dave: bool) -> None:
         assert connection.ears[0].privacy_code == voice.voice_privacy_code
     sent = opus_frames(0.6)
     await play(voice, sent)
-    await loopback.voice.wait_frames(house.guild, len(sent) + 5)
+    await loopback.voice.wait_frames(sample.guild, len(sent) + 5)
     heard = [frame for frame in connection.frames if frame != SILENCE]
     assert heard == sent
     assert connection.frames[-5:] == [SILENCE] * 5
@@ -82,60 +82,60 @@ async def test_a_clip_arrives_whole(house: House, dave: bool) -> None:
     assert connection.garbage == []
     assert connection.speaking[:2] == [0, 1]
     await voice.disconnect()
-    assert house.loopback.world.bot.id not in house.guild.voice_states
+    assert sample.loopback.world.bot.id not in sample.guild.voice_states
 
 
-async def test_moves_and_disconnections(house: House) -> None:
-    loopback = house.loopback
-    hall, attic = (loopback.voice_channel(house.guild, name) for name in ("Hall", "Attic"))
-    await house.known(attic)
-    voice = await connect(house, hall)
-    await loopback.voice.move_bot(house.guild, attic)
-    moved = await loopback.voice.wait_connected(house.guild, connections=2)
+async def test_moves_and_disconnections(sample: SampleGuild) -> None:
+    loopback = sample.loopback
+    hall, attic = (loopback.voice_channel(sample.guild, name) for name in ("Hall", "Attic"))
+    await sample.known(attic)
+    voice = await connect(sample, hall)
+    await loopback.voice.move_bot(sample.guild, attic)
+    moved = await loopback.voice.wait_connected(sample.guild, connections=2)
     assert moved.channel is attic
-    await loopback.voice.disconnect_bot(house.guild)
+    await loopback.voice.disconnect_bot(sample.guild)
     async with asyncio.timeout(5):
         while voice.is_connected():  # noqa: ASYNC110  (the client has no event for it)
             await asyncio.sleep(0.01)
 
 
-async def test_a_lost_session_is_joined_again_and_a_crashed_server_is_not(house: House) -> None:
-    voice_server = house.loopback.voice
-    hall = house.loopback.voice_channel(house.guild, "Hall")
-    await connect(house, hall, within=1)
-    await voice_server.hang_up(house.guild, 4006)
-    await voice_server.wait_connected(house.guild, connections=2)
+async def test_a_lost_session_is_joined_again_and_a_crashed_server_is_not(sample: SampleGuild) -> None:
+    voice_server = sample.loopback.voice
+    hall = sample.loopback.voice_channel(sample.guild, "Hall")
+    await connect(sample, hall, within=1)
+    await voice_server.hang_up(sample.guild, 4006)
+    await voice_server.wait_connected(sample.guild, connections=2)
     # The client means to resume after 4015, but waits for updates that do not come in its state, and leaves.
-    await voice_server.hang_up(house.guild, 4015)
-    bot = house.loopback.world.bot
-    await house.loopback.world.until(
-        lambda: True if bot.id not in house.guild.voice_states else None,
+    await voice_server.hang_up(sample.guild, 4015)
+    bot = sample.loopback.world.bot
+    await sample.loopback.world.until(
+        lambda: True if bot.id not in sample.guild.voice_states else None,
         5,
         lambda: "the bot is still in voice",
     )
 
 
-async def test_without_the_right_to_connect_nothing_answers(house: House) -> None:
-    hall = house.loopback.voice_channel(house.guild, "Hall")
-    house.loopback.forbid_bot(hall, P.CONNECT)
-    found = await house.known(hall)
+async def test_without_the_right_to_connect_nothing_answers(sample: SampleGuild) -> None:
+    hall = sample.loopback.voice_channel(sample.guild, "Hall")
+    sample.loopback.forbid_bot(hall, P.CONNECT)
+    found = await sample.known(hall)
     assert isinstance(found, discord.VoiceChannel)
     with pytest.raises(TimeoutError):
         await found.connect(timeout=0.3, reconnect=False)
 
 
-async def test_members_and_stages_are_seen(house: House) -> None:
-    stage = house.loopback.voice_channel(house.guild, "Stage", stage=True)
+async def test_members_and_stages_are_seen(sample: SampleGuild) -> None:
+    stage = sample.loopback.voice_channel(sample.guild, "Stage", stage=True)
     assert stage.kind == STAGE
-    await house.known(stage)
-    moved = asyncio.create_task(house.bot.wait_for("voice_state_update", timeout=5))
+    await sample.known(stage)
+    moved = asyncio.create_task(sample.bot.wait_for("voice_state_update", timeout=5))
     await asyncio.sleep(0)
-    await house.ann.join(stage, deaf=True)
+    await sample.ann.join(stage, deaf=True)
     member, before, after = await moved
-    assert (member.id, before.channel, after.self_deaf) == (house.ann.id, None, True)
-    assert after.channel is await house.known(stage)
-    await house.ann.leave(house.guild)
-    assert house.ann.id not in house.guild.voice_states
+    assert (member.id, before.channel, after.self_deaf) == (sample.ann.id, None, True)
+    assert after.channel is await sample.known(stage)
+    await sample.ann.leave(sample.guild)
+    assert sample.ann.id not in sample.guild.voice_states
 
 
 def test_the_other_encryption_mode_opens_too() -> None:

@@ -11,8 +11,8 @@ import pytest
 
 from albumgen_core.audio.encode import ClipTags, encode_clip
 from albumgen_core.audio.types import Audio
-from tests.bot.house import RUNNER, House, has_clip, house
-from tests.bot.operated import bot_settings, new_bot, started
+from tests.bot.bot_harness import RUNNER, BotHarness, bot_harness, has_clip
+from tests.bot.running_bot import bot_settings, new_bot, started
 from tests.discord.faults import Faults
 from tests.discord.permissions import P
 from tests.discord.state import Message
@@ -24,12 +24,12 @@ CALLBACK = "POST /interactions/*/*/callback"
 
 
 @pytest.fixture
-async def home(tmp_path: Path) -> AsyncIterator[House]:
-    async with house(tmp_path, progress_interval=60.0) as made:
+async def home(tmp_path: Path) -> AsyncIterator[BotHarness]:
+    async with bot_harness(tmp_path, progress_interval=60.0) as made:
         yield made
 
 
-async def held(home: House, **options: object) -> Message:
+async def held(home: BotHarness, **options: object) -> Message:
     """A job that is running, with its queue message past its own edits."""
     home.hold()
     used = await home.ask(**options)
@@ -38,7 +38,7 @@ async def held(home: House, **options: object) -> Message:
     return used.message
 
 
-def expect_too_large(home: House, times: int) -> None:
+def expect_too_large(home: BotHarness, times: int) -> None:
     """These tests break one limit on purpose, and no other."""
     assert [violation.kind for violation in home.loopback.violations] == ["limit"] * times
     home.loopback.server.rest.violations.clear()
@@ -56,7 +56,7 @@ FAULTS: dict[str, Callable[[Faults], object]] = {
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-async def test_a_failing_edit_is_repeated_until_the_reply_is_there_once(home: House, fault: str) -> None:
+async def test_a_failing_edit_is_repeated_until_the_reply_is_there_once(home: BotHarness, fault: str) -> None:
     home.bot.delivery.timeout = 2.0
     message = await held(home)
     planned = FAULTS[fault](home.loopback.faults)
@@ -69,7 +69,7 @@ async def test_a_failing_edit_is_repeated_until_the_reply_is_there_once(home: Ho
     assert [job.state for job in await home.jobs()] == ["delivered"]
 
 
-async def test_a_deleted_queue_message_cancels_its_job_and_nothing_is_sent(home: House) -> None:
+async def test_a_deleted_queue_message_cancels_its_job_and_nothing_is_sent(home: BotHarness) -> None:
     message = await held(home)
     await home.owner.delete(message)
     await home.settled()
@@ -78,7 +78,7 @@ async def test_a_deleted_queue_message_cancels_its_job_and_nothing_is_sent(home:
     assert await home.dropped() == ["the message was deleted"]
 
 
-async def test_a_message_deleted_unheard_is_not_replaced(home: House) -> None:
+async def test_a_message_deleted_unheard_is_not_replaced(home: BotHarness) -> None:
     message = await held(home)
     home.loopback.faults.refuse(EDIT, 404, 10008, "Unknown Message")
     home.release()
@@ -87,7 +87,7 @@ async def test_a_message_deleted_unheard_is_not_replaced(home: House) -> None:
     assert not has_clip(message)
 
 
-async def test_a_lost_permission_leads_to_one_direct_message(home: House) -> None:
+async def test_a_lost_permission_leads_to_one_direct_message(home: BotHarness) -> None:
     await held(home)
     home.loopback.forbid_bot(home.channel, P.VIEW_CHANNEL)
     home.release()
@@ -98,7 +98,7 @@ async def test_a_lost_permission_leads_to_one_direct_message(home: House) -> Non
     assert not home.clips()
 
 
-async def test_a_deleted_channel_leads_to_one_direct_message(home: House) -> None:
+async def test_a_deleted_channel_leads_to_one_direct_message(home: BotHarness) -> None:
     await held(home)
     home.loopback.faults.reset_after("POST /channels/*/messages")  # and its outcome is in doubt
     home.loopback.delete_channel(home.channel)
@@ -108,7 +108,7 @@ async def test_a_deleted_channel_leads_to_one_direct_message(home: House) -> Non
     assert len(home.loopback.messages(home.ann.dm)) == 1
 
 
-async def test_who_takes_no_direct_messages_is_not_asked_for_ever(home: House) -> None:
+async def test_who_takes_no_direct_messages_is_not_asked_for_ever(home: BotHarness) -> None:
     home.ann.user.accepts_dms = False
     await held(home)
     home.loopback.forbid_bot(home.channel, P.VIEW_CHANNEL)
@@ -117,7 +117,7 @@ async def test_who_takes_no_direct_messages_is_not_asked_for_ever(home: House) -
     assert await home.dropped() == ["the member takes no direct messages"]
 
 
-async def test_a_private_reply_goes_through_its_token(home: House) -> None:
+async def test_a_private_reply_goes_through_its_token(home: BotHarness) -> None:
     used = await home.ask(private=True)
     message = await used.message.wait_until(has_clip, 15)
     await home.settled()
@@ -129,7 +129,7 @@ async def test_a_private_reply_goes_through_its_token(home: House) -> None:
     assert home.loopback.count("PATCH /channels/{channel_id}/messages/{message_id}") == 0
 
 
-async def test_after_the_token_a_private_reply_is_a_direct_message(home: House) -> None:
+async def test_after_the_token_a_private_reply_is_a_direct_message(home: BotHarness) -> None:
     home.hold()
     await home.ask(private=True)
     await home.until_running()
@@ -140,7 +140,7 @@ async def test_after_the_token_a_private_reply_is_a_direct_message(home: House) 
     assert not home.loopback.messages(home.channel)
 
 
-async def test_a_private_reply_nobody_takes_becomes_a_mention_without_its_content(home: House) -> None:
+async def test_a_private_reply_nobody_takes_becomes_a_mention_without_its_content(home: BotHarness) -> None:
     home.ann.user.accepts_dms = False
     home.hold()
     await home.ask(private=True)
@@ -155,13 +155,13 @@ async def test_a_private_reply_nobody_takes_becomes_a_mention_without_its_conten
     assert not note.embeds
 
 
-async def test_an_acknowledgement_in_doubt_is_found_again(home: House) -> None:
+async def test_an_acknowledgement_in_doubt_is_found_again(home: BotHarness) -> None:
     home.loopback.faults.reset_after(CALLBACK)
     message = await home.clip()
     assert home.loopback.messages(home.channel) == [message]
 
 
-async def test_an_acknowledgement_that_never_arrived_becomes_a_mention(home: House) -> None:
+async def test_an_acknowledgement_that_never_arrived_becomes_a_mention(home: BotHarness) -> None:
     home.loopback.faults.refuse(CALLBACK, 404, 10062, "Unknown interaction")
     await home.ann.slash(home.channel, "albumgen", image=("cover.png", b"no picture"))
     message = await home.channel.wait_for_message(within=15)
@@ -170,7 +170,7 @@ async def test_an_acknowledgement_that_never_arrived_becomes_a_mention(home: Hou
     assert len(home.loopback.messages(home.channel)) == 1
 
 
-async def test_a_replayed_interaction_is_ignored(home: House) -> None:
+async def test_a_replayed_interaction_is_ignored(home: BotHarness) -> None:
     used = await home.ask()
     home.loopback.world.announce("INTERACTION_CREATE", used.payload(), home.channel)
     home.loopback.gateway.drop()
@@ -182,7 +182,7 @@ async def test_a_replayed_interaction_is_ignored(home: House) -> None:
 
 
 @pytest.mark.parametrize("fault", ["drop", "invalidate"])
-async def test_gateway_faults_do_not_touch_jobs(home: House, fault: str) -> None:
+async def test_gateway_faults_do_not_touch_jobs(home: BotHarness, fault: str) -> None:
     message = await held(home)
     getattr(home.loopback.gateway, fault)()
     home.release()
@@ -191,7 +191,7 @@ async def test_gateway_faults_do_not_touch_jobs(home: House, fault: str) -> None
     assert home.clips() == [message]
 
 
-async def test_a_clip_too_large_for_discord_gets_a_lower_bit_rate(home: House) -> None:
+async def test_a_clip_too_large_for_discord_gets_a_lower_bit_rate(home: BotHarness) -> None:
     noise = np.random.default_rng(1).normal(0, 0.1, (1, 32000 * 6)).astype(np.float32)
     clip = encode_clip(Audio(noise, 32000), NOISE)
     (home.home / "clip.mp3").write_bytes(clip.mp3)
@@ -202,7 +202,7 @@ async def test_a_clip_too_large_for_discord_gets_a_lower_bit_rate(home: House) -
     expect_too_large(home, 1)
 
 
-async def test_where_no_file_fits_the_reply_says_so(home: House) -> None:
+async def test_where_no_file_fits_the_reply_says_so(home: BotHarness) -> None:
     home.loopback.limit_uploads(100)
     used = await home.ask()
     message = await used.message.wait_until(lambda m: "Sekunden" in m.content, 15)
@@ -211,7 +211,7 @@ async def test_where_no_file_fits_the_reply_says_so(home: House) -> None:
     expect_too_large(home, 4)
 
 
-async def test_a_failed_job_is_answered_in_the_members_language(home: House) -> None:
+async def test_a_failed_job_is_answered_in_the_members_language(home: BotHarness) -> None:
     (home.home / "fail").touch()
     used = await home.ask()
     await used.message.wait_until(lambda m: "schiefgegangen" in m.text, 15)
@@ -219,7 +219,7 @@ async def test_a_failed_job_is_answered_in_the_members_language(home: House) -> 
     assert [job.state for job in await home.jobs()] == ["failed"]
 
 
-async def test_a_queue_message_whose_id_was_lost_is_found_by_its_button(home: House) -> None:
+async def test_a_queue_message_whose_id_was_lost_is_found_by_its_button(home: BotHarness) -> None:
     message = await held(home)
     (job,) = await home.jobs()
     await home.bot.inference.update_origin(job.job_id, message_id=None)
@@ -229,7 +229,7 @@ async def test_a_queue_message_whose_id_was_lost_is_found_by_its_button(home: Ho
     assert home.loopback.messages(home.channel) == [message]
 
 
-async def test_a_reaction_whose_queue_message_is_in_doubt_gets_one_reply(home: House) -> None:
+async def test_a_reaction_whose_queue_message_is_in_doubt_gets_one_reply(home: BotHarness) -> None:
     message = await home.clip()
     home.loopback.faults.reset_after(SEND)
     await home.ann.react(message, "🔁")
@@ -238,7 +238,7 @@ async def test_a_reaction_whose_queue_message_is_in_doubt_gets_one_reply(home: H
     assert len(home.loopback.messages(home.channel)) == 2
 
 
-async def test_a_reaction_whose_queue_message_fails_gets_one_reply_all_the_same(home: House) -> None:
+async def test_a_reaction_whose_queue_message_fails_gets_one_reply_all_the_same(home: BotHarness) -> None:
     message = await home.clip()
     home.loopback.faults.status(SEND, 503, count=4)
     await home.ann.react(message, "🔁")
@@ -249,7 +249,7 @@ async def test_a_reaction_whose_queue_message_fails_gets_one_reply_all_the_same(
 
 async def test_a_polite_stop_delivers_what_is_being_made_and_keeps_the_rest(tmp_path: Path) -> None:
     core = {"inference": {"max_batch": 1, "grace_seconds": 10.0}}
-    async with house(tmp_path, core=core) as home:
+    async with bot_harness(tmp_path, core=core) as home:
         message = await held(home)
         waiting = await home.ask(seconds=5)
         stopping = asyncio.create_task(home.bot.close())

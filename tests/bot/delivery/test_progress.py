@@ -9,7 +9,7 @@ from pathlib import Path
 from albumgen_core.inference.events import JobEvent
 from bot.delivery.progress import QueueMessages, overall
 from bot.messages.embeds import bar, duration, plain, progress_embed
-from tests.bot.house import has_clip, house
+from tests.bot.bot_harness import bot_harness, has_clip
 
 EDIT = "PATCH /channels/{channel_id}/messages/{message_id}"
 APART = 1.5
@@ -17,7 +17,7 @@ APART = 1.5
 
 async def test_many_messages_in_one_channel_share_a_pace_and_results_do_not_wait(tmp_path: Path) -> None:
     core = {"inference": {"max_batch": 1, "max_jobs_per_member": 10}}
-    async with house(tmp_path, core=core, progress_interval=0.5) as home:
+    async with bot_harness(tmp_path, core=core, progress_interval=0.5) as home:
         home.hold()
         began = time.monotonic()
         asked = [await home.ask() for _ in range(6)]
@@ -37,7 +37,7 @@ async def test_many_messages_in_one_channel_share_a_pace_and_results_do_not_wait
 
 async def test_a_queue_message_shows_its_place_and_the_next_process_goes_on_with_it(tmp_path: Path) -> None:
     core = {"inference": {"max_batch": 1}}
-    async with house(tmp_path, core=core, progress_interval=0.5) as home:
+    async with bot_harness(tmp_path, core=core, progress_interval=0.5) as home:
         home.hold()
         await home.ask()
         await home.until_running()

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from bot.gallery.reaction_prompts import Offers
-from tests.bot.house import House, has_clip, house, picture
+from tests.bot.bot_harness import BotHarness, bot_harness, has_clip, picture
 from tests.discord.permissions import P
 from tests.discord.state import Message
 
@@ -17,14 +17,14 @@ PUT = "PUT /channels/{channel_id}/messages/{message_id}/reactions/{emoji}/@me"
 
 
 @pytest.fixture
-async def home(tmp_path: Path) -> AsyncIterator[House]:
-    async with house(tmp_path, progress_interval=60.0) as made:
+async def home(tmp_path: Path) -> AsyncIterator[BotHarness]:
+    async with bot_harness(tmp_path, progress_interval=60.0) as made:
         offers = made.bot.services[Offers]
         offers.between = offers.quiet = 0.02
         yield made
 
 
-async def offered(home: House, message: Message, *emojis: str) -> None:
+async def offered(home: BotHarness, message: Message, *emojis: str) -> None:
     bot = home.loopback.world.bot
 
     def there() -> bool | None:
@@ -33,7 +33,7 @@ async def offered(home: House, message: Message, *emojis: str) -> None:
     await home.loopback.world.until(there, 10, lambda: f"{message.reactions}")
 
 
-async def test_a_result_gets_both_and_pressing_one_works(home: House) -> None:
+async def test_a_result_gets_both_and_pressing_one_works(home: BotHarness) -> None:
     message = await home.clip()
     await offered(home, message, "🔁", "⭐")
     assert len(await home.jobs()) == 1, "the bot's own reactions ask for nothing"
@@ -43,13 +43,13 @@ async def test_a_result_gets_both_and_pressing_one_works(home: House) -> None:
     await offered(home, second, "🔁", "⭐")
 
 
-async def test_direct_messages_have_no_gallery_to_star_for(home: House) -> None:
+async def test_direct_messages_have_no_gallery_to_star_for(home: BotHarness) -> None:
     used = await home.ann.slash(home.ann.dm, "albumgen", image=("c.png", picture()))
     message = await (await used.wait_acknowledged()).message.wait_until(has_clip)
     await offered(home, message, "🔁")
 
 
-async def test_nothing_is_offered_where_it_may_not_or_under_what_is_private(home: House) -> None:
+async def test_nothing_is_offered_where_it_may_not_or_under_what_is_private(home: BotHarness) -> None:
     home.loopback.forbid_bot(home.channel, P.ADD_REACTIONS)
     message = await home.clip()
     private = await home.ask(private=True)
@@ -63,7 +63,7 @@ async def test_nothing_is_offered_where_it_may_not_or_under_what_is_private(home
     assert not message.reactions
 
 
-async def test_a_refusal_is_believed_for_the_channel(home: House) -> None:
+async def test_a_refusal_is_believed_for_the_channel(home: BotHarness) -> None:
     home.loopback.faults.refuse("PUT /channels/**", 403, 50013, "Missing Permissions", count=9)
     await home.clip()
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.bot import swift_bot
+from tests.bot import instant_bot
 from tests.discord.driver import LoopbackDiscord
 from tests.discord.process import BotProcess
 from tests.paths import REPOSITORY
@@ -49,7 +49,7 @@ async def test_it_follows_the_configured_port_and_a_polite_stop_exits_with_0(tmp
         bot = await loopback.start_bot(
             ["--config", str(config)],
             environment={"ALBUMGEN_DISCORD__TOKEN": loopback.token},
-            entry=swift_bot.ENTRY,
+            entry=instant_bot.ENTRY,
         )
         await until_ready(bot)
         assert await check(config) == (0, "")
@@ -100,7 +100,7 @@ async def test_below_tini_a_polite_stop_exits_with_0(tmp_path: Path) -> None:
         bot = await loopback.start_bot(
             ["--config", str(config)],
             environment={"ALBUMGEN_DISCORD__TOKEN": loopback.token},
-            entry=swift_bot.ENTRY,
+            entry=instant_bot.ENTRY,
             below=("tini", "-s", "--"),
         )
         await until_ready(bot)

@@ -10,25 +10,25 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from bot.monitoring.http import HttpServer
-from tests.bot.operated import Operated, operated
+from tests.bot.running_bot import RunningBot, running_bot
 
 MISSING = "tests.albumgen_core.inference.runners:unavailable"
 
 
-def server_of(house: Operated) -> HttpServer:
-    return house.bot.services[HttpServer]
+def server_of(harness: RunningBot) -> HttpServer:
+    return harness.bot.services[HttpServer]
 
 
-async def get(house: Operated, path: str) -> tuple[int, str]:
+async def get(harness: RunningBot, path: str) -> tuple[int, str]:
     async with (
         aiohttp.ClientSession() as session,
-        session.get(f"http://127.0.0.1:{server_of(house).port}{path}") as answer,
+        session.get(f"http://127.0.0.1:{server_of(harness).port}{path}") as answer,
     ):
         return answer.status, await answer.text()
 
 
-async def metrics(house: Operated) -> dict[tuple[str, tuple[str, ...]], float]:
-    status, body = await get(house, "/metrics")
+async def metrics(harness: RunningBot) -> dict[tuple[str, tuple[str, ...]], float]:
+    status, body = await get(harness, "/metrics")
     assert status == 200
     return {
         (sample.name, tuple(sample.labels.values())): sample.value
@@ -37,16 +37,16 @@ async def metrics(house: Operated) -> dict[tuple[str, tuple[str, ...]], float]:
     }
 
 
-async def until_ready(house: Operated) -> None:
-    await house.until(lambda state: any(worker.state == "idle" for worker in state.workers))
+async def until_ready(harness: RunningBot) -> None:
+    await harness.until(lambda state: any(worker.state == "idle" for worker in state.workers))
 
 
 async def test_metrics_tell_what_is_there(tmp_path: Path) -> None:
-    async with operated(tmp_path) as house:
-        await until_ready(house)
-        await (await house.owner.slash(house.channel, "settings")).wait_message()
+    async with running_bot(tmp_path) as harness:
+        await until_ready(harness)
+        await (await harness.owner.slash(harness.channel, "settings")).wait_message()
         logging.getLogger("albumgen.test").warning("counted")
-        seen = await metrics(house)
+        seen = await metrics(harness)
     assert seen[("albumgen_engine_ready", ())] == 1
     assert seen[("albumgen_jobs_queued", ())] == 0
     assert seen[("albumgen_discord_guilds", ())] == 1
@@ -59,16 +59,16 @@ async def test_metrics_tell_what_is_there(tmp_path: Path) -> None:
 
 
 async def test_healthy_while_connected_and_ready_once_the_engine_is(tmp_path: Path) -> None:
-    async with operated(tmp_path, runner=MISSING) as house:
-        await house.until(lambda state: state.not_ready)
-        assert (await get(house, "/healthz"))[0] == 200
-        status, body = await get(house, "/readyz")
+    async with running_bot(tmp_path, runner=MISSING) as harness:
+        await harness.until(lambda state: state.not_ready)
+        assert (await get(harness, "/healthz"))[0] == 200
+        status, body = await get(harness, "/readyz")
         assert status == 503
         assert "model.safetensors is missing" in json.loads(body)["because"][0]
         (tmp_path / "weights").touch()
-        house.bot.inference.retry_engine()
-        await until_ready(house)
-        assert await get(house, "/readyz") == (200, '{"status": "ok"}')
+        harness.bot.inference.retry_engine()
+        await until_ready(harness)
+        assert await get(harness, "/readyz") == (200, '{"status": "ok"}')
 
 
 async def test_a_taken_port_does_not_keep_the_bot_from_starting(
@@ -76,16 +76,16 @@ async def test_a_taken_port_does_not_keep_the_bot_from_starting(
 ) -> None:
     server = await asyncio.start_server(lambda *_: None, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
-    async with operated(tmp_path, http_port=port) as house:
-        assert server_of(house).port == 0
+    async with running_bot(tmp_path, http_port=port) as harness:
+        assert server_of(harness).port == 0
         assert "discord.http_port" in caplog.text
-        await (await house.owner.slash(house.channel, "settings")).wait_message()
+        await (await harness.owner.slash(harness.channel, "settings")).wait_message()
     server.close()
 
 
 async def test_the_port_is_free_again_after_a_stop(tmp_path: Path) -> None:
-    async with operated(tmp_path) as house:
-        port = server_of(house).port
+    async with running_bot(tmp_path) as harness:
+        port = server_of(harness).port
         assert port > 0
     with pytest.raises(ConnectionRefusedError):
         await asyncio.open_connection("127.0.0.1", port)

@@ -16,7 +16,7 @@ from albumgen_core.jobs.spec import new_job_id
 from bot.delivery.controls import DeleteButton
 from bot.messages.reply import Reply
 from bot.setup.commands_sync import register_commands
-from tests.bot.house import House, house, picture
+from tests.bot.bot_harness import BotHarness, bot_harness, picture
 
 
 class PairRenderer:
@@ -28,8 +28,8 @@ class PairRenderer:
 
 
 @pytest.fixture
-async def home(tmp_path: Path) -> AsyncIterator[House]:
-    async with house(tmp_path) as made:
+async def home(tmp_path: Path) -> AsyncIterator[BotHarness]:
+    async with bot_harness(tmp_path) as made:
         bot = made.bot
         bot.delivery.register("pair", PairRenderer())
 
@@ -44,7 +44,7 @@ async def home(tmp_path: Path) -> AsyncIterator[House]:
         yield made
 
 
-async def test_a_bundle_is_one_message_from_start_to_end(home: House) -> None:
+async def test_a_bundle_is_one_message_from_start_to_end(home: BotHarness) -> None:
     used = await home.ann.slash(home.channel, "pair", image=("c.png", picture()))
     await used.wait_acknowledged()
     await used.message.wait_until(lambda m: m.content == "a pair: done True and done False")
@@ -57,7 +57,7 @@ async def test_a_bundle_is_one_message_from_start_to_end(home: House) -> None:
     assert known.delivered_at is not None
 
 
-async def test_a_bundles_refused_picture_is_told_once(home: House) -> None:
+async def test_a_bundles_refused_picture_is_told_once(home: BotHarness) -> None:
     used = await home.ann.slash(home.channel, "pair", image=("c.png", b"no picture"))
     await used.wait_acknowledged()
     await used.message.wait_until(lambda m: m.content == "a pair: failed True and failed False")
@@ -65,7 +65,7 @@ async def test_a_bundles_refused_picture_is_told_once(home: House) -> None:
     assert len(home.loopback.messages(home.channel)) == 1
 
 
-async def test_cancel_takes_the_whole_bundle(home: House) -> None:
+async def test_cancel_takes_the_whole_bundle(home: BotHarness) -> None:
     home.hold()
     used = await home.ann.slash(home.channel, "pair", image=("c.png", picture()))
     await used.wait_acknowledged()
@@ -76,7 +76,7 @@ async def test_cancel_takes_the_whole_bundle(home: House) -> None:
 
 
 async def test_an_unknown_error_is_an_apology_with_the_id_that_the_log_has(
-    home: House, caplog: pytest.LogCaptureFixture
+    home: BotHarness, caplog: pytest.LogCaptureFixture
 ) -> None:
     @home.bot.tree.command(description="Breaks")
     async def broken(interaction: discord.Interaction[Any]) -> None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from albumgen_core.jobs.spec import JobSpec, new_job_id
-from tests.bot import swift_bot
-from tests.bot.house import has_clip, picture
-from tests.bot.operated import bot_settings, new_bot, started
-from tests.bot.swift_runner import NAME
+from tests.bot import instant_bot
+from tests.bot.bot_harness import has_clip, picture
+from tests.bot.instant_runner import NAME
+from tests.bot.running_bot import bot_settings, new_bot, started
 from tests.bot.torture import CONFIG
 from tests.discord.driver import LoopbackDiscord
 
@@ -20,7 +20,7 @@ async def test_a_picture_that_was_not_read_before_a_kill_is_read_after_it(tmp_pa
         config = tmp_path / "config.toml"
         config.write_text(CONFIG.format(home=tmp_path, token=loopback.token))
         arguments = ["--config", str(config)]
-        first = await loopback.start_bot(arguments, entry=swift_bot.ENTRY)
+        first = await loopback.start_bot(arguments, entry=instant_bot.ENTRY)
         await loopback.gateway.wait_connected()
         loopback.cdn.broken = True
         shown = await ann.slash(channel, "albumgen", image=picture(), seed=5)
@@ -30,7 +30,7 @@ async def test_a_picture_that_was_not_read_before_a_kill_is_read_after_it(tmp_pa
         first.kill()
         await first.wait()
         loopback.cdn.broken = False
-        await loopback.start_bot(arguments, entry=swift_bot.ENTRY)
+        await loopback.start_bot(arguments, entry=instant_bot.ENTRY)
         for used in (shown, hidden):
             await used.message.wait_until(has_clip, 30)
         assert hidden.message.ephemeral

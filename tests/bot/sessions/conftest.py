@@ -1,5 +1,5 @@
 """A connected client in a guild with voice channels."""
 
-from tests.discord.conftest import house
+from tests.discord.conftest import sample
 
-__all__ = ["house"]
+__all__ = ["sample"]

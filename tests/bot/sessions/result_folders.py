@@ -13,7 +13,7 @@ from PIL import Image, ImageDraw
 from albumgen_core.audio.encode import encode_clip
 from albumgen_core.audio.tags import ClipTags
 from albumgen_core.audio.types import Audio
-from tests.bot.quick import ATTRIBUTES, NEIGHBOUR
+from tests.bot.fake_runner import ATTRIBUTES, NEIGHBOUR
 
 
 @lru_cache(maxsize=8)

@@ -27,13 +27,13 @@ from bot.sessions.lifecycle.manager import SessionManager
 from bot.sessions.state.model import EndReason, Entry, EntryState, Session, SessionRecord
 from bot.sessions.state.view import PlaybackStatus, SessionView
 from bot.setup.invite import permissions
-from tests.bot.operated import bot_settings, new_bot, started
-from tests.bot.quick import QuickRunner
+from tests.bot.fake_runner import FakeRunner
+from tests.bot.running_bot import bot_settings, new_bot, started
 from tests.discord.driver import LoopbackDiscord, Person
 from tests.discord.permissions import P
 from tests.discord.state import Channel, Guild
 
-RUNNER = "tests.bot.sessions.voice_harness:singing"
+RUNNER = "tests.bot.sessions.voice_harness:voice_runner"
 
 
 @lru_cache(maxsize=4)
@@ -45,7 +45,7 @@ def ogg(seconds: float) -> bytes:
     return encode_clip(Audio(samples, 48_000), tags).ogg
 
 
-class SingingRunner(QuickRunner):
+class VoiceRunner(FakeRunner):
     """Makes clips of the file `clip.ogg` beside the config; with a file `fail-<member>`, none of theirs."""
 
     def _outcome(self, job: JobSpec, is_cancelled: JobCancelCheck) -> JobOutcome:
@@ -59,9 +59,9 @@ class SingingRunner(QuickRunner):
         return outcome
 
 
-def singing(config: Path | None) -> SingingRunner:
+def voice_runner(config: Path | None) -> VoiceRunner:
     assert config is not None
-    return SingingRunner(config.parent)
+    return VoiceRunner(config.parent)
 
 
 _colours = itertools.count(1)
@@ -76,7 +76,7 @@ def cover() -> bytes:
 
 
 @dataclass
-class Hall:
+class VoiceHarness:
     """A server with three people in a voice channel, and the bot."""
 
     loopback: LoopbackDiscord
@@ -93,7 +93,7 @@ class Hall:
         return self.bot.sessions
 
     def listen(self) -> None:
-        """RecapManifest ends, and be quick to give a voice channel up."""
+        """Note ends, and be quick to give a voice channel up."""
         self.sessions.link_options = {"tries": 2, "timeout": 3.0, "pause": 0.05}
         if not self.recaps:
             self.sessions.ends.clear()
@@ -104,12 +104,12 @@ class Hall:
         self.sessions.on_end(ended)
 
     @contextlib.asynccontextmanager
-    async def after_a_kill(self, home: Path, **sessions: Any) -> AsyncIterator[Hall]:
+    async def after_a_kill(self, home: Path, **sessions: Any) -> AsyncIterator[VoiceHarness]:
         """The same server with another bot, on what the disk holds at this moment."""
         await asyncio.to_thread(shutil.copytree, self.home, home, dirs_exist_ok=True)
         await self.bot.close()
-        async with running_bot(self.loopback, home, **sessions) as bot:
-            made = Hall(self.loopback, bot, home, self.guild, self.room, self.people, self.recaps)
+        async with voice_bot(self.loopback, home, **sessions) as bot:
+            made = VoiceHarness(self.loopback, bot, home, self.guild, self.room, self.people, self.recaps)
             made.listen()
             yield made
 
@@ -203,9 +203,9 @@ class Hall:
 
 
 @contextlib.asynccontextmanager
-async def hall(
+async def voice_harness(
     home: Path, *, clip_seconds: float = 0.6, recaps: bool = False, **sessions: Any
-) -> AsyncIterator[Hall]:
+) -> AsyncIterator[VoiceHarness]:
     """Without `recaps`, ends are noted and nothing is made of them. `sessions` are settings of
     `[discord.sessions]`."""
     (home / "clip.ogg").write_bytes(ogg(clip_seconds))
@@ -216,8 +216,8 @@ async def hall(
         room = loopback.voice_channel(guild, "Hall")
         for person in people:
             await person.join(room)
-        async with running_bot(loopback, home, **sessions) as bot:
-            made = Hall(loopback, bot, home, guild, room, people, recaps)
+        async with voice_bot(loopback, home, **sessions) as bot:
+            made = VoiceHarness(loopback, bot, home, guild, room, people, recaps)
             made.listen()
             try:
                 yield made
@@ -227,7 +227,7 @@ async def hall(
 
 
 @contextlib.asynccontextmanager
-async def running_bot(loopback: LoopbackDiscord, home: Path, **sessions: Any) -> AsyncIterator[AlbumGenBot]:
+async def voice_bot(loopback: LoopbackDiscord, home: Path, **sessions: Any) -> AsyncIterator[AlbumGenBot]:
     settings = bot_settings(home, core={"inference": {"grace_seconds": 0.2}}, sessions=sessions)
     async with started(loopback, new_bot(loopback, settings, RUNNER)) as bot:
         yield bot

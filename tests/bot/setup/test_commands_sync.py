@@ -8,15 +8,15 @@ import pytest
 from bot.setup.commands_sync import Registration, register_commands
 from bot.setup.invite import PERMISSIONS, invite_link
 from bot.setup.startup import ready, starting
-from tests.bot.operated import bot_settings, new_bot, operated, started
+from tests.bot.running_bot import bot_settings, new_bot, running_bot, started
 from tests.discord.driver import LoopbackDiscord
 
 PUT = "PUT /applications/{application_id}/commands"
 
 
 async def test_commands_are_registered_once_and_again_only_when_they_change(tmp_path: Path) -> None:
-    async with operated(tmp_path) as house:
-        bot, loopback = house.bot, house.loopback
+    async with running_bot(tmp_path) as harness:
+        bot, loopback = harness.bot, harness.loopback
         before = loopback.count(PUT)
         first = await register_commands(bot.tree, bot.database, force=True)
         assert first.changed
@@ -35,13 +35,13 @@ async def test_commands_are_registered_once_and_again_only_when_they_change(tmp_
 
 
 async def test_what_discord_refused_is_tried_again(tmp_path: Path) -> None:
-    async with operated(tmp_path) as house:
-        bot = house.bot
+    async with running_bot(tmp_path) as harness:
+        bot = harness.bot
 
         @bot.tree.command(name="another", description="one more")
         async def another(interaction: discord.Interaction) -> None: ...
 
-        refused = house.loopback.faults.refuse("PUT /applications/*/commands", 403, 50001, "Missing Access")
+        refused = harness.loopback.faults.refuse("PUT /applications/*/commands", 403, 50001, "Missing Access")
         with pytest.raises(discord.Forbidden):
             await register_commands(bot.tree, bot.database)
         assert refused.hits == 1
@@ -67,13 +67,13 @@ def test_the_invite_asks_for_what_is_used_and_for_commands() -> None:
 
 
 async def test_the_operator_reads_what_runs_and_which_link_to_open(tmp_path: Path) -> None:
-    async with operated(tmp_path) as house:
-        words = "\n".join(ready(house.bot, Registration(9, False), "http://127.0.0.1:9464"))
-    assert f"client_id={house.loopback.world.bot.id}" in words
+    async with running_bot(tmp_path) as harness:
+        words = "\n".join(ready(harness.bot, Registration(9, False), "http://127.0.0.1:9464"))
+    assert f"client_id={harness.loopback.world.bot.id}" in words
     assert "in 1 server." in words
     assert "9, unchanged" in words
     assert "http://127.0.0.1:9464/metrics" in words
-    assert "could not be registered" in "\n".join(ready(house.bot, None, None))
+    assert "could not be registered" in "\n".join(ready(harness.bot, None, None))
 
 
 def test_licences_are_named_when_weights_that_have_them_are_used(tmp_path: Path) -> None:

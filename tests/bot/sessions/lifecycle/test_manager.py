@@ -13,19 +13,19 @@ from bot.sessions.playback.playlist import read_track
 from bot.sessions.state.model import EndReason, EntryState, SessionState
 from bot.sessions.state.view import PlaybackStatus
 from tests.bot.sessions.playback.test_player import refused
-from tests.bot.sessions.voice_harness import Hall, hall
+from tests.bot.sessions.voice_harness import VoiceHarness, voice_harness
 from tests.discord.routes import channels
 
 
 @pytest.fixture
-async def place(tmp_path: Path) -> AsyncIterator[Hall]:
-    async with hall(tmp_path, clip_seconds=20) as made:
+async def place(tmp_path: Path) -> AsyncIterator[VoiceHarness]:
+    async with voice_harness(tmp_path, clip_seconds=20) as made:
         yield made
 
 
 async def test_there_are_limits_and_each_is_one_sentence(tmp_path: Path) -> None:
     limits: dict[str, Any] = {"max_total": 2, "max_per_guild": 2, "entries_per_member": 2, "max_covers": 4}
-    async with hall(tmp_path, clip_seconds=20, **limits) as place:
+    async with voice_harness(tmp_path, clip_seconds=20, **limits) as place:
         ana, bo, cy = place.people
         session = await place.start(rounds=1)
         assert await refused(place.start()) == "one_per_guild"
@@ -66,7 +66,7 @@ async def test_there_are_limits_and_each_is_one_sentence(tmp_path: Path) -> None
         assert place.view(session).status is PlaybackStatus.PLAYING, "the other one goes on"
 
 
-async def test_a_channel_that_cannot_be_joined_leaves_nothing_behind(place: Hall) -> None:
+async def test_a_channel_that_cannot_be_joined_leaves_nothing_behind(place: VoiceHarness) -> None:
     place.loopback.voice.refuse_with = [4017]
     assert await refused(place.start()) == "voice_encryption"
     place.loopback.voice.refuse_with = [4006] * 9
@@ -77,7 +77,7 @@ async def test_a_channel_that_cannot_be_joined_leaves_nothing_behind(place: Hall
     await place.start()
 
 
-async def test_a_planned_session_takes_covers_and_begins_with_its_event(place: Hall) -> None:
+async def test_a_planned_session_takes_covers_and_begins_with_its_event(place: VoiceHarness) -> None:
     planned = await place.plan(event_id=77)
     await place.bring(planned, place.people[0])
     found = await place.sessions.store.of_event(77)
@@ -96,7 +96,7 @@ async def test_a_planned_session_takes_covers_and_begins_with_its_event(place: H
     assert await refused(place.sessions.resume(begun.session_id)) == "not_resumable"
 
 
-async def test_trouble_ends_politely_and_keeps_the_playlist(place: Hall) -> None:
+async def test_trouble_ends_politely_and_keeps_the_playlist(place: VoiceHarness) -> None:
     ana, bo, _ = place.people
     session = await place.start()
     first, _ = await place.bring(session, ana, bo)
@@ -123,7 +123,7 @@ async def test_trouble_ends_politely_and_keeps_the_playlist(place: Hall) -> None
     assert await refused(place.sessions.resume(session.session_id)) == "no_voice_channel"
 
 
-async def test_a_server_that_puts_the_bot_out_ends_it(place: Hall) -> None:
+async def test_a_server_that_puts_the_bot_out_ends_it(place: VoiceHarness) -> None:
     session = await place.start()
     place.loopback.world.announce("GUILD_DELETE", {"id": str(place.guild.id)}, guild=place.guild)
     await place.until(lambda: place.ends == [EndReason.GUILD_GONE])
@@ -131,7 +131,7 @@ async def test_a_server_that_puts_the_bot_out_ends_it(place: Hall) -> None:
     assert place.sessions.running() == []
 
 
-async def test_a_move_is_followed_and_its_channel_counts(place: Hall) -> None:
+async def test_a_move_is_followed_and_its_channel_counts(place: VoiceHarness) -> None:
     session = await place.start()
     await place.bring(session, place.people[0])
     await place.playing(session)
@@ -146,7 +146,7 @@ async def test_a_move_is_followed_and_its_channel_counts(place: Hall) -> None:
     assert place.ends == []
 
 
-async def test_killed_in_the_middle_it_rejoins_and_goes_on(place: Hall, tmp_path: Path) -> None:
+async def test_killed_in_the_middle_it_rejoins_and_goes_on(place: VoiceHarness, tmp_path: Path) -> None:
     ana, bo, cy = place.people
     session = await place.start(title="Through a kill")
     sid = session.session_id
@@ -182,7 +182,7 @@ async def test_killed_in_the_middle_it_rejoins_and_goes_on(place: Hall, tmp_path
 
 
 async def test_a_recap_that_is_owed_is_sent_after_the_restart(tmp_path: Path) -> None:
-    async with hall(tmp_path, recaps=True) as place:
+    async with voice_harness(tmp_path, recaps=True) as place:
         session = await place.start()
         store = place.sessions.store
         await place.sessions.stop(session.session_id)
@@ -197,7 +197,7 @@ async def test_a_recap_that_is_owed_is_sent_after_the_restart(tmp_path: Path) ->
             assert await again.sessions.store.recap_message(session.session_id) == message
 
 
-async def test_volume_changes_what_plays_where_it_is(place: Hall) -> None:
+async def test_volume_changes_what_plays_where_it_is(place: VoiceHarness) -> None:
     session = await place.start()
     await place.bring(session, *place.people[:2])
     await place.playing(session)
@@ -215,7 +215,7 @@ async def test_volume_changes_what_plays_where_it_is(place: Hall) -> None:
     assert stored.volume == 0.4
 
 
-async def test_a_finished_clip_joins_the_playlist_as_it_is(place: Hall) -> None:
+async def test_a_finished_clip_joins_the_playlist_as_it_is(place: VoiceHarness) -> None:
     ana, bo, _ = place.people
     session = await place.start()
     (first,) = await place.bring(session, ana)
@@ -230,7 +230,7 @@ async def test_a_finished_clip_joins_the_playlist_as_it_is(place: Hall) -> None:
     assert len(await place.bot.database.fetch("SELECT 1 FROM jobs")) == 1
 
 
-async def test_a_forgotten_member_is_gone_from_a_running_session(place: Hall) -> None:
+async def test_a_forgotten_member_is_gone_from_a_running_session(place: VoiceHarness) -> None:
     ana, bo, _ = place.people
     session = await place.start()
     mine, theirs = await place.bring(session, ana, bo)
@@ -247,7 +247,7 @@ async def test_a_forgotten_member_is_gone_from_a_running_session(place: Hall) ->
 
 
 async def test_what_is_wanted_ahead_is_composed_and_what_is_stopped_is_not(tmp_path: Path) -> None:
-    async with hall(tmp_path, clip_seconds=20, ahead=2) as place:
+    async with voice_harness(tmp_path, clip_seconds=20, ahead=2) as place:
         session = await place.start()
         await place.bring(session, *[place.people[0]] * 5)
         await place.playing(session)

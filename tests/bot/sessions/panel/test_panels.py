@@ -12,7 +12,7 @@ import pytest
 from bot.sessions.panel import panels as rooms
 from bot.sessions.panel.panels import SessionPanels
 from bot.sessions.state.model import EndReason, Session
-from tests.bot.sessions.voice_harness import Hall, hall
+from tests.bot.sessions.voice_harness import VoiceHarness, voice_harness
 from tests.discord.state import Channel, Message
 
 SEND = "POST /channels/*/messages"
@@ -20,33 +20,33 @@ EDIT = "PATCH /channels/*/messages/*"
 
 
 @pytest.fixture
-async def place(tmp_path: Path) -> AsyncIterator[Hall]:
-    async with hall(tmp_path) as made:
+async def place(tmp_path: Path) -> AsyncIterator[VoiceHarness]:
+    async with voice_harness(tmp_path) as made:
         hasten(made)
         yield made
 
 
-def hasten(place: Hall) -> SessionPanels:
+def hasten(place: VoiceHarness) -> SessionPanels:
     """SessionPanels that wait for nothing."""
     panels: SessionPanels = getattr(place.bot.get_cog("SessionCog"), "panels")  # noqa: B009  (a Cog has none)
     panels.edits_apart, panels.moves_apart, panels.retry_pause = 0.05, 0.2, 0.05
     return panels
 
 
-def general(place: Hall) -> Channel:
+def general(place: VoiceHarness) -> Channel:
     return place.guild.channel("general")
 
 
-def panels(place: Hall) -> list[Message]:
+def panels(place: VoiceHarness) -> list[Message]:
     return [message for message in place.loopback.messages(general(place)) if "Listening in" in message.text]
 
 
-async def begun(place: Hall) -> tuple[Session, Message]:
+async def begun(place: VoiceHarness) -> tuple[Session, Message]:
     session = await place.start()
     return session, await general(place).wait_for_message(lambda m: "Listening in" in m.text)
 
 
-async def test_a_burst_of_changes_is_few_edits(place: Hall) -> None:
+async def test_a_burst_of_changes_is_few_edits(place: VoiceHarness) -> None:
     session, panel = await begun(place)
     kept = hasten(place)
     kept.edits_apart = 0.4
@@ -59,7 +59,7 @@ async def test_a_burst_of_changes_is_few_edits(place: Hall) -> None:
     assert edits <= 4
 
 
-async def test_a_panel_whose_sending_was_not_answered_is_there_once(place: Hall) -> None:
+async def test_a_panel_whose_sending_was_not_answered_is_there_once(place: VoiceHarness) -> None:
     fault = place.loopback.faults.reset_after(SEND)
     session, panel = await begun(place)
     await place.until(lambda: place.sessions.view(session.session_id).session.board_message_id == panel.id)  # type: ignore[union-attr]
@@ -67,7 +67,7 @@ async def test_a_panel_whose_sending_was_not_answered_is_there_once(place: Hall)
     assert panels(place) == [panel]
 
 
-async def test_failed_edits_are_made_up_for(place: Hall) -> None:
+async def test_failed_edits_are_made_up_for(place: VoiceHarness) -> None:
     session, panel = await begun(place)
     place.loopback.faults.reset_before(EDIT, count=2)
     place.loopback.faults.refuse(EDIT, 429, 30046, "Maximum number of edits to messages older than 1 hour")
@@ -77,7 +77,7 @@ async def test_failed_edits_are_made_up_for(place: Hall) -> None:
 
 
 async def test_a_panel_is_sent_anew_before_it_is_too_old(
-    place: Hall, monkeypatch: pytest.MonkeyPatch
+    place: VoiceHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     session, panel = await begun(place)
     monkeypatch.setattr(rooms, "_OLD", datetime.timedelta(seconds=-5))
@@ -89,7 +89,7 @@ async def test_a_panel_is_sent_anew_before_it_is_too_old(
 
 
 async def test_a_panel_that_was_deleted_while_the_bot_was_away_comes_back(
-    place: Hall, tmp_path: Path
+    place: VoiceHarness, tmp_path: Path
 ) -> None:
     _, panel = await begun(place)
     await place.until(lambda: place.sessions.running()[0].board_message_id == panel.id)
@@ -100,7 +100,7 @@ async def test_a_panel_that_was_deleted_while_the_bot_was_away_comes_back(
         await again.until(lambda: again.sessions.running()[0].board_message_id == newer.id)
 
 
-async def test_a_session_that_is_taken_up_again_has_a_new_panel(place: Hall) -> None:
+async def test_a_session_that_is_taken_up_again_has_a_new_panel(place: VoiceHarness) -> None:
     session, panel = await begun(place)
     await place.sessions.stop(session.session_id, EndReason.EMPTY)
     await panel.wait_until(lambda m: "has ended" in m.text)
@@ -111,7 +111,7 @@ async def test_a_session_that_is_taken_up_again_has_a_new_panel(place: Hall) -> 
     assert newer.components == []
 
 
-async def test_a_panel_that_may_not_be_written_does_no_harm(place: Hall) -> None:
+async def test_a_panel_that_may_not_be_written_does_no_harm(place: VoiceHarness) -> None:
     place.loopback.faults.refuse(SEND, 403, 50013, "Missing Permissions", count=2)
     session = await place.start()
     await asyncio.sleep(0.3)

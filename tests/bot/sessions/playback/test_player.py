@@ -12,13 +12,13 @@ import pytest
 from bot.messages.errors import Refusal
 from bot.sessions.state.model import EndReason, EntryState
 from bot.sessions.state.view import PlaybackStatus
-from tests.bot.sessions.voice_harness import Hall, hall
+from tests.bot.sessions.voice_harness import VoiceHarness, voice_harness
 from tests.discord.voice.udp import SILENCE
 
 
 @pytest.fixture
-async def place(tmp_path: Path) -> AsyncIterator[Hall]:
-    async with hall(tmp_path) as made:
+async def place(tmp_path: Path) -> AsyncIterator[VoiceHarness]:
+    async with voice_harness(tmp_path) as made:
         yield made
 
 
@@ -28,7 +28,7 @@ async def refused(work: object) -> str:
     return caught.value.key.removeprefix("session_core.")
 
 
-async def test_covers_play_one_after_the_other_fairly_and_without_a_gap(place: Hall) -> None:
+async def test_covers_play_one_after_the_other_fairly_and_without_a_gap(place: VoiceHarness) -> None:
     ana, bo, cy = place.people
     session = await place.start(rounds=3)
     place.hold()
@@ -44,7 +44,7 @@ async def test_covers_play_one_after_the_other_fairly_and_without_a_gap(place: H
     assert max(gaps) < 0.5, "it went on from cover to cover"
 
 
-async def test_a_cover_that_fails_says_why_and_the_evening_goes_on(place: Hall) -> None:
+async def test_a_cover_that_fails_says_why_and_the_evening_goes_on(place: VoiceHarness) -> None:
     ana, bo, _ = place.people
     (place.home / f"fail-{ana.id}").touch()
     session = await place.start()
@@ -65,7 +65,9 @@ async def test_a_cover_that_fails_says_why_and_the_evening_goes_on(place: Hall) 
     )
 
 
-async def test_while_the_next_cover_is_composed_an_earlier_one_fills_the_wait_once(place: Hall) -> None:
+async def test_while_the_next_cover_is_composed_an_earlier_one_fills_the_wait_once(
+    place: VoiceHarness,
+) -> None:
     ana, bo, _ = place.people
     session = await place.start()
     place.hold()
@@ -86,7 +88,7 @@ async def test_while_the_next_cover_is_composed_an_earlier_one_fills_the_wait_on
 
 
 async def test_the_room_skips_by_the_votes_of_those_who_hear(tmp_path: Path) -> None:
-    async with hall(tmp_path, clip_seconds=20) as place:
+    async with voice_harness(tmp_path, clip_seconds=20) as place:
         ana, bo, cy = place.people
         await cy.join(place.room, deaf=True)
         session = await place.start(rounds=0)
@@ -125,7 +127,9 @@ async def test_the_room_skips_by_the_votes_of_those_who_hear(tmp_path: Path) -> 
 
 
 async def test_an_empty_channel_holds_the_music_and_then_ends_it(tmp_path: Path) -> None:
-    async with hall(tmp_path, clip_seconds=20, empty_pause_seconds=0.2, empty_end_seconds=2.0) as place:
+    async with voice_harness(
+        tmp_path, clip_seconds=20, empty_pause_seconds=0.2, empty_end_seconds=2.0
+    ) as place:
         session = await place.start()
         await place.bring(session, place.people[0])
         await place.playing(session)
@@ -148,7 +152,7 @@ async def test_an_empty_channel_holds_the_music_and_then_ends_it(tmp_path: Path)
 
 
 async def test_pause_replay_and_back(tmp_path: Path) -> None:
-    async with hall(tmp_path, clip_seconds=20) as place:
+    async with voice_harness(tmp_path, clip_seconds=20) as place:
         ana, bo, _ = place.people
         session = await place.start()
         sid = session.session_id
@@ -176,7 +180,7 @@ async def test_pause_replay_and_back(tmp_path: Path) -> None:
         await place.playing(session, second)
 
 
-async def test_votes_are_open_from_the_first_note_until_others_have_played(place: Hall) -> None:
+async def test_votes_are_open_from_the_first_note_until_others_have_played(place: VoiceHarness) -> None:
     ana, bo, cy = place.people
     session = await place.start()
     sid, vote = session.session_id, place.sessions.vote
@@ -199,7 +203,7 @@ async def test_votes_are_open_from_the_first_note_until_others_have_played(place
     assert (stored.user_id, stored.score, stored.starred) == (bo.id, 4, True)
 
 
-async def test_blind_covers_are_shown_once_everyone_has_voted(place: Hall) -> None:
+async def test_blind_covers_are_shown_once_everyone_has_voted(place: VoiceHarness) -> None:
     ana, bo, cy = place.people
     session = await place.start(blind=True)
     place.hold()
@@ -217,7 +221,7 @@ async def test_blind_covers_are_shown_once_everyone_has_voted(place: Hall) -> No
     await place.until_view(session, lambda view: view.shows(view.entries[0]))
 
 
-async def test_versus_plays_both_takes_and_tells_them_apart_once_votes_are_in(place: Hall) -> None:
+async def test_versus_plays_both_takes_and_tells_them_apart_once_votes_are_in(place: VoiceHarness) -> None:
     ana, bo, cy = place.people
     session = await place.start(versus=True)
     place.hold()
@@ -247,7 +251,7 @@ async def test_versus_plays_both_takes_and_tells_them_apart_once_votes_are_in(pl
 
 
 async def test_when_all_was_played_and_nobody_brings_more_it_ends_and_votes_close(tmp_path: Path) -> None:
-    async with hall(tmp_path, idle_end_seconds=1.0) as place:
+    async with voice_harness(tmp_path, idle_end_seconds=1.0) as place:
         session = await place.start()
         await place.bring(session, *place.people[:2])
         await place.until(lambda: place.ends == [EndReason.FINISHED], 20)

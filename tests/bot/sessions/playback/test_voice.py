@@ -18,7 +18,7 @@ from albumgen_core.audio.types import Audio
 from bot.sessions.playback.playlist import PlaylistSource, Track, read_track
 from bot.sessions.playback.voice import VoiceConnection, VoiceEnd
 from tests.bot.sessions.ogg import decoded
-from tests.discord.conftest import House
+from tests.discord.conftest import SampleGuild
 from tests.discord.state import Channel
 from tests.discord.voice.connection import VoiceConnection as ServerSide
 from tests.discord.voice.udp import AES_GCM, SILENCE, XCHACHA
@@ -70,10 +70,10 @@ class Ends:
         )
 
 
-async def joined(house: House, ends: Ends, *tracks: Track) -> tuple[VoiceConnection, Channel]:
-    hall = house.loopback.voice_channel(house.guild, "Hall")
-    await house.ann.join(hall)
-    link = ends.link(await house.known(hall), PlaylistSource())
+async def joined(sample: SampleGuild, ends: Ends, *tracks: Track) -> tuple[VoiceConnection, Channel]:
+    hall = sample.loopback.voice_channel(sample.guild, "Hall")
+    await sample.ann.join(hall)
+    link = ends.link(await sample.known(hall), PlaylistSource())
     for number, track in enumerate(tracks):
         if number:
             link.source.follow_with(track)
@@ -97,17 +97,17 @@ def nothing_lost(connection: ServerSide) -> bool:
     ids=["either", "xchacha", "aes", "dave"],
 )
 async def test_a_clip_is_heard_as_it_was_composed(
-    house: House, tmp_path: Path, modes: list[str], dave: bool, chosen: str
+    sample: SampleGuild, tmp_path: Path, modes: list[str], dave: bool, chosen: str
 ) -> None:
-    house.loopback.voice.modes = modes
-    house.loopback.voice.dave = dave
+    sample.loopback.voice.modes = modes
+    sample.loopback.voice.dave = dave
     track = read_track(clip(tmp_path, 2.0))
     ends = Ends()
-    link, _ = await joined(house, ends, track)
+    link, _ = await joined(sample, ends, track)
     assert await link.join()
     link.play()
     await asyncio.wait_for(ends.idle.wait(), 10)
-    connection = await house.loopback.voice.wait_frames(house.guild, len(track.packets) + 5)
+    connection = await sample.loopback.voice.wait_frames(sample.guild, len(track.packets) + 5)
     frames = [frame for frame in connection.frames if frame != SILENCE]
     assert frames == list(track.packets)
     assert connection.frames[-5:] == [SILENCE] * 5
@@ -120,14 +120,14 @@ async def test_a_clip_is_heard_as_it_was_composed(
     await link.leave()
 
 
-async def test_the_next_clip_follows_without_a_gap(house: House, tmp_path: Path) -> None:
+async def test_the_next_clip_follows_without_a_gap(sample: SampleGuild, tmp_path: Path) -> None:
     first, second = (read_track(clip(tmp_path, s, f"{s}.ogg"), str(s)) for s in (0.5, 0.7))
     ends = Ends()
-    link, _ = await joined(house, ends, first, second)
+    link, _ = await joined(sample, ends, first, second)
     assert await link.join()
     link.play()
     await asyncio.wait_for(ends.idle.wait(), 10)
-    connection = house.loopback.voice.of(house.guild)
+    connection = sample.loopback.voice.of(sample.guild)
     heard = connection.frames[: len(first.packets) + len(second.packets)]
     assert heard == [*first.packets, *second.packets]
     assert nothing_lost(connection)
@@ -135,15 +135,17 @@ async def test_the_next_clip_follows_without_a_gap(house: House, tmp_path: Path)
 
 
 @pytest.mark.parametrize("code", [4006, 4009, 4015])
-async def test_a_lost_connection_is_joined_again_and_goes_on(house: House, tmp_path: Path, code: int) -> None:
+async def test_a_lost_connection_is_joined_again_and_goes_on(
+    sample: SampleGuild, tmp_path: Path, code: int
+) -> None:
     track = read_track(clip(tmp_path, 1.5))
     ends = Ends()
-    link, _ = await joined(house, ends, track)
+    link, _ = await joined(sample, ends, track)
     assert await link.join()
     link.play()
-    before = await house.loopback.voice.wait_frames(house.guild, 30)
-    await house.loopback.voice.hang_up(house.guild, code)
-    after = await house.loopback.voice.wait_connected(house.guild, connections=2)
+    before = await sample.loopback.voice.wait_frames(sample.guild, 30)
+    await sample.loopback.voice.hang_up(sample.guild, code)
+    after = await sample.loopback.voice.wait_connected(sample.guild, connections=2)
     await asyncio.wait_for(ends.idle.wait(), 10)
     assert after is not before
     rest = [frame for frame in after.frames if frame != SILENCE]
@@ -154,61 +156,61 @@ async def test_a_lost_connection_is_joined_again_and_goes_on(house: House, tmp_p
 
 
 @pytest.mark.parametrize(("code", "ending"), [(4021, VoiceEnd.REFUSED), (4022, VoiceEnd.REFUSED)])
-async def test_some_codes_end_it(house: House, tmp_path: Path, code: int, ending: VoiceEnd) -> None:
+async def test_some_codes_end_it(sample: SampleGuild, tmp_path: Path, code: int, ending: VoiceEnd) -> None:
     ends = Ends()
-    link, _ = await joined(house, ends, read_track(clip(tmp_path, 1.0)))
+    link, _ = await joined(sample, ends, read_track(clip(tmp_path, 1.0)))
     assert await link.join()
-    await house.loopback.voice.hang_up(house.guild, code)
+    await sample.loopback.voice.hang_up(sample.guild, code)
     await asyncio.wait_for(ends.over.wait(), 10)
     assert link.ending is ending
-    assert len(house.loopback.voice.connections[house.guild.id]) == 1
+    assert len(sample.loopback.voice.connections[sample.guild.id]) == 1
 
 
-async def test_a_channel_whose_encryption_we_cannot_offer_ends_it_at_once(house: House) -> None:
+async def test_a_channel_whose_encryption_we_cannot_offer_ends_it_at_once(sample: SampleGuild) -> None:
     ends = Ends()
-    link, _ = await joined(house, ends)
-    house.loopback.voice.refuse_with = [4017] * 5
+    link, _ = await joined(sample, ends)
+    sample.loopback.voice.refuse_with = [4017] * 5
     assert not await link.join()
     assert link.ending is VoiceEnd.ENCRYPTION
-    assert len(house.loopback.voice.refuse_with) == 4, "it was not tried again"
+    assert len(sample.loopback.voice.refuse_with) == 4, "it was not tried again"
 
 
-async def test_refusals_are_not_tried_for_ever(house: House) -> None:
+async def test_refusals_are_not_tried_for_ever(sample: SampleGuild) -> None:
     ends = Ends()
-    link, _ = await joined(house, ends)
-    house.loopback.voice.refuse_with = [4006] * 9
+    link, _ = await joined(sample, ends)
+    sample.loopback.voice.refuse_with = [4006] * 9
     assert not await link.join()
     assert link.ending is VoiceEnd.UNREACHABLE
-    assert len(house.loopback.voice.refuse_with) == 6
+    assert len(sample.loopback.voice.refuse_with) == 6
 
 
-async def test_a_move_is_followed_and_a_removal_is_final(house: House, tmp_path: Path) -> None:
-    attic = house.loopback.voice_channel(house.guild, "Attic")
+async def test_a_move_is_followed_and_a_removal_is_final(sample: SampleGuild, tmp_path: Path) -> None:
+    attic = sample.loopback.voice_channel(sample.guild, "Attic")
     ends = Ends()
-    link, _ = await joined(house, ends, read_track(clip(tmp_path, 3.0)))
+    link, _ = await joined(sample, ends, read_track(clip(tmp_path, 3.0)))
     assert await link.join()
     link.play()
-    await house.loopback.voice.wait_frames(house.guild, 10)
-    await house.loopback.voice.move_bot(house.guild, attic)
-    moved = await house.loopback.voice.wait_connected(house.guild, connections=2)
+    await sample.loopback.voice.wait_frames(sample.guild, 10)
+    await sample.loopback.voice.move_bot(sample.guild, attic)
+    moved = await sample.loopback.voice.wait_connected(sample.guild, connections=2)
     assert moved.channel is attic
-    await house.loopback.voice.wait_frames(house.guild, 10)
+    await sample.loopback.voice.wait_frames(sample.guild, 10)
     assert link.channel.id == attic.id
     assert link.ending is None
-    await house.loopback.voice.disconnect_bot(house.guild)
+    await sample.loopback.voice.disconnect_bot(sample.guild)
     await asyncio.wait_for(ends.over.wait(), 10)
     assert link.ending is VoiceEnd.REMOVED
 
 
-async def test_another_voice_server_in_mid_clip_costs_no_frame(house: House, tmp_path: Path) -> None:
+async def test_another_voice_server_in_mid_clip_costs_no_frame(sample: SampleGuild, tmp_path: Path) -> None:
     track = read_track(clip(tmp_path, 1.5))
     ends = Ends()
-    link, _ = await joined(house, ends, track)
+    link, _ = await joined(sample, ends, track)
     assert await link.join()
     link.play()
-    before = await house.loopback.voice.wait_frames(house.guild, 25)
-    await house.loopback.voice.change_region(house.guild)
-    after = await house.loopback.voice.wait_connected(house.guild, connections=2)
+    before = await sample.loopback.voice.wait_frames(sample.guild, 25)
+    await sample.loopback.voice.change_region(sample.guild)
+    after = await sample.loopback.voice.wait_connected(sample.guild, connections=2)
     await asyncio.wait_for(ends.idle.wait(), 10)
     heard = [frame for one in (before, after) for frame in one.frames if frame != SILENCE]
     assert link.ending is None
@@ -218,76 +220,78 @@ async def test_another_voice_server_in_mid_clip_costs_no_frame(house: House, tmp
     await link.leave()
 
 
-async def test_a_new_voice_server_that_refuses_is_no_removal(house: House, tmp_path: Path) -> None:
+async def test_a_new_voice_server_that_refuses_is_no_removal(sample: SampleGuild, tmp_path: Path) -> None:
     ends = Ends()
-    link, _ = await joined(house, ends, read_track(clip(tmp_path, 1.0)))
+    link, _ = await joined(sample, ends, read_track(clip(tmp_path, 1.0)))
     assert await link.join()
     link.play()
-    await house.loopback.voice.wait_frames(house.guild, 10)
-    house.loopback.voice.refuse_with = [4006]
-    await house.loopback.voice.change_region(house.guild)
-    await house.loopback.voice.wait_connected(house.guild, connections=2)
+    await sample.loopback.voice.wait_frames(sample.guild, 10)
+    sample.loopback.voice.refuse_with = [4006]
+    await sample.loopback.voice.change_region(sample.guild)
+    await sample.loopback.voice.wait_connected(sample.guild, connections=2)
     await asyncio.wait_for(ends.idle.wait(), 10)
     assert link.ending is None
     await link.leave()
 
 
-async def test_a_channel_that_is_deleted_is_the_end(house: House, tmp_path: Path) -> None:
+async def test_a_channel_that_is_deleted_is_the_end(sample: SampleGuild, tmp_path: Path) -> None:
     ends = Ends()
-    link, hall = await joined(house, ends, read_track(clip(tmp_path, 1.0)))
+    link, hall = await joined(sample, ends, read_track(clip(tmp_path, 1.0)))
     assert await link.join()
     link.play()
-    await house.loopback.voice.wait_frames(house.guild, 10)
-    house.loopback.delete_channel(hall)
-    await house.loopback.voice.disconnect_bot(house.guild)
+    await sample.loopback.voice.wait_frames(sample.guild, 10)
+    sample.loopback.delete_channel(hall)
+    await sample.loopback.voice.disconnect_bot(sample.guild)
     await asyncio.wait_for(ends.over.wait(), 10)
     assert link.ending is VoiceEnd.REMOVED
-    assert len(house.loopback.voice.connections[house.guild.id]) == 1
+    assert len(sample.loopback.voice.connections[sample.guild.id]) == 1
 
 
-async def test_who_comes_late_is_told_at_once_that_we_speak(house: House, tmp_path: Path) -> None:
+async def test_who_comes_late_is_told_at_once_that_we_speak(sample: SampleGuild, tmp_path: Path) -> None:
     ends = Ends()
-    link, hall = await joined(house, ends, read_track(clip(tmp_path, 1.5)))
+    link, hall = await joined(sample, ends, read_track(clip(tmp_path, 1.5)))
     assert await link.join()
     link.play()
-    connection = await house.loopback.voice.wait_frames(house.guild, 10)
+    connection = await sample.loopback.voice.wait_frames(sample.guild, 10)
     assert connection.speaking == [0, 1]
-    await house.owner.join(hall)
-    await house.loopback.world.until(
+    await sample.owner.join(hall)
+    await sample.loopback.world.until(
         lambda: True if connection.speaking == [0, 1, 1] else None, 2, lambda: f"{connection.speaking}"
     )
     link.pause()
-    await house.owner.leave(house.guild)
-    await house.owner.join(hall)
+    await sample.owner.leave(sample.guild)
+    await sample.owner.join(hall)
     await asyncio.sleep(0.1)
     assert connection.speaking[3:] == [0], "who is silent says nothing"
     await link.leave()
 
 
 @pytest.mark.parametrize("allowed", [True, False])
-async def test_on_a_stage_it_speaks_or_raises_its_hand(house: House, tmp_path: Path, allowed: bool) -> None:
-    stage = house.loopback.voice_channel(house.guild, "Stage", stage=True)
+async def test_on_a_stage_it_speaks_or_raises_its_hand(
+    sample: SampleGuild, tmp_path: Path, allowed: bool
+) -> None:
+    stage = sample.loopback.voice_channel(sample.guild, "Stage", stage=True)
     if not allowed:
         # Only the first request, "speak"; raising a hand is another.
-        house.loopback.faults.refuse("PATCH /guilds/*/voice-states/@me", 403, 50013, "Missing Permissions")
+        sample.loopback.faults.refuse("PATCH /guilds/*/voice-states/@me", 403, 50013, "Missing Permissions")
     ends = Ends()
-    link = ends.link(await house.known(stage), PlaylistSource())
+    link = ends.link(await sample.known(stage), PlaylistSource())
     assert await link.join()
-    mine = house.guild.voice_states[house.loopback.world.bot.id]
+    mine = sample.guild.voice_states[sample.loopback.world.bot.id]
     assert mine["suppress"] is not allowed
     assert (mine["request_to_speak_timestamp"] is not None) is not allowed
     await link.leave()
 
 
-async def test_pause_sends_silence_and_goes_on_where_it_was(house: House, tmp_path: Path) -> None:
+async def test_pause_sends_silence_and_goes_on_where_it_was(sample: SampleGuild, tmp_path: Path) -> None:
     track = read_track(clip(tmp_path, 1.0))
     ends = Ends()
-    link, _ = await joined(house, ends, track)
+    link, _ = await joined(sample, ends, track)
     assert await link.join()
     link.play()
-    connection = await house.loopback.voice.wait_frames(house.guild, 10)
+    connection = await sample.loopback.voice.wait_frames(sample.guild, 10)
     link.pause()
-    await house.loopback.world.until(
+    await sample.loopback.world.until(
         lambda: True if connection.frames[-5:] == [SILENCE] * 5 else None, 5, lambda: "no silence"
     )
     held = link.source.position

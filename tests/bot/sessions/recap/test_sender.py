@@ -24,7 +24,7 @@ from bot.sessions.recap.message import recap_embed
 from bot.sessions.recap.sender import RecapSender, folder_of, read_manifest
 from bot.sessions.recap.statistics import summarise
 from bot.sessions.state.model import EndReason, EntryState, SessionRecord
-from tests.bot.operated import Operated, operated
+from tests.bot.running_bot import RunningBot, running_bot
 from tests.bot.sessions.records import ANA, BO, CY, DI, NAMES, SESSION, entry, session, votes
 from tests.bot.sessions.result_folders import take
 from tests.discord.state import Message
@@ -37,12 +37,12 @@ HOSTILE = "Low *Tide* @everyone <b>\u202e"
 class Ended:
     """A bot whose store holds an evening that has just ended."""
 
-    house: Operated
+    harness: RunningBot
     home: Path
 
     @property
     def endings(self) -> RecapSender:
-        bot = self.house.bot
+        bot = self.harness.bot
         found = RecapSender(bot, bot.settings, bot.sessions.store, bot.guild_settings)
         found.pause = lambda attempt: 0.01
         return found
@@ -53,10 +53,10 @@ class Ended:
 
     @property
     def messages(self) -> list[Message]:
-        return self.house.loopback.messages(self.house.channel)
+        return self.harness.loopback.messages(self.harness.channel)
 
     async def record(self) -> SessionRecord:
-        return await self.house.bot.sessions.store.record(SESSION)
+        return await self.harness.bot.sessions.store.record(SESSION)
 
     async def finish(self, reason: EndReason = EndReason.HOST) -> Message:
         """The one message of the recap, as it is afterwards."""
@@ -65,15 +65,15 @@ class Ended:
         return message
 
     async def owed(self) -> bool:
-        return any(one.session_id == SESSION for one in await self.house.bot.sessions.store.owed_recaps())
+        return any(one.session_id == SESSION for one in await self.harness.bot.sessions.store.owed_recaps())
 
     async def store(self, home: Path, **changes: Any) -> None:
-        store = self.house.bot.sessions.store
+        store = self.harness.bot.sessions.store
         await store.create(
             session(
-                guild_id=self.house.guild.id,
-                text_channel_id=self.house.channel.id,
-                host_id=self.house.ann.id,
+                guild_id=self.harness.guild.id,
+                text_channel_id=self.harness.channel.id,
+                host_id=self.harness.ann.id,
                 versus=True,
                 **changes,
             )
@@ -103,15 +103,15 @@ class Ended:
 async def ended(
     home: Path, *, settings: dict[str, Any] | None = None, **changes: Any
 ) -> AsyncIterator[Ended]:
-    async with operated(home, **settings or {}) as house:
-        made = Ended(house, home)
+    async with running_bot(home, **settings or {}) as harness:
+        made = Ended(harness, home)
         await made.store(home / "takes", **changes)
         yield made
 
 
 async def get(evening: Ended, path: str, **headers: str) -> tuple[int, bytes, Any]:
     """What the operator's port answers to this very path."""
-    http = evening.house.bot.services[HttpServer]
+    http = evening.harness.bot.services[HttpServer]
     url = URL(f"http://127.0.0.1:{http.port}{path}", encoded=True)
     async with aiohttp.ClientSession() as client, client.get(url, headers=headers) as answer:
         return answer.status, await answer.read(), answer.headers
@@ -153,7 +153,7 @@ async def test_the_recap_comes_at_once_its_files_by_one_edit_and_all_of_it_once(
         path = f"/recaps/{SESSION}-{note.secret}/"
         assert (await get(evening, path))[0] == 404, "nothing is served unless the operator wants it"
         written = (evening.folder / "mixtape.mp3").stat()
-        store = evening.house.bot.sessions.store
+        store = evening.harness.bot.sessions.store
         # Killed after the message was sent, before its id was stored.
         await store.set_recap(SESSION, None, complete=False)
         message = await evening.finish()
@@ -164,7 +164,7 @@ async def test_the_recap_comes_at_once_its_files_by_one_edit_and_all_of_it_once(
 
 async def test_lost_answers_and_a_kill_half_way_leave_one_message_and_nothing_broken(tmp_path: Path) -> None:
     async with ended(tmp_path) as evening:
-        evening.house.loopback.faults.reset_after(SEND, count=2)
+        evening.harness.loopback.faults.reset_after(SEND, count=2)
         finishing = asyncio.create_task(evening.endings.finish(await evening.record(), EndReason.HOST))
         async with asyncio.timeout(30):
             while not list(evening.folder.glob(".mixtape-*")):  # noqa: ASYNC110  (no event tells)
@@ -173,7 +173,7 @@ async def test_lost_answers_and_a_kill_half_way_leave_one_message_and_nothing_br
         await asyncio.gather(finishing, return_exceptions=True)
         assert list(evening.folder.iterdir()) == []
         assert await evening.owed()
-        evening.house.loopback.faults.status(EDIT, 503)
+        evening.harness.loopback.faults.status(EDIT, 503)
         message = await evening.finish()
         assert len(message.attachments) == 3
         assert not await evening.owed()
@@ -181,15 +181,15 @@ async def test_lost_answers_and_a_kill_half_way_leave_one_message_and_nothing_br
 
 async def test_what_discord_finds_too_large_comes_smaller_and_at_last_in_words(tmp_path: Path) -> None:
     async with ended(tmp_path) as evening:
-        evening.house.loopback.faults.refuse(EDIT, 413, 40005, "Request entity too large")
+        evening.harness.loopback.faults.refuse(EDIT, 413, 40005, "Request entity too large")
         message = await evening.finish()
         note = read_manifest(evening.folder)
         assert note is not None
         assert note.step == 1
         assert len(message.attachments) == 3
-        await evening.house.bot.sessions.store.set_recap(SESSION, message.id, complete=False)
+        await evening.harness.bot.sessions.store.set_recap(SESSION, message.id, complete=False)
         # The first edit is the one without files.
-        evening.house.loopback.faults.refuse(EDIT, 413, 40005, "Request entity too large", skip=1)
+        evening.harness.loopback.faults.refuse(EDIT, 413, 40005, "Request entity too large", skip=1)
         message = await evening.finish()
         assert message.attachments == []
         assert "too large" in str(message.content)
@@ -210,15 +210,15 @@ async def test_an_evening_too_long_for_the_limit_is_cut_to_its_best_takes(tmp_pa
 
 async def test_where_the_channel_is_gone_the_host_is_told(tmp_path: Path) -> None:
     async with ended(tmp_path, locale="de") as evening:
-        evening.house.loopback.delete_channel(evening.house.channel)
+        evening.harness.loopback.delete_channel(evening.harness.channel)
         await evening.endings.finish(await evening.record(), EndReason.CHANNEL_GONE)
-        message = await evening.house.ann.dm.wait_for_message()
+        message = await evening.harness.ann.dm.wait_for_message()
         assert "nicht mehr schreiben" in str(message.content)
         assert "Sprachkanal gelöscht" in message.embeds[0]["description"]
         assert "/session resume" in message.embeds[0]["description"]
         assert next(iter(fields(message))) == "Siegertreppchen"
         assert len(message.attachments) == 3
-        assert len(evening.house.ann.dm.visible_messages) == 1
+        assert len(evening.harness.ann.dm.visible_messages) == 1
         assert not await evening.owed()
 
 
@@ -226,8 +226,8 @@ async def test_who_is_forgotten_is_not_in_the_recap_that_is_made_anew(tmp_path: 
     async with ended(tmp_path) as evening:
         await evening.finish()
         # The manager hands on only what has a reason.
-        await evening.house.bot.sessions.store.update(SESSION, end_reason=EndReason.HOST)
-        await evening.house.bot.sessions.forget_member(BO)
+        await evening.harness.bot.sessions.store.update(SESSION, end_reason=EndReason.HOST)
+        await evening.harness.bot.sessions.forget_member(BO)
         assert await evening.owed()
         async with asyncio.timeout(60):
             while await evening.owed():  # noqa: ASYNC110  (no event tells)
@@ -239,10 +239,10 @@ async def test_who_is_forgotten_is_not_in_the_recap_that_is_made_anew(tmp_path: 
 
 
 async def test_an_evening_without_covers_ends_in_one_sentence(tmp_path: Path) -> None:
-    async with operated(tmp_path) as house:
-        evening = Ended(house, tmp_path)
-        await house.bot.sessions.store.create(
-            session(guild_id=house.guild.id, text_channel_id=house.channel.id, host_id=house.ann.id)
+    async with running_bot(tmp_path) as harness:
+        evening = Ended(harness, tmp_path)
+        await harness.bot.sessions.store.create(
+            session(guild_id=harness.guild.id, text_channel_id=harness.channel.id, host_id=harness.ann.id)
         )
         message = await evening.finish(EndReason.EMPTY)
         assert message.attachments == []
@@ -254,7 +254,7 @@ async def test_an_evening_without_covers_ends_in_one_sentence(tmp_path: Path) ->
 async def test_files_go_when_the_server_no_longer_keeps_clips(tmp_path: Path) -> None:
     async with ended(tmp_path) as evening:
         (evening.folder / "covers").mkdir(parents=True)
-        await evening.house.bot.guild_settings.change(evening.house.guild.id, retention_days=3)
+        await evening.harness.bot.guild_settings.change(evening.harness.guild.id, retention_days=3)
         over = (await evening.record()).session.ended_at or 0.0
         assert await evening.endings.expire(over + 2.9 * DAY) == 0
         assert await evening.endings.expire(over + 3.1 * DAY) == 1

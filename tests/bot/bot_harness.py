@@ -1,4 +1,4 @@
-"""A server with the bot, for tests of single clips: quick results, patient waiting, and what is owed."""
+"""A server with the bot, for tests of single clips: a fake runner, patient waiting, and what is owed."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from typing import Any
 from PIL import Image
 
 from albumgen_core.inference.records import JobRecord
-from tests.bot.operated import Operated, operated
+from tests.bot.running_bot import RunningBot, running_bot
 from tests.discord.interactions import Interaction
 from tests.discord.state import Message
 
-RUNNER = "tests.bot.quick:quick"
+RUNNER = "tests.bot.fake_runner:fake_runner"
 
 
 def picture(colour: tuple[int, int, int] = (200, 40, 90), kind: str = "PNG") -> bytes:
@@ -29,10 +29,10 @@ def has_clip(message: Message) -> bool:
     return any(attachment.filename.endswith(".mp3") for attachment in message.attachments)
 
 
-class House:
-    """`operated` with the words that tests of clips use."""
+class BotHarness:
+    """`running_bot` with the words that tests of clips use."""
 
-    def __init__(self, place: Operated, home: Path) -> None:
+    def __init__(self, place: RunningBot, home: Path) -> None:
         self.place, self.home = place, home
         self.loopback, self.bot, self.channel = place.loopback, place.bot, place.channel
         self.guild, self.owner, self.ann = place.guild, place.owner, place.ann
@@ -80,11 +80,11 @@ class House:
 
 
 @contextlib.asynccontextmanager
-async def house(home: Path, **changes: Any) -> AsyncIterator[House]:
+async def bot_harness(home: Path, **changes: Any) -> AsyncIterator[BotHarness]:
     defaults = {"cooldown_seconds": 0, "jobs_per_member": 20} | changes.pop("guild_defaults", {})
-    async with operated(home, runner=RUNNER, guild_defaults=defaults, **changes) as place:
+    async with running_bot(home, runner=RUNNER, guild_defaults=defaults, **changes) as place:
         place.bot.delivery.pause = lambda attempt: 0.05
-        made = House(place, home)
+        made = BotHarness(place, home)
         try:
             yield made
         finally:

@@ -42,7 +42,7 @@ NEIGHBOUR: dict[str, Any] = {
 }
 
 
-class QuickRunner:
+class FakeRunner:
     def __init__(self, home: Path) -> None:
         self.home = home
 
@@ -73,7 +73,7 @@ class QuickRunner:
 
     def _document(self, job: JobSpec) -> dict[str, Any]:
         return {
-            "engine": {"family": "sketch", "describer": "quick", "composer": "quick"},
+            "engine": {"family": "sketch", "describer": "fake", "composer": "fake"},
             "rag": job.rag,
             "attributes": ATTRIBUTES | dict(job.overrides),
             "overridden": sorted(job.overrides),
@@ -86,6 +86,6 @@ class QuickRunner:
         }
 
 
-def quick(config: Path | None) -> QuickRunner:
+def fake_runner(config: Path | None) -> FakeRunner:
     assert config is not None
-    return QuickRunner(config.parent)
+    return FakeRunner(config.parent)

@@ -23,7 +23,7 @@ RUNNER = "tests.albumgen_core.inference.runners:obedient"
 
 
 @dataclass
-class Operated:
+class RunningBot:
     """One server with the bot in it.
 
     `owner` owns the server, `ann` is a member.
@@ -81,14 +81,14 @@ async def _ready(bot: AlbumGenBot, running: asyncio.Task[None]) -> None:
 
 
 @contextlib.asynccontextmanager
-async def operated(
+async def running_bot(
     home: Path, *, runner: str = RUNNER, core: dict[str, Any] | None = None, **changes: Any
-) -> AsyncIterator[Operated]:
+) -> AsyncIterator[RunningBot]:
     """A server, people, and the bot, ready; no request may break a limit of Discord's."""
     async with LoopbackDiscord() as loopback:
         owner, ann = loopback.user("Otto"), loopback.user("Ann", locale="de")
         guild = loopback.guild("House *of* sound", owner, [ann])
         bot = new_bot(loopback, bot_settings(home, core=core, **changes), runner)
         async with started(loopback, bot):
-            yield Operated(loopback, bot, guild, owner, ann, guild.channel("general"))
+            yield RunningBot(loopback, bot, guild, owner, ann, guild.channel("general"))
         assert loopback.violations == []

@@ -1,11 +1,11 @@
 """The real bot, started as a user starts it, with a runner that makes no music.
 
-``LOOPBACK_DISCORD_ENTRY=tests.bot.swift_bot:run`` for the launcher. Only what costs time is changed: the
+``LOOPBACK_DISCORD_ENTRY=tests.bot.instant_bot:run`` for the launcher. Only what costs time is changed: the
 runner, how long the client waits for servers to arrive, and how long a failed delivery pauses.
 
-    SWIFT_PAUSE     longest pause between two tries to deliver, s (2)
-    SWIFT_DEATHS    how often a job may be interrupted or lose its worker before it is given up (3)
-    SWIFT_WATCH     a file for `loop_watch`'s report, written on a polite stop
+    INSTANT_PAUSE     longest pause between two tries to deliver, s (2)
+    INSTANT_DEATHS    how often a job may be interrupted or lose its worker before it is given up (3)
+    INSTANT_WATCH     a file for `loop_watch`'s report, written on a polite stop
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ import aiohttp
 import bot.main
 from bot.bot import AlbumGenBot, client_settings
 from bot.settings import BotSettings
+from tests.bot.instant_runner import NAME
 from tests.bot.loop_watch import LoopWatch
-from tests.bot.swift_runner import NAME
 
 ENTRY = f"{__name__}:run"
-PAUSE, DEATHS, WATCH = "SWIFT_PAUSE", "SWIFT_DEATHS", "SWIFT_WATCH"
+PAUSE, DEATHS, WATCH = "INSTANT_PAUSE", "INSTANT_DEATHS", "INSTANT_WATCH"
 
 
-class SwiftBot(AlbumGenBot):
+class InstantBot(AlbumGenBot):
     def __init__(
         self,
         settings: BotSettings,
@@ -58,5 +58,5 @@ class SwiftBot(AlbumGenBot):
 
 
 def run(argv: list[str], *, connector: Callable[[], aiohttp.BaseConnector] | None = None) -> int:
-    bot.main.AlbumGenBot = SwiftBot  # type: ignore[misc]
+    bot.main.AlbumGenBot = InstantBot  # type: ignore[misc]
     return bot.main.run(argv, connector=connector)

@@ -4,8 +4,8 @@ It starts in a fifth of a second and writes what the real pipeline writes, with 
 carries the job's seed in an ID3v1 tag, so that whoever receives it can tell whose it is. Takes with RAG that
 belong to a comparison name a neighbour, for without one there would be nothing to compare.
 
-    SWIFT_SECONDS   how long a job takes, spread over its stages (0)
-    SWIFT_CLIP      length of the clip, s (0.5); the card grows with it, to the sizes of real results at 10
+    INSTANT_SECONDS   how long a job takes, spread over its stages (0)
+    INSTANT_CLIP      length of the clip, s (0.5); the card grows with it, to the sizes of real results at 10
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ from albumgen_core.result import Take, is_whole, write_take
 from albumgen_core.settings import load_settings
 from albumgen_core.vocabulary import STAGES
 
-SECONDS, CLIP = "SWIFT_SECONDS", "SWIFT_CLIP"
-NAME = "tests.bot.swift_runner:swift"
+SECONDS, CLIP = "INSTANT_SECONDS", "INSTANT_CLIP"
+NAME = "tests.bot.instant_runner:instant_runner"
 ATTRIBUTES: dict[str, Any] = {
     "artist_name": "",
     "album_genre": "ambient",
@@ -75,7 +75,7 @@ def seed_of(mp3: bytes) -> int | None:
     return int(tag[3:33].rstrip(b"\0")) if tag.startswith(_TAG) else None
 
 
-class SwiftRunner:
+class InstantRunner:
     def __init__(self, results: Path, seconds: float, clip: float = 0.5) -> None:
         self.results = results
         self.seconds = seconds
@@ -91,7 +91,7 @@ class SwiftRunner:
         self.card = picture.getvalue()
 
     def engine_info(self) -> dict[str, object]:
-        return {"family": "sketch", "describer": "swift", "composer": "swift"}
+        return {"family": "sketch", "describer": "instant", "composer": "instant"}
 
     def run(
         self, jobs: Sequence[JobSpec], *, on_progress: JobProgress, is_cancelled: JobCancelCheck
@@ -128,12 +128,12 @@ class SwiftRunner:
             cover_jpeg=jpeg.getvalue(),
             cover_sha256="0" * 64,
             family="sketch",
-            describer="swift",
-            composer="swift",
+            describer="instant",
+            composer="instant",
             lineage={"job_id": job.job_id, "parent_id": job.parent_id, "root_id": job.root_id},
         )
 
 
-def swift(config: Path | None) -> SwiftRunner:
+def instant_runner(config: Path | None) -> InstantRunner:
     seconds, clip = float(os.environ.get(SECONDS, "0")), float(os.environ.get(CLIP, "0.5"))
-    return SwiftRunner(load_settings(config).results_dir, seconds, clip)
+    return InstantRunner(load_settings(config).results_dir, seconds, clip)
