@@ -127,7 +127,7 @@ def measure(folder: Path, dtype: str, describe_dtype: str) -> None:
     describer = InternVLDescriber(folder / "internvl", device="cpu", dtype=describe_dtype)
     took += ledger.note(f"InternVL2-1B loaded ({str(describer._dtype).removeprefix('torch.')})")
     composer: Any = load_composer(folder / "musicgen", device="cpu", dtype=dtype)
-    took += ledger.note(f"MusicGen-small loaded ({composer.decoder.number})")
+    took += ledger.note(f"MusicGen-small loaded ({composer.decoder.dtype})")
     cover = Cover(Image.effect_noise((600, 600), 80).convert("RGB"), "0" * 64)
     embedder.embed([cover])
     ledger.note("cover embedded")

@@ -31,10 +31,10 @@ import torch
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from albumgen_core.engines.neural.musicgen import load_composer, memory, native
-from albumgen_core.engines.neural.musicgen.checkpoint import open_checkpoint
-from albumgen_core.engines.neural.musicgen.decoder import OwnDecoder
+from albumgen_core.engines.neural.musicgen.decoder import FastDecoder
+from albumgen_core.engines.neural.musicgen.hf_decoder import HFDecoder, build_causal_lm
 from albumgen_core.engines.neural.musicgen.linear import Format
-from albumgen_core.engines.neural.musicgen.stock import StockDecoder, build_causal_lm
+from albumgen_core.engines.neural.musicgen.open import open_checkpoint
 from albumgen_core.engines.neural.musicgen.threads import set_threads
 from benchmarks import musicgen_audiocraft, musicgen_onnx
 from benchmarks.bandwidth import MemoryReads
@@ -138,21 +138,21 @@ def load_decoder(folder: Path, engine: str) -> Any:
     """An engine's decoder."""
     checkpoint = open_checkpoint(folder)
     if engine == "stock":
-        return StockDecoder(build_causal_lm(checkpoint, CPU, torch.float32), GUIDANCE)
+        return HFDecoder(build_causal_lm(checkpoint, CPU, torch.float32), GUIDANCE)
     if engine in GUESTS:
         guest = GUESTS[engine][1](folder, GUIDANCE)
-        share = agreement(OwnDecoder(checkpoint, CPU, "float32", GUIDANCE), guest)
+        share = agreement(FastDecoder(checkpoint, CPU, "float32", GUIDANCE), guest)
         print(f"{engine}: {share:.0%} of greedy tokens as in float32 (random weights, whose logits are flat)")
         return guest
     number, _, plain = engine.partition(" ")
 
-    def build() -> OwnDecoder:
-        return OwnDecoder(checkpoint, CPU, cast(Format, number), GUIDANCE)
+    def build() -> FastDecoder:
+        return FastDecoder(checkpoint, CPU, cast(Format, number), GUIDANCE)
 
     return without_kernel(build) if plain else build()
 
 
-def agreement(own: OwnDecoder, guest: Any, columns: int = 12) -> float:
+def agreement(own: FastDecoder, guest: Any, columns: int = 12) -> float:
     """Share of tokens that greedily come out the same, over some columns from the beginning."""
     prompts = [torch.randn(24, own.width)]
     ours, theirs = own.open(prompts, columns + 1), guest.open(prompts, columns + 1)

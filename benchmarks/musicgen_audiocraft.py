@@ -14,8 +14,8 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from albumgen_core.engines.neural.musicgen.checkpoint import open_checkpoint
-from albumgen_core.engines.neural.musicgen.stock import build_causal_lm
+from albumgen_core.engines.neural.musicgen.hf_decoder import build_causal_lm
+from albumgen_core.engines.neural.musicgen.open import open_checkpoint
 from tests.checkpoints.audiocraft import language_model
 from tests.checkpoints.musicgen import lm_state
 

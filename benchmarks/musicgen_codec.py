@@ -21,9 +21,9 @@ from transformers import MusicgenForConditionalGeneration
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from albumgen_core.engines.neural.musicgen.checkpoint import open_checkpoint
 from albumgen_core.engines.neural.musicgen.codec import Codec
 from albumgen_core.engines.neural.musicgen.generate import EMIT_FRAMES
+from albumgen_core.engines.neural.musicgen.open import open_checkpoint
 from albumgen_core.engines.neural.musicgen.stream import SoundStream
 from albumgen_core.engines.neural.musicgen.threads import set_threads
 from benchmarks.musicgen_checkpoint import build_small

@@ -15,8 +15,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
-from albumgen_core.engines.neural.musicgen.checkpoint import Checkpoint, open_checkpoint
-from albumgen_core.engines.neural.musicgen.decoder import PREFIX, OwnDecoder
+from albumgen_core.engines.neural.musicgen.checkpoint import Checkpoint
+from albumgen_core.engines.neural.musicgen.decoder import PREFIX, FastDecoder
+from albumgen_core.engines.neural.musicgen.open import open_checkpoint
 
 NAME = "onnx int8"
 CPU = torch.device("cpu")
@@ -87,7 +88,7 @@ class _Layer(nn.Module):
 class _Step(nn.Module):
     """All layers and the heads: hidden states (rows, width) and four caches a layer → logits, new caches."""
 
-    def __init__(self, checkpoint: Checkpoint, decoder: OwnDecoder) -> None:
+    def __init__(self, checkpoint: Checkpoint, decoder: FastDecoder) -> None:
         super().__init__()
         self.layers = nn.ModuleList(
             _Layer(checkpoint, index, decoder.heads) for index in range(len(decoder.layers))
@@ -120,7 +121,7 @@ class OnnxDecoder:
         from onnxruntime.quantization import QuantType, quantize_dynamic
 
         checkpoint = open_checkpoint(folder)
-        self.own = OwnDecoder(open_checkpoint(folder), CPU, "float32", guidance)
+        self.own = FastDecoder(open_checkpoint(folder), CPU, "float32", guidance)
         plain, quantised = scratch / "step.onnx", scratch / "step.int8.onnx"
         self._export(_Step(checkpoint, self.own).eval(), plain)
         quantize_dynamic(

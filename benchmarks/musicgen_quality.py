@@ -36,10 +36,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from albumgen_core.engines.base import ComposeRequest
 from albumgen_core.engines.neural.musicgen import load_composer, native
-from albumgen_core.engines.neural.musicgen.checkpoint import Checkpoint, open_checkpoint
-from albumgen_core.engines.neural.musicgen.decoder import OwnDecoder
+from albumgen_core.engines.neural.musicgen.checkpoint import Checkpoint
+from albumgen_core.engines.neural.musicgen.decoder import FastDecoder
 from albumgen_core.engines.neural.musicgen.delay import DelayPattern
 from albumgen_core.engines.neural.musicgen.linear import Format
+from albumgen_core.engines.neural.musicgen.open import open_checkpoint
 from tests.checkpoints.musicgen import VOCABULARY, tiny_config, with_outlier_channels
 
 CPU = torch.device("cpu")
@@ -159,7 +160,7 @@ def compare(
     """At each step the share of top-1 tokens that agree with float32, and the mean KL divergence in nats."""
     steps = columns.shape[-1] - 1
     exact, narrow = (
-        OwnDecoder(checkpoint, CPU, form, 3.0).open(list(prompts), steps)
+        FastDecoder(checkpoint, CPU, form, 3.0).open(list(prompts), steps)
         for form in (cast(Format, "float32"), number)
     )
     agreed, divergence = [], []

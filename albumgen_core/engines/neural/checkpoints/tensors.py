@@ -66,8 +66,12 @@ class TensorFolder:
         except (OSError, RuntimeError) as error:
             raise damaged(self.spec, path, error) from error
 
-    def release(self, tensor: Tensor) -> None:
-        """A copy of `tensor` has been made: give its mapped pages back."""
+    def readers(self, prefix: str = "") -> dict[str, Callable[[], Tensor]]:
+        """What reads each tensor, by its name behind `prefix`."""
+        return {prefix + name: read for name, (_, read) in self._readers.items()}
+
+    def release(self, tensor: Tensor | None = None) -> None:
+        """Return the mapped pages of `tensor`, or of all, to the system, once copies have been made."""
         for file in self._files:
             file.release(tensor)
 

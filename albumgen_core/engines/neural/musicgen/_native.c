@@ -31,17 +31,17 @@ enum { VERSION = 3 };
 typedef struct {
     Norm self_norm, cross_norm, final_norm;
     Linear qkv, self_out, cross_query, cross_out, up, down;
-    Cache own, prompt; /* columns heard, a slot a clip and guidance half; prompts, a slot a clip */
+    Cache own, prompt; /* self-attention: a slot a row of the CFG batch; cross-attention: a slot a clip */
 } Layer;
 
-/* Columns that are heard together: one of each clip and half, or several of one clip. */
+/* Columns that go through together: one of each row of the CFG batch, or several of one clip. */
 typedef struct {
-    int64_t rows, listeners; /* the first `listeners` rows hear their prompt */
+    int64_t rows, conditional; /* the first `conditional` rows have a prompt */
     int64_t width, inner, heads;
-    int64_t ahead;           /* whether a row's column is heard by later rows */
-    const int64_t *slot;     /* (rows,): whose keys and values a row hears */
-    const int64_t *place;    /* (rows,): columns heard before this one */
-    const int64_t *clip;     /* (listeners,): whose prompt a row hears */
+    int64_t ahead;           /* whether later rows attend to a row's column */
+    const int64_t *slot;     /* (rows,): which keys and values a row attends to */
+    const int64_t *position; /* (rows,): columns before this one */
+    const int64_t *clip;     /* (conditional,): whose prompt a row attends to */
     const int64_t *prompts;  /* (clips,): tokens of each prompt */
     float *hidden;           /* (rows, width), in and out */
     float *work;             /* (rows, 3 * width + inner) and (threads, spare) */
@@ -80,35 +80,35 @@ static inline Run next_run(const Step *s, int64_t from, int64_t until) {
 
 static inline int64_t share(int64_t tasks, int64_t thread, const Team *team) { return tasks * thread / team->threads; }
 
-static VNNI void remember_run(const Step *s, const Layer *l, const Run *run, const float *qkv, int64_t size) {
+static VNNI void store_run(const Step *s, const Layer *l, const Run *run, const float *qkv, int64_t size) {
     const Heads h = heads_of(&l->own, s->slot[run->row], s->heads, run->first, size);
     const float *keys = qkv + run->row * 3 * s->width + s->width + run->first * size;
     for (int64_t head = 0; head < run->count; head++)
-        remember(&h, head, keys + head * size, keys + s->width + head * size, s->place[run->row], size);
+        store(&h, head, keys + head * size, keys + s->width + head * size, s->position[run->row], size);
 }
 
-static VNNI void hear_columns(const Step *s, const Layer *l, const float *qkv, float *out, int64_t size, float *spare,
+static VNNI void self_attention(const Step *s, const Layer *l, const float *qkv, float *out, int64_t size, float *spare,
                               Team *team) {
     const int64_t tasks = s->rows * s->heads, thread = omp_get_thread_num();
     const int64_t begin = share(tasks, thread, team), until = share(tasks, thread + 1, team);
     Run run;
     for (int64_t task = begin; task < until; task += run.count) {
         run = next_run(s, task, until);
-        remember_run(s, l, &run, qkv, size);
+        store_run(s, l, &run, qkv, size);
     }
     if (s->ahead) meet(team);
     for (int64_t task = begin; task < until; task += run.count) {
         run = next_run(s, task, until);
         const Heads h = heads_of(&l->own, s->slot[run.row], s->heads, run.first, size);
-        attend(qkv + run.row * 3 * s->width + run.first * size, &h, run.count, s->place[run.row] + 1, size, spare,
+        attend(qkv + run.row * 3 * s->width + run.first * size, &h, run.count, s->position[run.row] + 1, size, spare,
                out + run.row * s->width + run.first * size);
     }
     meet(team);
 }
 
-static VNNI void hear_prompts(const Step *s, const Layer *l, const float *queries, float *out, int64_t size,
+static VNNI void cross_attention(const Step *s, const Layer *l, const float *queries, float *out, int64_t size,
                               float *spare, Team *team) {
-    const int64_t tasks = s->listeners * s->heads, thread = omp_get_thread_num();
+    const int64_t tasks = s->conditional * s->heads, thread = omp_get_thread_num();
     const int64_t until = share(tasks, thread + 1, team);
     Run run;
     for (int64_t task = share(tasks, thread, team); task < until; task += run.count) {
@@ -126,14 +126,14 @@ static VNNI void layer_step(const Step *s, const Layer *l, float *qkv, float *in
     const Activations *ready = &s->ready;
     prepare(s, &l->qkv, &l->self_norm, s->hidden, width, s->rows, qkv, team);
     product(&l->qkv, ready, s->rows, qkv, three, STORE, team);
-    hear_columns(s, l, qkv, inner, size, spare, team);
+    self_attention(s, l, qkv, inner, size, spare, team);
     prepare(s, &l->self_out, NULL, inner, width, s->rows, NULL, team);
     product(&l->self_out, ready, s->rows, s->hidden, width, ADD, team);
-    prepare(s, &l->cross_query, &l->cross_norm, s->hidden, width, s->listeners, qkv, team);
-    product(&l->cross_query, ready, s->listeners, qkv, three, STORE, team);
-    hear_prompts(s, l, qkv, inner, size, spare, team);
-    prepare(s, &l->cross_out, NULL, inner, width, s->listeners, NULL, team);
-    product(&l->cross_out, ready, s->listeners, s->hidden, width, ADD, team);
+    prepare(s, &l->cross_query, &l->cross_norm, s->hidden, width, s->conditional, qkv, team);
+    product(&l->cross_query, ready, s->conditional, qkv, three, STORE, team);
+    cross_attention(s, l, qkv, inner, size, spare, team);
+    prepare(s, &l->cross_out, NULL, inner, width, s->conditional, NULL, team);
+    product(&l->cross_out, ready, s->conditional, s->hidden, width, ADD, team);
     prepare(s, &l->up, &l->final_norm, s->hidden, width, s->rows, qkv, team);
     product(&l->up, ready, s->rows, inner, s->inner, GELU, team);
     prepare(s, &l->down, NULL, inner, s->inner, s->rows, NULL, team);
@@ -159,20 +159,20 @@ EXPORT VNNI void albumgen_step(const Step *s, const Layer *layers, int64_t count
     }
 }
 
-/* Keys and values (slots, heads, count, size) to the first `count` places of a cache. */
+/* Keys and values (slots, heads, count, size) to the first `count` positions of a cache. */
 EXPORT VNNI void albumgen_remember(const Cache *cache, const float *keys, const float *values, int64_t slots,
                                    int64_t heads, int64_t count, int64_t size) {
     for (int64_t slot = 0; slot < slots; slot++) {
         const Heads h = heads_of(cache, slot, heads, 0, size);
         for (int64_t head = 0; head < heads; head++)
-            for (int64_t place = 0; place < count; place++) {
-                const int64_t from = ((slot * heads + head) * count + place) * size;
-                remember(&h, head, keys + from, values + from, place, size);
+            for (int64_t position = 0; position < count; position++) {
+                const int64_t from = ((slot * heads + head) * count + position) * size;
+                store(&h, head, keys + from, values + from, position, size);
             }
     }
 }
 
-/* y (rows, out) = x (rows, in) @ w.T for any number of rows; x is spoilt. */
+/* y (rows, out) = x (rows, in) @ w.T for any number of rows; x is overwritten. */
 EXPORT VNNI void albumgen_product(const Linear *w, float *x, int64_t rows, const Activations *ready, float *y,
                                   int64_t threads) {
     Barrier barrier = {0, 0, 0};

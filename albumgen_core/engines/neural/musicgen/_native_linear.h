@@ -1,9 +1,9 @@
 /* Products with int8 weights; included by _native.c.
  *
- * A row of activations becomes int8 in steps of its own, which reach as far as `loud` times the row's mean magnitude
- * at most: what few channels are louder is clipped, and what was clipped off is added in float32, channel by channel.
- * So a loud channel costs the others no precision (Dettmers et al. 2022, "LLM.int8()"), and a product costs one
- * multiplication a weight. */
+ * A row of activations becomes int8 in steps of its own, which reach as far as `outlier_threshold`
+ * times the row's mean magnitude at most: the few larger channels are clipped, and what was clipped off is added in
+ * float32, channel by channel. So an outlier channel costs the others no precision (Dettmers et al. 2022,
+ * "LLM.int8()"), and a product costs one multiplication a weight. */
 
 enum { BLOCK = 16, LEVELS = 127, AHEAD = 4096, TILE = 16 };
 
@@ -15,14 +15,14 @@ typedef struct {
     const float *scale;    /* (out,) */
     const int32_t *offset; /* (out,): 128 * sum of the row, as activations are stored + 128 */
     const float *balance;  /* (in,) */
-    float loud;            /* where activations are clipped, in mean magnitudes of their row */
+    float outlier_threshold; /* where activations are clipped, in mean magnitudes of their row */
 } Linear;
 
 /* Rows made ready for a product. */
 typedef struct {
     uint8_t *bytes;    /* tiles of rows one after another, each [in / 4][row][4], stored + 128 */
     float *scale;      /* (rows,) */
-    int64_t *louds;    /* (rows,): clipped channels */
+    int64_t *outliers; /* (rows,): clipped channels */
     int32_t *channel;  /* (rows, most): which */
     float *rest;       /* (rows, most): and what was clipped off */
     int64_t most;
@@ -33,7 +33,7 @@ static inline int64_t tile_rows(int64_t left) {
     return left >= 16 ? 16 : left >= 8 ? 8 : left >= 4 ? 4 : left >= 2 ? 2 : 1;
 }
 
-/* Make row `row` of `rows` ready. `x` is spoilt. */
+/* Make row `row` of `rows` ready. `x` is overwritten. */
 static VNNI void quantise(const Linear *w, float *x, const Activations *a, int64_t row, int64_t rows) {
     int64_t first = 0;
     while (first + tile_rows(rows - first) <= row) first += tile_rows(rows - first);
@@ -46,37 +46,37 @@ static VNNI void quantise(const Linear *w, float *x, const Activations *a, int64
         top = _mm512_max_ps(top, _mm512_abs_ps(v));
         sum = _mm512_add_ps(sum, _mm512_abs_ps(v));
     }
-    const float range = fminf(_mm512_reduce_max_ps(top), w->loud * _mm512_reduce_add_ps(sum) / w->in);
+    const float range = fminf(_mm512_reduce_max_ps(top), w->outlier_threshold * _mm512_reduce_add_ps(sum) / w->in);
     const float scale = fmaxf(range, 1e-30f) / LEVELS;
     const __m512 factor = _mm512_set1_ps(1.0f / scale), step = _mm512_set1_ps(scale);
     const __m512i most = _mm512_set1_epi32(LEVELS), shift = _mm512_set1_epi32(128);
     const __m512i lanes = _mm512_set_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0);
     int32_t *channel = a->channel + row * a->most;
     float *rest = a->rest + row * a->most;
-    int64_t louds = 0;
+    int64_t outliers = 0;
     for (int64_t i = 0; i < w->in; i += 16) {
         __m512 v = _mm512_loadu_ps(x + i);
         __m512i q = _mm512_cvtps_epi32(_mm512_mul_ps(v, factor));
-        __mmask16 loud = _mm512_cmpgt_epi32_mask(_mm512_abs_epi32(q), most);
-        if (loud) {
+        __mmask16 outside = _mm512_cmpgt_epi32_mask(_mm512_abs_epi32(q), most);
+        if (outside) {
             q = _mm512_max_epi32(_mm512_min_epi32(q, most), _mm512_set1_epi32(-LEVELS));
             __m512 left = _mm512_fnmadd_ps(_mm512_cvtepi32_ps(q), step, v);
-            _mm512_storeu_si512(channel + louds, _mm512_maskz_compress_epi32(loud, _mm512_add_epi32(lanes, _mm512_set1_epi32(i))));
-            _mm512_storeu_ps(rest + louds, _mm512_maskz_compress_ps(loud, left));
-            louds += __builtin_popcount(loud);
+            _mm512_storeu_si512(channel + outliers, _mm512_maskz_compress_epi32(outside, _mm512_add_epi32(lanes, _mm512_set1_epi32(i))));
+            _mm512_storeu_ps(rest + outliers, _mm512_maskz_compress_ps(outside, left));
+            outliers += __builtin_popcount(outside);
         }
         uint32_t fours[4];
         _mm_storeu_si128((__m128i *)fours, _mm512_cvtusepi32_epi8(_mm512_add_epi32(q, shift)));
         for (int j = 0; j < 4; j++, to += stride) *to = fours[j];
     }
     a->scale[row] = scale;
-    a->louds[row] = louds;
+    a->outliers[row] = outliers;
 }
 
 /* What the clipped channels of a row add to a block of outputs, before the weights' scales. */
-static VNNI inline __m512 loud_sum(const int8_t *weights, const int32_t *channel, const float *rest, int64_t louds) {
+static VNNI inline __m512 outlier_sum(const int8_t *weights, const int32_t *channel, const float *rest, int64_t outliers) {
     __m512 sum[2] = {_mm512_setzero_ps(), _mm512_setzero_ps()};
-    for (int64_t i = 0; i < louds; i++) {
+    for (int64_t i = 0; i < outliers; i++) {
         __m512i four = _mm512_loadu_si512(weights + (channel[i] & ~3) * BLOCK);
         __m512i one = _mm512_srai_epi32(_mm512_sll_epi32(four, _mm_cvtsi32_si128(24 - 8 * (channel[i] & 3))), 24);
         sum[i & 1] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(one), _mm512_set1_ps(rest[i]), sum[i & 1]);
@@ -108,9 +108,9 @@ static VNNI inline __attribute__((always_inline)) void product_tile(const Linear
     __m512 scale = _mm512_loadu_ps(w->scale + start);
     __m512i offset = _mm512_loadu_si512(w->offset + start);
     for (int row = 0; row < rows; row++) {
-        const int64_t louds = a->louds[first + row], from = (first + row) * a->most;
+        const int64_t outliers = a->outliers[first + row], from = (first + row) * a->most;
         __m512 y = _mm512_mul_ps(_mm512_cvtepi32_ps(_mm512_sub_epi32(sum[row], offset)), _mm512_set1_ps(a->scale[first + row]));
-        if (louds) y = _mm512_add_ps(y, loud_sum(weights, a->channel + from, a->rest + from, louds));
+        if (outliers) y = _mm512_add_ps(y, outlier_sum(weights, a->channel + from, a->rest + from, outliers));
         float *to = out + (first + row) * stride + start;
         y = _mm512_mul_ps(y, scale);
         if (mode == ADD)

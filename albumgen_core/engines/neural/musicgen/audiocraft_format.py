@@ -18,18 +18,13 @@ import yaml  # type: ignore[import-untyped]
 from torch import Tensor
 from transformers import EncodecConfig, MusicgenConfig, MusicgenDecoderConfig, T5Config
 
-from albumgen_core.engines.neural.musicgen.checkpoint import (
-    AUDIOCRAFT_CODEC,
-    AUDIOCRAFT_LM,
-    CONFIG,
-    Checkpoint,
-    TensorReader,
-    open_text_encoder,
-    read_json,
-)
-from albumgen_core.engines.neural.musicgen.errors import damaged, missing
+from albumgen_core.engines.neural.checkpoints.hub import CONFIG, damaged, read_json, unusable
+from albumgen_core.engines.neural.checkpoints.tensors import TensorFolder
+from albumgen_core.engines.neural.musicgen.checkpoint import SPEC, Checkpoint, TensorReader
 from albumgen_core.errors import EngineUnavailableError
 
+AUDIOCRAFT_LM = "state_dict.bin"
+AUDIOCRAFT_CODEC = "compression_state_dict.bin"
 LM_NAMES = (
     (r"^emb\.", "decoder.model.decoder.embed_tokens."),
     (r"^linears\.", "decoder.lm_heads."),
@@ -62,33 +57,34 @@ def open_audiocraft(folder: Path) -> Checkpoint:
     text_folder = _text_encoder_folder(folder, lm_config)
     try:
         config = MusicgenConfig(
-            text_encoder=T5Config.from_dict(read_json(text_folder / CONFIG)),
+            text_encoder=T5Config.from_dict(read_json(SPEC, text_folder / CONFIG)),
             audio_encoder=_codec_config(codec_config),
             decoder=_decoder_config(lm_config),
         )
     except (KeyError, TypeError, ValueError) as error:
-        raise damaged(folder / AUDIOCRAFT_LM, f"its configuration lacks {error}") from error
-    readers = open_text_encoder(text_folder)
+        raise damaged(SPEC, folder / AUDIOCRAFT_LM, f"its configuration lacks {error}") from error
+    text_encoder = TensorFolder(SPEC, text_folder)
+    readers = text_encoder.readers("text_encoder.")
     for name, tensor in lm_state.items():
         readers |= _lm_tensor(name, tensor)
     for name, tensor in codec_state.items():
         readers[_renamed(name, CODEC_NAMES)] = partial(_identity, tensor)
-    return Checkpoint(folder, config, readers, tokenizer_folder=text_folder)
+    return Checkpoint(folder, config, readers, tokenizer_folder=text_folder, files=[text_encoder])
 
 
 def _load(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     try:
         package = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
     except FileNotFoundError:
-        raise missing(path) from None
+        raise unusable(SPEC, path, "is missing") from None
     except Exception as error:  # torch raises half a dozen kinds for files that are no checkpoint
-        raise damaged(path, error) from error
+        raise damaged(SPEC, path, error) from error
     if not isinstance(package, dict) or "best_state" not in package or "xp.cfg" not in package:
-        raise missing(path, "does not hold the weights themselves (no best_state and xp.cfg)")
+        raise unusable(SPEC, path, "does not hold the weights themselves (no best_state and xp.cfg)")
     try:
         config = yaml.safe_load(package["xp.cfg"])
     except yaml.YAMLError as error:
-        raise damaged(path, error) from error
+        raise damaged(SPEC, path, error) from error
     return package["best_state"], config
 
 
@@ -98,7 +94,7 @@ def _text_encoder_folder(folder: Path, config: dict[str, Any]) -> Path:
     for candidate in (folder / last, folder / "text_encoder", folder.parent / last):
         if (candidate / CONFIG).exists():
             return candidate
-    raise missing(folder / last, "is missing (audiocraft's layout leaves out the text encoder)")
+    raise unusable(SPEC, folder / last, "is missing (audiocraft's layout leaves out the text encoder)")
 
 
 def _decoder_config(config: dict[str, Any]) -> Any:

@@ -16,9 +16,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
-from albumgen_core.engines.neural.musicgen.checkpoint import Checkpoint
+from albumgen_core.engines.neural.checkpoints.hub import unusable
+from albumgen_core.engines.neural.musicgen.checkpoint import SPEC, Checkpoint
 from albumgen_core.engines.neural.musicgen.codec_layers import Conv, Residual, Upsample
-from albumgen_core.engines.neural.musicgen.errors import missing
 
 PREFIX = "audio_encoder."
 
@@ -38,9 +38,9 @@ class Codec:
     def __init__(self, checkpoint: Checkpoint, device: torch.device) -> None:
         config = checkpoint.config.audio_encoder
         if config.model_type != "encodec" or config.audio_channels != 1 or config.normalize:
-            raise missing(checkpoint.folder, "holds a codec other than MusicGen's one-channel EnCodec")
+            raise unusable(SPEC, checkpoint.folder, "holds a codec other than MusicGen's one-channel EnCodec")
         if config.norm_type != "weight_norm" or config.chunk_length_s is not None:
-            raise missing(checkpoint.folder, "holds an EnCodec variant that MusicGen does not use")
+            raise unusable(SPEC, checkpoint.folder, "holds an EnCodec variant that MusicGen does not use")
         self.sample_rate = int(config.sampling_rate)
         self.hop = int(math.prod(config.upsampling_ratios))
         channels = checkpoint.config.decoder.audio_channels
@@ -130,7 +130,7 @@ class Codec:
             try:
                 layers.append(Upsample(weight, bias, config, ratio))
             except ValueError as error:
-                raise missing(self._checkpoint.folder, f"holds an EnCodec variant: {error}") from error
+                raise unusable(SPEC, self._checkpoint.folder, f"holds an EnCodec variant: {error}") from error
             for block in range(config.num_residual_layers):
                 dilation = config.dilation_growth_rate**block
                 layers.append(weights.residual(f"decoder.layers.{place + 2 + block}", config, dilation))
@@ -174,13 +174,13 @@ class _Weights(dict[str, Tensor]):
                 base = name.removesuffix("_g").replace("parametrizations.weight.original0", "weight")
                 direction = raw.get(f"{base}_v", raw.get(name.replace("original0", "original1")))
                 if direction is None:
-                    raise missing(self._folder, f"lacks the direction of {PREFIX}{base}")
+                    raise unusable(SPEC, self._folder, f"lacks the direction of {PREFIX}{base}")
                 self[base] = torch._weight_norm(direction, tensor, 0).to(device)
             elif not name.endswith(("weight_v", "weight.original1")):
                 self[name] = tensor.to(device)
 
     def __missing__(self, name: str) -> Tensor:
-        raise missing(self._folder, f"lacks the tensor {PREFIX}{name}")
+        raise unusable(SPEC, self._folder, f"lacks the tensor {PREFIX}{name}")
 
     def conv(self, name: str, config: Any, **how: Any) -> Conv:
         return Conv(self[f"{name}.conv.weight"], self[f"{name}.conv.bias"], config, **how)

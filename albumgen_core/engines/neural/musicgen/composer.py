@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
@@ -21,24 +20,16 @@ from albumgen_core.engines.base import (
     ignore_progress,
     never_cancelled,
 )
+from albumgen_core.engines.neural.musicgen.clip_output import ClipOutput, SoundCallback, ignore_sound
 from albumgen_core.engines.neural.musicgen.codec import Codec
 from albumgen_core.engines.neural.musicgen.decoder_api import Decoder
 from albumgen_core.engines.neural.musicgen.delay import TO_COMPOSE, DelayPattern
-from albumgen_core.engines.neural.musicgen.generate import Row, Watch, generate
+from albumgen_core.engines.neural.musicgen.generate import Callbacks, Row, generate
 from albumgen_core.engines.neural.musicgen.resume import TokenFile, fingerprint
 from albumgen_core.engines.neural.musicgen.sampling import Sampler, uniforms
 from albumgen_core.engines.neural.musicgen.stream import SoundStream
-from albumgen_core.engines.neural.musicgen.take import SoundCallback, Take, ignore_sound
 from albumgen_core.engines.neural.musicgen.text import TextEncoder
-from albumgen_core.engines.neural.musicgen.windows import count_steps, plan_windows
-
-
-@dataclass(frozen=True, slots=True)
-class Horizon:
-    """How far the decoder looks, in seconds: its window, and the stride from one to the next."""
-
-    window: float
-    stride: float
+from albumgen_core.engines.neural.musicgen.windows import WindowConfig, count_steps, plan_windows
 
 
 class MusicGenComposer:
@@ -57,7 +48,7 @@ class MusicGenComposer:
         channels: int,
         pad: int,
         sampler: Sampler,
-        horizon: Horizon,
+        windows: WindowConfig,
         source: str = "",
     ) -> None:
         self.text, self.decoder, self.codec, self.sampler = text, decoder, codec, sampler
@@ -65,8 +56,8 @@ class MusicGenComposer:
         self._source = source
         self._channels = channels
         self._pattern = DelayPattern(codec.codebooks * channels, channels, pad, decoder.device)
-        self._window = round(horizon.window * codec.frame_rate)
-        self._stride = round(horizon.stride * codec.frame_rate)
+        self._window = round(windows.seconds * codec.frame_rate)
+        self._stride = round(windows.stride * codec.frame_rate)
 
     @property
     def name(self) -> str:
@@ -92,33 +83,33 @@ class MusicGenComposer:
         Progress counts decoder steps, those that an interrupted attempt has taken included; cancellation is
         looked for before each of them. A clip depends on its own request alone: neither its batch nor an
         interruption changes what is drawn for it.
-        `on_sound` hears each clip from its beginning while its end is still being composed.
+        `on_sound` gets each clip from its beginning while its end is still being composed.
         """
         rows = [self._row(request) for request in requests]
         planned = self._steps(rows)
-        takes = [
-            Take(row, self._stream(row), self._file(request, row), partial(on_sound, position))
+        outputs = [
+            ClipOutput(row, self._stream(row), self._file(request, row), partial(on_sound, position))
             for position, (row, request) in enumerate(zip(rows, requests, strict=True))
         ]
         # Steps that an interrupted attempt has taken count as done, so that a forecast stays true.
         taken = planned - self._steps(rows)
-        if 0 < taken < planned:  # said at once: hearing what is known takes a moment
+        if 0 < taken < planned:  # said at once: hearing what is known outputs a moment
             on_progress(taken / planned)
-        watch = Watch(
+        callbacks = Callbacks(
             progress=lambda done, total: on_progress((taken + done) / (taken + total)),
             cancelled=is_cancelled,
-            frames=lambda index: takes[index].grow(),
+            frames=lambda index: outputs[index].grow(),
         )
         generate(
             self.decoder,
             self._pattern,
             rows,
             self.sampler,
-            watch,
+            callbacks,
             window=self._window,
             stride=self._stride,
         )
-        sounds = [None if take.row.cancelled else take.finish() for take in takes]
+        sounds = [None if output.row.cancelled else output.finish() for output in outputs]
         return [
             None if sound is None else self._audio(sound, row, request.seconds)
             for sound, row, request in zip(sounds, rows, requests, strict=True)

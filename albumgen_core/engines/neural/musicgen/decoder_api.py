@@ -13,11 +13,11 @@ class DecoderSession(Protocol):
     """The state of one batch: rows that are being composed together."""
 
     def begin(self, rows: Sequence[int], columns: Sequence[Tensor]) -> None:
-        """Start the rows' windows afresh, having heard `columns`: for each row int64 (K, n), n >= 0."""
+        """Start the rows' windows afresh from `columns`, the prefill: for each row int64 (K, n), n >= 0."""
         ...
 
     def step(self, columns: Tensor) -> Tensor:
-        """Hear one more column of every row, int64 (rows, K); logits of the next one.
+        """Run one more column of every row, int64 (rows, K); logits of the next one.
 
         Returns float32 (rows, K, vocabulary), with classifier-free guidance applied.
         """

@@ -52,8 +52,8 @@ def ignore_frames(_row: int) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Watch:
-    """Whom the loop tells, and whom it asks.
+class Callbacks:
+    """What the loop calls.
 
     Attributes:
         progress: (steps done, steps in all).
@@ -68,7 +68,7 @@ class Watch:
 
 @dataclass(slots=True)
 class _Lane:
-    """A row's place in the batch: its window, and the column it has reached in it."""
+    """A row in the batch: its window, and the column it has reached in it."""
 
     row: int
     window: Window
@@ -82,7 +82,7 @@ def generate(
     pattern: DelayPattern,
     rows: Sequence[Row],
     sampler: Sampler,
-    watch: Watch,
+    callbacks: Callbacks,
     *,
     window: int,
     stride: int,
@@ -90,19 +90,24 @@ def generate(
     """Fill every row's tokens in place. `window` and `stride` are in frames."""
     for row in rows:
         row.windows = plan_windows(row.total, row.known, window, stride)
-    _Loop(decoder, pattern, rows, sampler, watch).run()
+    _Loop(decoder, pattern, rows, sampler, callbacks).run()
 
 
 class _Loop:
     def __init__(
-        self, decoder: Decoder, pattern: DelayPattern, rows: Sequence[Row], sampler: Sampler, watch: Watch
+        self,
+        decoder: Decoder,
+        pattern: DelayPattern,
+        rows: Sequence[Row],
+        sampler: Sampler,
+        callbacks: Callbacks,
     ) -> None:
-        self.decoder, self.pattern, self.rows, self.sampler, self.watch = (
+        self.decoder, self.pattern, self.rows, self.sampler, self.callbacks = (
             decoder,
             pattern,
             rows,
             sampler,
-            watch,
+            callbacks,
         )
         waiting = [index for index, row in enumerate(rows) if row.windows]
         self.steps = max((self._steps(rows[index]) for index in waiting), default=0)
@@ -129,22 +134,22 @@ class _Loop:
             self._step(session)
             done += 1
             self._collect(session)
-            self.watch.progress(done, self.steps)
+            self.callbacks.progress(done, self.steps)
             self._drop_cancelled(session)
 
-    def _begin(self, session: DecoderSession, places: list[int]) -> None:
-        """Open the next window of the lanes at `places`."""
-        for place in places:
-            lane = self.lanes[place]
+    def _begin(self, session: DecoderSession, slots: list[int]) -> None:
+        """Open the next window of the lanes at `slots`."""
+        for slot in slots:
+            lane = self.lanes[slot]
             row = self.rows[lane.row]
             lane.window = window = row.windows.pop(0)
             columns = self.pattern.grid(row.tokens[:, window.start : window.known], window.length)
             noise = self.pattern.to_columns(row.uniforms[window.start : window.stop].T, 0.0)
             lane.column, lane.last = window.context, columns.shape[1] - 1
-            self.grid[place, :, : columns.shape[1]] = columns
-            self.noise[place, :, : columns.shape[1]] = noise
-            self.column[place] = lane.column
-        session.begin(places, [self.grid[place, :, : self.lanes[place].column] for place in places])
+            self.grid[slot, :, : columns.shape[1]] = columns
+            self.noise[slot, :, : columns.shape[1]] = noise
+            self.column[slot] = lane.column
+        session.begin(slots, [self.grid[slot, :, : self.lanes[slot].column] for slot in slots])
 
     def _step(self, session: DecoderSession) -> None:
         here = self.column.expand(-1, self.pattern.codebooks, 1)
@@ -158,43 +163,43 @@ class _Loop:
     def _collect(self, session: DecoderSession) -> None:
         """Take finished frames out of the grid; open next windows; let finished rows go."""
         following = []
-        for place, lane in enumerate(self.lanes):
+        for slot, lane in enumerate(self.lanes):
             lane.column += 1
             row = self.rows[lane.row]
             complete = lane.window.start + lane.column - self.pattern.longest
             finished = lane.column == lane.last
             if finished or complete - lane.emitted >= EMIT_FRAMES:
-                self._emit(place, min(complete, lane.window.stop))
+                self._emit(slot, min(complete, lane.window.stop))
             if finished and row.windows:
-                following.append(place)
+                following.append(slot)
         if following:
             self._begin(session, following)
-        self._keep([place for place, lane in enumerate(self.lanes) if lane.column < lane.last], session)
+        self._keep([slot for slot, lane in enumerate(self.lanes) if lane.column < lane.last], session)
 
-    def _emit(self, place: int, complete: int) -> None:
-        lane = self.lanes[place]
+    def _emit(self, slot: int, complete: int) -> None:
+        lane = self.lanes[slot]
         row = self.rows[lane.row]
-        frames = self.pattern.to_frames(self.grid[place], lane.window.length)
+        frames = self.pattern.to_frames(self.grid[slot], lane.window.length)
         row.tokens[:, row.known : complete] = frames[
             :, row.known - lane.window.start : complete - lane.window.start
         ]
         row.known = lane.emitted = complete
-        self.watch.frames(lane.row)
+        self.callbacks.frames(lane.row)
 
     def _drop_cancelled(self, session: DecoderSession | None = None) -> None:
         kept = []
-        for place, lane in enumerate(self.lanes):
-            if self.watch.cancelled(lane.row):
+        for slot, lane in enumerate(self.lanes):
+            if self.callbacks.cancelled(lane.row):
                 self.rows[lane.row].cancelled = True
             else:
-                kept.append(place)
+                kept.append(slot)
         self._keep(kept, session)
 
-    def _keep(self, places: list[int], session: DecoderSession | None) -> None:
-        if len(places) == len(self.lanes):
+    def _keep(self, slots: list[int], session: DecoderSession | None) -> None:
+        if len(slots) == len(self.lanes):
             return
-        self.lanes = [self.lanes[place] for place in places]
-        index = torch.tensor(places, dtype=torch.int64, device=self.grid.device)
+        self.lanes = [self.lanes[slot] for slot in slots]
+        index = torch.tensor(slots, dtype=torch.int64, device=self.grid.device)
         self.grid, self.noise, self.column = self.grid[index], self.noise[index], self.column[index]
-        if session is not None and places:
-            session.keep(places)
+        if session is not None and slots:
+            session.keep(slots)

@@ -12,8 +12,8 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from albumgen_core.engines.neural.musicgen.decoder import OwnDecoder
-from albumgen_core.engines.neural.musicgen.session import OwnSession
+from albumgen_core.engines.neural.musicgen.session import FastSession
+from albumgen_core.engines.neural.musicgen.weights import DecoderWeights
 
 DEPTH = 256
 """Columns by which the part of the cache that is read grows: a graph for each."""
@@ -38,12 +38,12 @@ def cuda_capture(work: Callable[[], Tensor]) -> tuple[Callable[[], None], Tensor
     return graph.replay, result
 
 
-class GraphSession(OwnSession):
+class GraphSession(FastSession):
     """A session whose steps are captured and replayed."""
 
     def __init__(
         self,
-        decoder: OwnDecoder,
+        decoder: DecoderWeights,
         conditioning: Sequence[Tensor],
         capacity: int,
         capture: Capture = cuda_capture,
@@ -55,18 +55,20 @@ class GraphSession(OwnSession):
 
     @torch.inference_mode()
     def step(self, columns: Tensor) -> Tensor:
-        """Hear one column of every row; see `DecoderSession.step`. The result holds until the next step."""
+        """Run one column of every row; see `DecoderSession.step`. The result holds until the next step."""
         self._columns.copy_(columns)
         if self._moved:
-            self._places.copy_(torch.tensor(self.place))
+            self._positions.copy_(torch.tensor(self.position))
             self._moved = False
-        depth = min(self.capacity, (max(self.place) // DEPTH + 1) * DEPTH)
+        depth = min(self.capacity, (max(self.position) // DEPTH + 1) * DEPTH)
         if depth not in self._graphs:
-            self._graphs[depth] = self._capture(lambda: self.step_masked(self._columns, self._places, depth))
+            self._graphs[depth] = self._capture(
+                lambda: self.step_masked(self._columns, self._positions, depth)
+            )
         replay, logits = self._graphs[depth]
         replay()
-        self._places += 1
-        self.place = [place + 1 for place in self.place]
+        self._positions += 1
+        self.position = [position + 1 for position in self.position]
         return logits
 
     def begin(self, rows: Sequence[int], columns: Sequence[Tensor]) -> None:
@@ -83,5 +85,5 @@ class GraphSession(OwnSession):
         device = self.decoder.device
         self._graphs: dict[int, tuple[Callable[[], None], Tensor]] = {}
         self._columns = torch.zeros(self.clips, self.decoder.codebooks, dtype=torch.int64, device=device)
-        self._places = torch.zeros(self.clips, dtype=torch.int64, device=device)
+        self._positions = torch.zeros(self.clips, dtype=torch.int64, device=device)
         self._moved = True

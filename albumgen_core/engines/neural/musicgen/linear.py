@@ -14,10 +14,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
-Format = Literal["float32", "bfloat16", "float16", "int8"]
+from albumgen_core.engines.neural.musicgen import native
+from albumgen_core.engines.neural.musicgen.int8 import INT8_LEVELS, balanced_int8
 
-INT8_LEVELS = 127
-"""Symmetric int8: weights and activations become integers in [-127, 127]."""
+Format = Literal["float32", "bfloat16", "float16", "int8"]
 
 
 class Linear(Protocol):
@@ -48,7 +48,7 @@ class OneDnnLinear:
     """float32 or bfloat16 on a CPU, with the weight in oneDNN's blocked layout."""
 
     ROWS = 2
-    """Rows the layout is chosen for: the two guidance halves of one clip. Others work as well."""
+    """Rows the layout is chosen for: the two guidance cfg_rows of one clip. Others work as well."""
 
     def __init__(self, weight: Tensor, bias: Tensor | None = None, rows: int = ROWS) -> None:
         self._dtype, self._bias = weight.dtype, bias
@@ -71,19 +71,6 @@ class HalfLinear:
     def __call__(self, x: Tensor) -> Tensor:
         y: Tensor = torch.ops.quantized.linear_dynamic_fp16(x, self._packed)
         return y
-
-
-def balanced_int8(weight: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Round a weight (out, in) to int8: (integers, output scales, input balance).
-
-    weight is about integers * scales[:, None] * balance; the balance makes every input channel's largest
-    weight 1 before rounding.
-    """
-    weight = weight.float()
-    balance = weight.abs().amax(0).clamp_min(1e-12)
-    weight = weight / balance
-    scales = weight.abs().amax(1).clamp_min(1e-12) / INT8_LEVELS
-    return (weight / scales[:, None]).round_().to(torch.int8), scales, balance
 
 
 class Int8Linear:
@@ -129,15 +116,13 @@ class Int8Linear:
         return torch.add(y[:rows], y[rows:], alpha=0.5 / levels).mul_(scale)
 
 
-def pack(weight: Tensor, number: Format, device: torch.device) -> Linear:
-    """The fastest product with `weight` (out, in) stored as `number` on `device`."""
+def pack(weight: Tensor, dtype: Format, device: torch.device) -> Linear:
+    """The fastest product with `weight` (out, in) stored as `dtype` on `device`."""
     if device.type == "cpu":
-        if number == "int8":
-            from albumgen_core.engines.neural.musicgen import native
-
-            return native.NativeLinear(weight) if native.suits(weight) else Int8Linear(weight)
-        if number == "float16":
+        if dtype == "int8":
+            return native.NativeLinear(weight) if native.supports(weight) else Int8Linear(weight)
+        if dtype == "float16":
             return HalfLinear(weight)
         if torch._C._has_mkldnn:
-            return OneDnnLinear(weight.to(getattr(torch, number)))
-    return DenseLinear(weight.to(device, getattr(torch, number)))
+            return OneDnnLinear(weight.to(getattr(torch, dtype)))
+    return DenseLinear(weight.to(device, getattr(torch, dtype)))

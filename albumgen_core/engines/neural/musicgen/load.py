@@ -9,18 +9,20 @@ import torch
 
 from albumgen_core.engines.base import Composer
 from albumgen_core.engines.neural.checkpoints.hub import display_name
-from albumgen_core.engines.neural.musicgen.checkpoint import Checkpoint, open_checkpoint
+from albumgen_core.engines.neural.musicgen import audiocraft_backend
+from albumgen_core.engines.neural.musicgen.checkpoint import Checkpoint
 from albumgen_core.engines.neural.musicgen.codec import Codec
-from albumgen_core.engines.neural.musicgen.composer import Horizon, MusicGenComposer
-from albumgen_core.engines.neural.musicgen.decoder import OwnDecoder
+from albumgen_core.engines.neural.musicgen.composer import MusicGenComposer
+from albumgen_core.engines.neural.musicgen.decoder import FastDecoder
 from albumgen_core.engines.neural.musicgen.decoder_api import Decoder
+from albumgen_core.engines.neural.musicgen.hf_decoder import HFDecoder, build_causal_lm
 from albumgen_core.engines.neural.musicgen.linear import Format
+from albumgen_core.engines.neural.musicgen.open import open_checkpoint
 from albumgen_core.engines.neural.musicgen.probe import WORTHWHILE_WEIGHTS, fastest_format
 from albumgen_core.engines.neural.musicgen.sampling import Sampler
-from albumgen_core.engines.neural.musicgen.stock import StockDecoder, build_causal_lm
 from albumgen_core.engines.neural.musicgen.text import TextEncoder
 from albumgen_core.engines.neural.musicgen.threads import set_threads
-from albumgen_core.engines.neural.musicgen.windows import WINDOW_SECONDS
+from albumgen_core.engines.neural.musicgen.windows import WINDOW_SECONDS, WindowConfig
 from albumgen_core.errors import EngineUnavailableError
 
 BACKENDS = ("auto", "own", "transformers", "audiocraft")
@@ -62,9 +64,7 @@ def load_composer(
     if backend not in BACKENDS or dtype not in DTYPES:
         raise ValueError(f"backend must be one of {BACKENDS} and dtype one of {DTYPES}")
     if backend == "audiocraft":
-        from albumgen_core.engines.neural import audiocraft
-
-        return audiocraft.load_composer(
+        return audiocraft_backend.load_composer(
             path,
             device=device,
             guidance_scale=guidance_scale,
@@ -86,7 +86,7 @@ def load_composer(
         channels=config.audio_channels,
         pad=config.pad_token_id,
         sampler=Sampler(temperature, top_k, top_p),
-        horizon=Horizon(window_seconds, extend_stride),
+        windows=WindowConfig(window_seconds, extend_stride),
         source=str(folder.resolve()),
     )
 
@@ -105,13 +105,13 @@ def _device(name: str) -> torch.device:
 
 
 def _decoder(checkpoint: Checkpoint, device: torch.device, dtype: str, backend: str, scale: float) -> Decoder:
-    number = _number(checkpoint, device, dtype, backend)
+    chosen = _format(checkpoint, device, dtype, backend)
     if backend == "transformers":
-        return StockDecoder(build_causal_lm(checkpoint, device, getattr(torch, number)), scale)
-    return OwnDecoder(checkpoint, device, number, scale)
+        return HFDecoder(build_causal_lm(checkpoint, device, getattr(torch, chosen)), scale)
+    return FastDecoder(checkpoint, device, chosen, scale)
 
 
-def _number(checkpoint: Checkpoint, device: torch.device, dtype: str, backend: str) -> Format:
+def _format(checkpoint: Checkpoint, device: torch.device, dtype: str, backend: str) -> Format:
     """The format of the large matrices: what was asked for or, with "auto", the fastest good one."""
     if dtype != "auto":
         if dtype == "int8" and (device.type != "cpu" or backend == "transformers"):

@@ -16,8 +16,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from albumgen_core.engines.neural.musicgen.huge import Arena
-from albumgen_core.engines.neural.musicgen.linear import balanced_int8
+from albumgen_core.engines.neural.musicgen.huge_pages import Arena
+from albumgen_core.engines.neural.musicgen.int8 import balanced_int8
 
 log = logging.getLogger(__name__)
 
@@ -28,9 +28,9 @@ BLOCK = 16
 """Outputs the kernel computes at a time; the layout of packed weights depends on it."""
 VECTOR = 16
 """Floats in a register: widths and head sizes must be multiples."""
-PLACES = 16
+POSITIONS = 16
 """How many keys, or values, of a head lie together in a cache; its room is rounded up to them."""
-LOUD = 5.0
+OUTLIER_THRESHOLD = 5.0
 """Activations beyond this many mean magnitudes of their row are kept in float32 instead of int8.
 
 Of normally distributed ones that is one in 15,000. In `benchmarks/musicgen_quality.py` smaller is closer to
@@ -48,7 +48,7 @@ class LinearStruct(ctypes.Structure):
         ("out", c_int64),
         ("inputs", c_int64),
         *((name, c_void_p) for name in ("packed", "scale", "offset", "balance")),
-        ("loud", c_float),
+        ("outlier_threshold", c_float),
     )
 
 
@@ -56,7 +56,7 @@ class ActivationsStruct(ctypes.Structure):
     """`Activations` in _native_linear.h."""
 
     _fields_ = (
-        *((name, c_void_p) for name in ("bytes", "scale", "louds", "channel", "rest")),
+        *((name, c_void_p) for name in ("bytes", "scale", "outliers", "channel", "rest")),
         ("most", c_int64),
     )
 
@@ -64,7 +64,7 @@ class ActivationsStruct(ctypes.Structure):
 class CacheStruct(ctypes.Structure):
     """`Cache` in _native_attention.h."""
 
-    _fields_ = (*((name, c_void_p) for name in ("keys", "values", "scales")), ("places", c_int64))
+    _fields_ = (*((name, c_void_p) for name in ("keys", "values", "scales")), ("positions", c_int64))
 
 
 class NormStruct(ctypes.Structure):
@@ -87,8 +87,8 @@ class StepStruct(ctypes.Structure):
     """`Step` in _native.c."""
 
     _fields_ = (
-        *((name, c_int64) for name in ("rows", "listeners", "width", "inner", "heads", "ahead")),
-        *((name, c_void_p) for name in ("slot", "place", "clip", "prompts", "hidden", "work")),
+        *((name, c_int64) for name in ("rows", "conditional", "width", "inner", "heads", "ahead")),
+        *((name, c_void_p) for name in ("slot", "position", "clip", "prompts", "hidden", "work")),
         ("spare", c_int64),
         ("ready", ActivationsStruct),
         ("threads", c_int64),
@@ -133,14 +133,14 @@ def loaded() -> ctypes.CDLL:
     return kernel
 
 
-def suits(weight: Tensor) -> bool:
+def supports(weight: Tensor) -> bool:
     """Whether the kernel is there and takes a weight (out, in) of this shape."""
     out, inputs = weight.shape
     return out % BLOCK == 0 and inputs % VECTOR == 0 and library() is not None
 
 
 class NativeLinear:
-    """Int8Linear's arithmetic in the C kernel; `suits` says for which weights."""
+    """Int8Linear's arithmetic in the C kernel; `supports` says for which weights."""
 
     def __init__(self, weight: Tensor) -> None:
         integers, self._scale, self._balance = balanced_int8(weight)
@@ -154,7 +154,7 @@ class NativeLinear:
             out,
             inputs,
             *(t.data_ptr() for t in (self._packed, self._scale, self._offset, self._balance)),
-            LOUD,
+            OUTLIER_THRESHOLD,
         )
 
     def __call__(self, x: Tensor) -> Tensor:

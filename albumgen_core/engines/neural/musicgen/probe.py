@@ -51,7 +51,7 @@ def fastest_format(
     if known.get(key) in candidates and known[key] in get_args(Format):
         return cast(Format, known[key])
     took = _race(width, candidates)
-    best = min(candidates, key=lambda number: took[number])
+    best = min(candidates, key=lambda dtype: took[dtype])
     log.info(
         "Milliseconds a product: %s; choosing %s", {n: round(took[n] * 1e3, 3) for n in candidates}, best
     )
@@ -65,18 +65,18 @@ def _race(width: int, candidates: Sequence[Format]) -> dict[Format, float]:
     weight = torch.randn(4 * width, width, generator=torch.Generator().manual_seed(0)) / width**0.5
     x = torch.randn(2, width, generator=torch.Generator().manual_seed(1))
     packed = {}
-    for number in candidates:
-        one = pack(weight, number, cpu)
+    for dtype in candidates:
+        one = pack(weight, dtype, cpu)
         copies = max(2, COLD_BYTES // max(1, one.nbytes) // 4)
-        packed[number] = [one, *(pack(weight, number, cpu) for _ in range(copies - 1))]
+        packed[dtype] = [one, *(pack(weight, dtype, cpu) for _ in range(copies - 1))]
     took = dict.fromkeys(candidates, float("inf"))
     with torch.inference_mode():
-        for _ in range(ROUNDS + 1):  # the first round warms up; rounds interleave, as machines have moods
-            for number, linears in packed.items():
+        for _ in range(ROUNDS + 1):  # the first warms up; interleaved, as other load varies
+            for dtype, linears in packed.items():
                 start = time.perf_counter()
                 for linear in linears:
                     linear(x)
-                took[number] = min(took[number], (time.perf_counter() - start) / len(linears))
+                took[dtype] = min(took[dtype], (time.perf_counter() - start) / len(linears))
     return took
 
 

@@ -1,8 +1,8 @@
 """One batch going through our decoder: its caches, and the step.
 
-Rows are laid out as [clips with their prompts, the same clips without]: the guidance halves. All clips
-at one column, the usual case, read a slice of the cache; clips at different columns read all of it under
-a mask. The masked step has static shapes and no number in it comes from the host, which is what a CUDA
+With classifier-free guidance (CFG) a clip has two rows: [clips with their prompts, the same clips without].
+All clips at one column, the usual case, read a slice of the cache; clips at different columns read all of it
+under a mask. The masked step has static shapes and no number in it comes from the host, which is what a CUDA
 graph needs; `graphs.py` replays it.
 """
 
@@ -14,12 +14,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
-from albumgen_core.engines.neural.musicgen.decoder import Layer, OwnDecoder
 from albumgen_core.engines.neural.musicgen.linear import Linear
+from albumgen_core.engines.neural.musicgen.weights import DecoderWeights, Layer
 
 
-def hear_prompts(
-    decoder: OwnDecoder, conditioning: Sequence[Tensor]
+def precompute_cross_attention(
+    decoder: DecoderWeights, conditioning: Sequence[Tensor]
 ) -> tuple[list[tuple[Tensor, Tensor]], Tensor | None]:
     """Every layer's keys and values of the prompts, (clips, heads, longest, size), and what is no padding.
 
@@ -38,66 +38,66 @@ def hear_prompts(
     return prompt, None if bool(mask.all()) else mask[:, None, None]
 
 
-class OwnSession:
+class FastSession:
     """The state of one batch; see `DecoderSession`."""
 
-    def __init__(self, decoder: OwnDecoder, conditioning: Sequence[Tensor], capacity: int) -> None:
+    def __init__(self, decoder: DecoderWeights, conditioning: Sequence[Tensor], capacity: int) -> None:
         self.decoder = decoder
         self.clips = len(conditioning)
-        self.halves = 1 if decoder.guidance_scale == 1 else 2
+        self.cfg_rows = 1 if decoder.guidance_scale == 1 else 2
         self.capacity = capacity
-        self.place = [0] * self.clips
-        """Columns each clip has heard."""
-        shape = (self.halves * self.clips, decoder.heads, capacity, decoder.width // decoder.heads)
+        self.position = [0] * self.clips
+        """Columns in each clip's cache."""
+        shape = (self.cfg_rows * self.clips, decoder.heads, capacity, decoder.width // decoder.heads)
         self.keys = [self._new_cache(shape) for _ in decoder.layers]
         self.values = [self._new_cache(shape) for _ in decoder.layers]
-        self.positions = decoder.positions(capacity)
-        self.prompt, self.prompt_mask = hear_prompts(decoder, conditioning)
+        self.sinusoids = decoder.sinusoids(capacity)
+        self.prompt, self.prompt_mask = precompute_cross_attention(decoder, conditioning)
 
     @torch.inference_mode()
     def begin(self, rows: Sequence[int], columns: Sequence[Tensor]) -> None:
         """Start the rows' windows afresh; see `DecoderSession.begin`."""
         for row, column in zip(rows, columns, strict=True):
-            self.place[row] = 0
+            self.position[row] = 0
             if column.shape[1]:
-                self._hear(row, column)
+                self._prefill(row, column)
 
     @torch.inference_mode()
     def step(self, columns: Tensor) -> Tensor:
-        """Hear one column of every row; see `DecoderSession.step`."""
-        here = self.place[0]
-        if all(place == here for place in self.place):
+        """Run one column of every row; see `DecoderSession.step`."""
+        here = self.position[0]
+        if all(position == here for position in self.position):
             logits = self._step_together(columns, here)
         else:
-            places = torch.tensor(self.place, device=columns.device)
-            logits = self.step_masked(columns, places, max(self.place) + 1)
-        self.place = [place + 1 for place in self.place]
+            positions = torch.tensor(self.position, device=columns.device)
+            logits = self.step_masked(columns, positions, max(self.position) + 1)
+        self.position = [position + 1 for position in self.position]
         return logits
 
     def keep(self, rows: Sequence[int]) -> None:
         """Let go of all other rows; see `DecoderSession.keep`."""
         device = self.decoder.device
         clips = torch.tensor(list(rows), device=device)
-        index = torch.cat([clips + half * self.clips for half in range(self.halves)])
+        index = torch.cat([clips + part * self.clips for part in range(self.cfg_rows)])
         for layer in range(len(self.keys)):  # one layer at a time: two copies of one layer, not of all
             self.keys[layer], self.values[layer] = self.keys[layer][index], self.values[layer][index]
             key, value = self.prompt[layer]
             self.prompt[layer] = key[clips], value[clips]
         self.prompt_mask = None if self.prompt_mask is None else self.prompt_mask[clips]
-        self.place = [self.place[row] for row in rows]
-        self.clips = len(self.place)
+        self.position = [self.position[row] for row in rows]
+        self.clips = len(self.position)
 
     def _new_cache(self, shape: Sequence[int]) -> Tensor:
         """Room for one layer's keys or values, zeroed."""
         return torch.zeros(shape, dtype=self.decoder.compute, device=self.decoder.device)
 
-    def _hear(self, row: int, columns: Tensor) -> None:
+    def _prefill(self, row: int, columns: Tensor) -> None:
         """Run known columns (K, n) of one clip through the layers, for what they leave in the caches."""
         decoder = self.decoder
         count = columns.shape[1]
-        rows = [row + half * self.clips for half in range(self.halves)]
-        x = decoder.embed(columns.T) + self.positions[:count]
-        x = x.repeat(self.halves, 1)
+        rows = [row + part * self.clips for part in range(self.cfg_rows)]
+        x = decoder.embed(columns.T) + self.sinusoids[:count]
+        x = x.repeat(self.cfg_rows, 1)
         for index, layer in enumerate(decoder.layers):
             q, k, v = self._project(layer, x, count)
             self.keys[index][rows, :, :count], self.values[index][rows, :, :count] = k, v
@@ -107,12 +107,12 @@ class OwnSession:
             mask = None if self.prompt_mask is None else self.prompt_mask[row : row + 1]
             self._cross(layer, x[:count], (key[row : row + 1], value[row : row + 1]), mask)
             x = self._feed_forward(layer, x)
-        self.place[row] = count
+        self.position[row] = count
 
     def _step_together(self, columns: Tensor, here: int) -> Tensor:
         """A step of clips that are all at column `here`."""
         decoder = self.decoder
-        x = (decoder.embed(columns) + self.positions[here]).repeat(self.halves, 1)
+        x = (decoder.embed(columns) + self.sinusoids[here]).repeat(self.cfg_rows, 1)
         for index, layer in enumerate(decoder.layers):
             q, k, v = self._project(layer, x, 1)
             keys, values = self.keys[index][:, :, : here + 1], self.values[index][:, :, : here + 1]
@@ -120,21 +120,21 @@ class OwnSession:
             x = self._attend(layer, index, x, F.scaled_dot_product_attention(q, keys, values))
         return decoder.logits(x)
 
-    def step_masked(self, columns: Tensor, places: Tensor, depth: int | None = None) -> Tensor:
-        """A step of clips at columns `places`, int64 (clips,), which stay on the device.
+    def step_masked(self, columns: Tensor, positions: Tensor, depth: int | None = None) -> Tensor:
+        """A step of clips at columns `positions`, int64 (clips,), which stay on the device.
 
-        Reads the first `depth` columns of the caches, which must reach beyond every place; None: all.
+        Reads the first `depth` columns of the caches, which must reach beyond every position; None: all.
         """
         depth = self.capacity if depth is None else depth
         decoder = self.decoder
-        x = (decoder.embed(columns) + self.positions[places]).repeat(self.halves, 1)
-        places = places.repeat(self.halves)
-        mask = (torch.arange(depth, device=places.device) <= places[:, None])[:, None, None]
-        rows = torch.arange(len(places), device=places.device)
+        x = (decoder.embed(columns) + self.sinusoids[positions]).repeat(self.cfg_rows, 1)
+        positions = positions.repeat(self.cfg_rows)
+        mask = (torch.arange(depth, device=positions.device) <= positions[:, None])[:, None, None]
+        rows = torch.arange(len(positions), device=positions.device)
         for index, layer in enumerate(decoder.layers):
             q, k, v = self._project(layer, x, 1)
-            self.keys[index][rows, :, places] = k[:, :, 0]
-            self.values[index][rows, :, places] = v[:, :, 0]
+            self.keys[index][rows, :, positions] = k[:, :, 0]
+            self.values[index][rows, :, positions] = v[:, :, 0]
             keys, values = self.keys[index][:, :, :depth], self.values[index][:, :, :depth]
             attended = F.scaled_dot_product_attention(q, keys, values, mask)
             x = self._attend(layer, index, x, attended)

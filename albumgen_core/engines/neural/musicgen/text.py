@@ -10,8 +10,8 @@ from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 from transformers import AutoTokenizer, T5EncoderModel
 
-from albumgen_core.engines.neural.musicgen.checkpoint import Checkpoint
-from albumgen_core.engines.neural.musicgen.errors import damaged, missing
+from albumgen_core.engines.neural.checkpoints.hub import damaged, unusable
+from albumgen_core.engines.neural.musicgen.checkpoint import SPEC, Checkpoint
 
 PREFIX = "text_encoder."
 REMEMBERED = 64
@@ -23,8 +23,10 @@ class TextEncoder:
 
     def __init__(self, checkpoint: Checkpoint, device: torch.device) -> None:
         if checkpoint.config.text_encoder.model_type != "t5":
-            raise missing(
-                checkpoint.folder, f"uses a {checkpoint.config.text_encoder.model_type} text encoder, not T5"
+            raise unusable(
+                SPEC,
+                checkpoint.folder,
+                f"uses a {checkpoint.config.text_encoder.model_type} text encoder, not T5",
             )
         self._device = device
         self._model = _load_t5(checkpoint, device)
@@ -67,17 +69,17 @@ def _load_t5(checkpoint: Checkpoint, device: torch.device) -> Any:
     try:
         result = model.load_state_dict(weights, strict=False, assign=True)
     except RuntimeError as error:
-        raise damaged(checkpoint.folder, error) from error
+        raise damaged(SPEC, checkpoint.folder, error) from error
     if result.missing_keys:
-        raise missing(checkpoint.folder, f"lacks the tensor {PREFIX}{result.missing_keys[0]}")
+        raise unusable(SPEC, checkpoint.folder, f"lacks the tensor {PREFIX}{result.missing_keys[0]}")
     return model.eval().requires_grad_(False).to(device)
 
 
 def _load_tokenizer(checkpoint: Checkpoint) -> Any:
     folder = checkpoint.tokenizer_folder
     if not any((folder / name).exists() for name in ("tokenizer.json", "spiece.model")):
-        raise missing(folder / "tokenizer.json")
+        raise unusable(SPEC, folder / "tokenizer.json", "is missing")
     try:
         return AutoTokenizer.from_pretrained(str(folder), local_files_only=True)
     except Exception as error:  # the tokenizers library raises bare Exceptions
-        raise damaged(folder / "tokenizer.json", error) from error
+        raise damaged(SPEC, folder / "tokenizer.json", error) from error

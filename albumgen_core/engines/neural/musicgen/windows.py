@@ -1,4 +1,4 @@
-"""Clips longer than the decoder's window: where each window lies and what it hears of the one before.
+"""Clips longer than the decoder's window: where each window lies, and its context.
 
 MusicGen was trained on clips of 30 s. A longer clip is composed in windows: each later one starts
 `stride` after the one before and takes over what the two share as its context. This is audiocraft's
@@ -13,6 +13,14 @@ from dataclasses import dataclass
 
 WINDOW_SECONDS = 30.0
 """Longest stretch of music that MusicGen's decoder was trained on."""
+
+
+@dataclass(frozen=True, slots=True)
+class WindowConfig:
+    """Length of a window, and the stride from one window's start to the next; both in seconds."""
+
+    seconds: float
+    stride: float
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,11 +10,12 @@ import torch
 from torch.nn import functional as F  # noqa: N812
 from transformers import MusicgenForCausalLM
 
-from albumgen_core.engines.neural.musicgen.checkpoint import Checkpoint, open_checkpoint
-from albumgen_core.engines.neural.musicgen.decoder import OwnDecoder
+from albumgen_core.engines.neural.musicgen.checkpoint import Checkpoint
+from albumgen_core.engines.neural.musicgen.decoder import FastDecoder
 from albumgen_core.engines.neural.musicgen.delay import DelayPattern
+from albumgen_core.engines.neural.musicgen.hf_decoder import HFDecoder, build_causal_lm
 from albumgen_core.engines.neural.musicgen.linear import Format
-from albumgen_core.engines.neural.musicgen.stock import StockDecoder, build_causal_lm
+from albumgen_core.engines.neural.musicgen.open import open_checkpoint
 from albumgen_core.engines.neural.musicgen.text import TextEncoder
 from tests.albumgen_core.engines.neural.musicgen.helpers import PROMPTS
 from tests.checkpoints.musicgen import tiny_config, with_outlier_channels
@@ -57,7 +58,7 @@ def test_float32_logits_are_those_of_transformers_at_each_of_500_steps(
     text = TextEncoder(checkpoint, CPU)
     columns = teacher(channels)
     expected = guided_logits(model, text, PROMPTS[0], columns, scale)
-    decoder = OwnDecoder(checkpoint, CPU, "float32", scale)
+    decoder = FastDecoder(checkpoint, CPU, "float32", scale)
     session = decoder.open([text.encode(PROMPTS[0])], STEPS)
     session.begin([0], [columns[:, :0]])
     worst = 0.0
@@ -76,8 +77,8 @@ def parts(mono: Path) -> tuple[Any, TextEncoder]:
 def sessions(parts: tuple[Any, TextEncoder], number: Format = "float32") -> tuple[Any, Any]:
     checkpoint, text = parts
     conditioning = [text.encode(prompt) for prompt in PROMPTS]
-    stock = StockDecoder(build_causal_lm(checkpoint, CPU, torch.float32), 3.0)
-    return stock.open(conditioning, 80), OwnDecoder(checkpoint, CPU, number, 3.0).open(conditioning, 80)
+    stock = HFDecoder(build_causal_lm(checkpoint, CPU, torch.float32), 3.0)
+    return stock.open(conditioning, 80), FastDecoder(checkpoint, CPU, number, 3.0).open(conditioning, 80)
 
 
 def test_rows_of_any_prompt_and_column_go_together_and_leave(parts: tuple[Any, TextEncoder]) -> None:
@@ -125,7 +126,7 @@ def test_the_masked_step_equals_the_sliced_one(parts: tuple[Any, TextEncoder]) -
 def test_a_row_hears_nothing_of_its_neighbours(parts: tuple[Any, TextEncoder], number: Format) -> None:
     checkpoint, text = parts
     columns = teacher(1, 20)
-    decoder = OwnDecoder(checkpoint, CPU, number, 3.0)
+    decoder = FastDecoder(checkpoint, CPU, number, 3.0)
     alone = decoder.open([text.encode(PROMPTS[1])], 30)
     together = decoder.open([text.encode(prompt) for prompt in PROMPTS], 30)
     for step in range(20):
@@ -147,8 +148,8 @@ def test_narrow_formats_stay_close_to_float32(
     if outliers:
         checkpoint = with_outlier_channels(checkpoint)
     columns = teacher(1, 300)
-    exact = OwnDecoder(checkpoint, CPU, "float32", 3.0).open([text.encode(PROMPTS[0])], 300)
-    narrow = OwnDecoder(checkpoint, CPU, number, 3.0).open([text.encode(PROMPTS[0])], 300)
+    exact = FastDecoder(checkpoint, CPU, "float32", 3.0).open([text.encode(PROMPTS[0])], 300)
+    narrow = FastDecoder(checkpoint, CPU, number, 3.0).open([text.encode(PROMPTS[0])], 300)
     agreed, divergence = [], []
     for step in range(300):
         now = columns[None, :, step]
@@ -174,7 +175,7 @@ def test_other_sizes_than_small_are_decoded_alike(width: int, heads: int, layers
         Path("made"), config, {name: (lambda tensor=tensor: tensor) for name, tensor in weights.items()}
     )
     columns, conditioning = teacher(1, 60), torch.randn(7, width)
-    session = OwnDecoder(checkpoint, CPU, "float32", 1.0).open([conditioning], 60)
+    session = FastDecoder(checkpoint, CPU, "float32", 1.0).open([conditioning], 60)
     with torch.inference_mode():
         expected = model(input_ids=columns, encoder_hidden_states=conditioning.expand(1, -1, -1)).logits
     for step in range(60):

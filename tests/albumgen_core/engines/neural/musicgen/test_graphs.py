@@ -12,9 +12,9 @@ import torch
 from torch import Tensor
 
 from albumgen_core.engines.neural.musicgen import graphs, load_composer
-from albumgen_core.engines.neural.musicgen.checkpoint import open_checkpoint
-from albumgen_core.engines.neural.musicgen.decoder import OwnDecoder
-from albumgen_core.engines.neural.musicgen.session import OwnSession
+from albumgen_core.engines.neural.musicgen.decoder import FastDecoder
+from albumgen_core.engines.neural.musicgen.open import open_checkpoint
+from albumgen_core.engines.neural.musicgen.session import FastSession
 from tests.albumgen_core.engines.neural.musicgen.helpers import PROMPTS, request
 
 CPU = torch.device("cpu")
@@ -38,13 +38,13 @@ def test_replayed_steps_equal_those_run_one_by_one(
         pytest.skip("no CUDA device here")
     monkeypatch.setattr(graphs, "DEPTH", 16)
     where = torch.device(device)
-    decoder = OwnDecoder(open_checkpoint(mono), where, "float32", 3.0)
+    decoder = FastDecoder(open_checkpoint(mono), where, "float32", 3.0)
     conditioning = [
         torch.randn(n, 32, generator=torch.Generator().manual_seed(n)).to(where) for n in (3, 9, 5)
     ]
     capture = graphs.cuda_capture if device == "cuda" else replayable
     replayed = graphs.GraphSession(decoder, conditioning, 60, capture)
-    eager = OwnSession(decoder, conditioning, 60)
+    eager = FastSession(decoder, conditioning, 60)
     columns = torch.randint(0, 64, (3, 4, 60), generator=torch.Generator().manual_seed(0)).to(where)
     starts = [columns[0, :, :0], columns[1, :, :11], columns[2, :, :40]]
     for session in (replayed, eager):
@@ -84,11 +84,11 @@ def test_clips_composed_by_replay_are_those_composed_step_by_step(
         captures += 1
         return (graphs.cuda_capture if device == "cuda" else replayable)(work)
 
-    def compose(kind: Callable[..., OwnSession]) -> list[Any]:
-        monkeypatch.setattr(OwnDecoder, "open", kind)
+    def compose(kind: Callable[..., FastSession]) -> list[Any]:
+        monkeypatch.setattr(FastDecoder, "open", kind)
         return [clip.tokens for clip in composer.compose(wanted)]
 
-    expected = compose(lambda *state: OwnSession(*state))
+    expected = compose(lambda *state: FastSession(*state))
     replayed = compose(lambda *state: graphs.GraphSession(*state, counted))
     for one, other in zip(replayed, expected, strict=True):
         assert np.array_equal(one, other)

@@ -14,9 +14,9 @@ from transformers import MusicgenForCausalLM
 from albumgen_core.engines.neural import musicgen
 from albumgen_core.engines.neural.musicgen import native, native_session
 from albumgen_core.engines.neural.musicgen.checkpoint import Checkpoint
-from albumgen_core.engines.neural.musicgen.decoder import OwnDecoder
+from albumgen_core.engines.neural.musicgen.decoder import FastDecoder
 from albumgen_core.engines.neural.musicgen.linear import Int8Linear, balanced_int8, pack
-from albumgen_core.engines.neural.musicgen.session import OwnSession
+from albumgen_core.engines.neural.musicgen.session import FastSession
 from tests.checkpoints.musicgen import tiny_config
 
 CPU = torch.device("cpu")
@@ -64,7 +64,7 @@ def columns() -> torch.Tensor:
     return torch.randint(0, 64, (3, 4, 90), generator=torch.Generator().manual_seed(5))
 
 
-def rounded(x: torch.Tensor, loud: float = native.LOUD) -> torch.Tensor:
+def rounded(x: torch.Tensor, loud: float = native.OUTLIER_THRESHOLD) -> torch.Tensor:
     """What a row of activations keeps: steps of its own, and what is louder than they reach in full."""
     reach = torch.minimum(x.abs().amax(1), loud * x.abs().mean(1)).clamp_min(1e-30)[:, None]
     steps = (x / (reach / 127)).round()
@@ -99,10 +99,10 @@ def test_a_row_of_a_product_depends_on_itself_alone(kernel: None) -> None:
 @pytest.mark.parametrize("heads", [4, 1], ids=["heads of 16", "heads of 64"])
 @pytest.mark.parametrize("scale", [1.0, 3.0])
 def test_whole_steps_equal_those_of_python(kernel: None, heads: int, scale: float) -> None:
-    decoder = OwnDecoder(build(heads), CPU, "int8", scale)
+    decoder = FastDecoder(build(heads), CPU, "int8", scale)
     fast = decoder.open(prompts(), 90)
     assert isinstance(fast, native_session.NativeSession)
-    slow = OwnSession(decoder, prompts(), 90)
+    slow = FastSession(decoder, prompts(), 90)
     tokens = columns()
     starts = [tokens[0, :, :0], tokens[1, :, :33], tokens[2, :, :7]]
     for session in (fast, slow):
@@ -121,7 +121,7 @@ def test_whole_steps_equal_those_of_python(kernel: None, heads: int, scale: floa
 
 
 def test_a_row_hears_nothing_of_its_neighbours(kernel: None, checkpoint: Checkpoint) -> None:
-    decoder = OwnDecoder(checkpoint, CPU, "int8", 3.0)
+    decoder = FastDecoder(checkpoint, CPU, "int8", 3.0)
     alone, together = decoder.open(prompts()[1:2], 40), decoder.open(prompts(), 40)
     tokens = columns()
     for step in range(40):
@@ -134,7 +134,7 @@ def test_columns_heard_at_once_leave_what_steps_leave(
     kernel: None, checkpoint: Checkpoint, scale: float
 ) -> None:
     """To the bit: so a clip that is resumed goes on as if it had never stopped."""
-    decoder = OwnDecoder(checkpoint, CPU, "int8", scale)
+    decoder = FastDecoder(checkpoint, CPU, "int8", scale)
     stepped, heard = decoder.open(prompts(), 90), decoder.open(prompts(), 90)
     tokens = columns()
     for step in range(37):  # two full bunches, and some more
@@ -146,7 +146,7 @@ def test_columns_heard_at_once_leave_what_steps_leave(
 
 
 def test_clips_of_different_lengths_leave_one_after_another(kernel: None, checkpoint: Checkpoint) -> None:
-    decoder = OwnDecoder(checkpoint, CPU, "int8", 3.0)
+    decoder = FastDecoder(checkpoint, CPU, "int8", 3.0)
     tokens = columns()
     together = decoder.open(prompts(), 40)
     alone = [decoder.open(prompts()[clip : clip + 1], 40) for clip in range(3)]
@@ -173,12 +173,12 @@ def test_a_kernel_of_another_version_is_left_alone(
         native.library.cache_clear()
         assert native.library() is None
         assert "another version" in caplog.text
-        assert isinstance(OwnDecoder(checkpoint, CPU, "int8", 3.0).layers[0].qkv, Int8Linear)
+        assert isinstance(FastDecoder(checkpoint, CPU, "int8", 3.0).layers[0].qkv, Int8Linear)
     native.library.cache_clear()
 
 
 def test_the_number_of_threads_does_not_change_the_music(kernel: None, checkpoint: Checkpoint) -> None:
-    decoder = OwnDecoder(checkpoint, CPU, "int8", 3.0)
+    decoder = FastDecoder(checkpoint, CPU, "int8", 3.0)
     tokens = columns()
     results = []
     for threads in (1, 2):
@@ -191,7 +191,7 @@ def test_the_number_of_threads_does_not_change_the_music(kernel: None, checkpoin
 
 
 def test_threads_that_wait_for_a_busy_core_still_meet(kernel: None, checkpoint: Checkpoint) -> None:
-    decoder = OwnDecoder(checkpoint, CPU, "int8", 3.0)
+    decoder = FastDecoder(checkpoint, CPU, "int8", 3.0)
     tokens, before = columns(), torch.get_num_threads()
     results = []
     try:
@@ -210,7 +210,7 @@ def test_without_the_kernel_pytorch_does_the_work(checkpoint: Checkpoint, choice
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(native.ENVIRONMENT, choice)
         native.library.cache_clear()
-        decoder = OwnDecoder(checkpoint, CPU, "int8", 3.0)
+        decoder = FastDecoder(checkpoint, CPU, "int8", 3.0)
         assert isinstance(decoder.layers[0].qkv, Int8Linear)
-        assert type(decoder.open(prompts(), 40)) is OwnSession
+        assert type(decoder.open(prompts(), 40)) is FastSession
     native.library.cache_clear()

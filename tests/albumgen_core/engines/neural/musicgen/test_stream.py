@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from albumgen_core.engines.neural.musicgen import load_composer
-from albumgen_core.engines.neural.musicgen.checkpoint import open_checkpoint
 from albumgen_core.engines.neural.musicgen.codec import Codec
+from albumgen_core.engines.neural.musicgen.open import open_checkpoint
 from albumgen_core.engines.neural.musicgen.stream import SoundStream
 from tests.albumgen_core.engines.neural.musicgen.helpers import PROMPTS, request
 

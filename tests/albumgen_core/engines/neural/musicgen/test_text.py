@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from albumgen_core.attributes.predicted import MusicalAttributes
-from albumgen_core.engines.neural.musicgen.checkpoint import open_checkpoint
+from albumgen_core.engines.neural.musicgen.open import open_checkpoint
 from albumgen_core.engines.neural.musicgen.text import TextEncoder
 from albumgen_core.prompt.template import compose_prompt
 from tests.albumgen_core.engines.neural.musicgen.helpers import PROMPTS

@@ -1,4 +1,4 @@
-"""What happens to one clip's tokens as they come: kept on disk, and turned into sound between steps."""
+"""What happens to one clip's tokens as they come: saved to disk, and decoded between steps."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ def ignore_sound(_position: int, _samples: NDArray[np.float32]) -> None:
     """A SoundCallback for callers who wait for the whole clip."""
 
 
-class Take:
-    """One clip of a batch, on its way out.
+class ClipOutput:
+    """Saves and decodes the tokens of one clip of a batch as they come.
 
     The codec runs in the composing thread. In a thread of its own it would hasten nothing on a CPU, whose
     cores all compute either way, and a second team of OpenMP threads makes the first one sleep at each

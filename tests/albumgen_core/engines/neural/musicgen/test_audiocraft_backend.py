@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from albumgen_core.audio.types import Audio
-from albumgen_core.engines.neural import audiocraft
+from albumgen_core.engines.neural.musicgen import audiocraft_backend as audiocraft
 from albumgen_core.engines.neural.musicgen import load_composer
 from albumgen_core.errors import EngineUnavailableError
 from tests.albumgen_core.engines.neural.musicgen.helpers import PROMPTS, request

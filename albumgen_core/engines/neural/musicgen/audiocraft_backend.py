@@ -1,6 +1,6 @@
 """MusicGen through Meta's own package, audiocraft, for those who have it installed.
 
-The same weights and the same music as `albumgen_core.engines.neural.musicgen`, which is many times
+The same weights and the same music as `albumgen_core.engines.neural.musicgen.decoder`, which is many times
 faster and needs none of audiocraft's packages; this one is the reference that it is held against.
 audiocraft is never installed along with AlbumGen: docs/musicgen.md says how.
 """

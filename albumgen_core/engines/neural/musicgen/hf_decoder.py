@@ -15,8 +15,8 @@ from torch.nn import functional as F  # noqa: N812
 from transformers import DynamicCache, EncoderDecoderCache, MusicgenForCausalLM
 from transformers.models.musicgen.modeling_musicgen import MusicgenSinusoidalPositionalEmbedding
 
-from albumgen_core.engines.neural.musicgen.checkpoint import Checkpoint
-from albumgen_core.engines.neural.musicgen.errors import damaged, missing
+from albumgen_core.engines.neural.checkpoints.hub import damaged, unusable
+from albumgen_core.engines.neural.musicgen.checkpoint import SPEC, Checkpoint
 
 PREFIX = "decoder."
 
@@ -31,9 +31,9 @@ def build_causal_lm(checkpoint: Checkpoint, device: torch.device, dtype: torch.d
     try:
         result = model.load_state_dict(weights, strict=False, assign=True)
     except RuntimeError as error:
-        raise damaged(checkpoint.folder, error) from error
+        raise damaged(SPEC, checkpoint.folder, error) from error
     if result.missing_keys:
-        raise missing(checkpoint.folder, f"lacks the tensor {PREFIX}{result.missing_keys[0]}")
+        raise unusable(SPEC, checkpoint.folder, f"lacks the tensor {PREFIX}{result.missing_keys[0]}")
     # Sinusoids are no part of a checkpoint; on the meta device they were never computed.
     positions = MusicgenSinusoidalPositionalEmbedding.get_embedding(
         config.max_position_embeddings, config.hidden_size
@@ -50,7 +50,7 @@ class _Group:
     cache: Any
 
 
-class StockDecoder:
+class HFDecoder:
     """transformers' decoder behind the Decoder protocol."""
 
     def __init__(self, model: Any, guidance_scale: float) -> None:
@@ -64,12 +64,12 @@ class StockDecoder:
         device: torch.device = self.model.device
         return device
 
-    def open(self, conditioning: Sequence[Tensor], capacity: int) -> StockSession:
+    def open(self, conditioning: Sequence[Tensor], capacity: int) -> HFSession:
         """A session for as many rows as there are conditionings; the cache grows by itself."""
-        return StockSession(self.model, self.guidance_scale, list(conditioning))
+        return HFSession(self.model, self.guidance_scale, list(conditioning))
 
 
-class StockSession:
+class HFSession:
     """Caches of one batch."""
 
     def __init__(self, model: Any, guidance_scale: float, conditioning: list[Tensor]) -> None:

@@ -7,7 +7,7 @@ import gc
 import pytest
 import torch
 
-from albumgen_core.engines.neural.musicgen.huge import ALIGNMENT, CHUNK, Arena
+from albumgen_core.engines.neural.musicgen.huge_pages import ALIGNMENT, CHUNK, Arena
 
 
 def test_tensors_are_zeroed_apart_and_begin_with_a_cache_line() -> None:
