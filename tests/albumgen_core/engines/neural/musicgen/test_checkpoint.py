@@ -56,7 +56,7 @@ def test_torchs_old_names_of_weight_normalisation_are_understood(copy: Path, mon
 @pytest.mark.parametrize("name", ["config.json", "model.safetensors", "tokenizer.json"])
 def test_a_missing_file_is_named_with_the_fix(copy: Path, name: str) -> None:
     (copy / name).unlink()
-    with pytest.raises(EngineUnavailableError, match=rf"{name} is missing; run `albumgen weights pull musicgen`"):
+    with pytest.raises(EngineUnavailableError, match=rf"{name} is missing; run .* pull musicgen`"):
         load_composer(copy)
 
 
@@ -64,7 +64,7 @@ def test_a_missing_file_is_named_with_the_fix(copy: Path, name: str) -> None:
 def test_a_truncated_file_is_named_with_the_fix(copy: Path, name: str) -> None:
     whole = (copy / name).read_bytes()
     (copy / name).write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(EngineUnavailableError, match=rf"{name} is damaged .*run `albumgen weights pull musicgen`"):
+    with pytest.raises(EngineUnavailableError, match=rf"{name} is damaged .*run .* pull musicgen`"):
         load_composer(copy)
 
 
