@@ -35,6 +35,10 @@ class IndexUnavailableError(AlbumGenError):
     """The album index cannot be read: missing, corrupt, locked, or built by another embedder."""
 
 
+class CatalogueError(AlbumGenError):
+    """The catalogue of artists and albums cannot be read or built; the message is one sentence."""
+
+
 class AttributeRangeError(AlbumGenError, ValueError):
     """A value that a field cannot take.
 

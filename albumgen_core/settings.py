@@ -86,6 +86,12 @@ class IndexSettings(Section):
     calibration: str = ""
 
 
+class CatalogueSettings(Section):
+    """`[catalogue]`: the artists and albums that the words on a cover are looked up in."""
+
+    path: Path | None = None
+
+
 class PromptSettings(Section):
     """`[prompt]`: how attributes become words."""
 
@@ -169,6 +175,7 @@ class Settings(SettingsSource):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     engine: EngineSettings = EngineSettings()
     index: IndexSettings = IndexSettings()
+    catalogue: CatalogueSettings = CatalogueSettings()
     prompt: PromptSettings = PromptSettings()
     clip: ClipSettings = ClipSettings()
     inference: InferenceSettings = InferenceSettings()
@@ -178,6 +185,11 @@ class Settings(SettingsSource):
     def index_dir(self) -> Path:
         """Where the album index lives."""
         return self.index.path if self.index.path is not None else self.data_dir / "index"
+
+    @property
+    def catalogue_path(self) -> Path:
+        """The catalogue's file."""
+        return self.catalogue.path if self.catalogue.path is not None else self.data_dir / "catalogue.db"
 
     @property
     def results_dir(self) -> Path:

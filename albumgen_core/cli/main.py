@@ -6,9 +6,10 @@ from typing import Annotated
 
 import typer
 
-from albumgen_core.cli import dataset, doctor, evaluate, finetune, generate, index, weights, worker
+from albumgen_core.cli import catalogue, dataset, doctor, evaluate, finetune, generate, index, weights, worker
 from albumgen_core.cli.evaluate_attributes import attributes
 from albumgen_core.cli.evaluate_audio import audio
+from albumgen_core.cli.evaluate_words import words
 from albumgen_core.version import __version__
 
 app = typer.Typer(
@@ -22,9 +23,11 @@ app.command()(generate.generate)
 app.command()(generate.describe)
 app.command()(generate.compare)
 app.add_typer(index.app, name="index")
+app.add_typer(catalogue.app, name="catalogue")
 app.add_typer(dataset.app, name="dataset")
 evaluate.app.command("attributes")(attributes)
 evaluate.app.command("audio")(audio)
+evaluate.app.command("words")(words)
 app.add_typer(evaluate.app, name="evaluate")
 app.command("finetune")(finetune.finetune)
 app.command("doctor")(doctor.doctor)

@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from albumgen_core.albums import Album
@@ -32,7 +32,8 @@ from albumgen_core.dataset.fields import genre_or_none, number_or_none, text_or_
 from albumgen_core.dataset.records import AlbumRecord, Collector, Dataset
 from albumgen_core.errors import DatasetError
 
-REQUIRED = ("file", "artist", "album", *AUDIO_FEATURES)
+WITHOUT_COVERS = ("artist", "album", *AUDIO_FEATURES)
+REQUIRED = ("file", *WITHOUT_COVERS)
 MANIFEST_NAMES = ("manifest.csv", "albums.csv", "metadata.csv")
 MAX_CSV_BYTES = 512 * 2**20
 
@@ -56,7 +57,29 @@ def read_folder(folder: Path, csv_path: Path | None = None) -> Dataset:
     return found.dataset(str(folder))
 
 
-def read_table(path: Path) -> list[tuple[int, dict[str, str]]]:
+def read_albums_table(path: Path) -> Dataset:
+    """Albums of a CSV without their covers: the same columns, of which `file` is not needed.
+
+    Raises DatasetError as `read_folder` does.
+    """
+    rows = read_table(path, required=WITHOUT_COVERS)
+    decibels = _loudness_in_decibels(row for _, row in rows)
+    found = Collector()
+    for line, row in rows:
+        where = f"{path.name} line {line}"
+        try:
+            artist, title = _names(row)
+            attributes = _attributes(row, artist, decibels=decibels)
+        except ValueError as error:
+            found.reject(where, str(error))
+            continue
+        album_id = (row.get("album_id") or row.get("file") or "").strip() or f"{path.stem}:{line}"
+        year = year_or_none(row.get("year"))
+        found.add(AlbumRecord(Album(album_id, title, artist, attributes, year)), where)
+    return found.dataset(str(path))
+
+
+def read_table(path: Path, required: Sequence[str] = REQUIRED) -> list[tuple[int, dict[str, str]]]:
     """Rows of a CSV with their line numbers; column names lower-cased. Raises DatasetError."""
     text = _read_text(path)
     header = text.splitlines()[0] if text.strip() else ""
@@ -64,7 +87,7 @@ def read_table(path: Path) -> list[tuple[int, dict[str, str]]]:
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=False)
     try:
         names = [name.strip().casefold() for name in next(reader, [])]
-        _check_header(names, path)
+        _check_header(names, path, required)
         rows = []
         for cells in reader:
             if any(cell.strip() for cell in cells):
@@ -86,8 +109,8 @@ def _read_text(path: Path) -> str:
         raise DatasetError(f"{path} cannot be read ({error.strerror or error}).") from error
 
 
-def _check_header(names: list[str], path: Path) -> None:
-    missing = [name for name in REQUIRED if name not in names]
+def _check_header(names: list[str], path: Path, required: Sequence[str]) -> None:
+    missing = [name for name in required if name not in names]
     if missing:
         columns = "column" if len(missing) == 1 else "columns"
         raise DatasetError(f"{path} lacks the {columns} {', '.join(missing)}.")
@@ -120,9 +143,7 @@ def _loudness_in_decibels(rows: object) -> bool:
 
 def _record(row: Mapping[str, str], folder: Path, *, decibels: bool) -> AlbumRecord:
     cover = _cover_path(row["file"], folder)
-    artist, title = row["artist"].strip(), row["album"].strip()
-    if not artist or not title:
-        raise ValueError("artist or album is empty")
+    artist, title = _names(row)
     album = Album(
         album_id=(row.get("album_id") or "").strip() or cover.relative_to(folder).as_posix(),
         title=title,
@@ -131,6 +152,13 @@ def _record(row: Mapping[str, str], folder: Path, *, decibels: bool) -> AlbumRec
         year=year_or_none(row.get("year")),
     )
     return AlbumRecord(album, cover=cover, artist_ids=tuple((row.get("artist_ids") or "").split()))
+
+
+def _names(row: Mapping[str, str]) -> tuple[str, str]:
+    artist, title = row["artist"].strip(), row["album"].strip()
+    if not artist or not title:
+        raise ValueError("artist or album is empty")
+    return artist, title
 
 
 def _cover_path(name: str, folder: Path) -> Path:
