@@ -69,16 +69,16 @@ class AlbumGenCog(commands.Cog):
     ) -> None:
         """Queue one clip."""
         requests = self.bot.requests
-        await requests.check(interaction, private=private)
-        asker = await requests.asker(interaction, private=private)
-        spec = await requests.base_spec(
-            asker,
+        context = await requests.context(interaction, private=private)
+        await requests.check(context)
+        spec = requests.new_spec(
+            context,
             rag=rag,
             seconds=None if seconds is None else float(seconds),
             seed=seed,
             prompt_style=style,
         )
-        await requests.submit(asker, [spec], image)
+        await requests.submit(context, [spec], image)
 
     async def imagine(self, interaction: discord.Interaction[Any], message: discord.Message) -> None:
         """The same from a right click on a message with a picture."""
@@ -86,9 +86,9 @@ class AlbumGenCog(commands.Cog):
         picture = picture_in(message)
         if picture is None:
             raise Refusal("refusal.no_picture")
-        await requests.check(interaction)
-        asker = await requests.asker(interaction)
-        await requests.submit(asker, [await requests.base_spec(asker)], picture)
+        context = await requests.context(interaction)
+        await requests.check(context)
+        await requests.submit(context, [requests.new_spec(context)], picture)
 
 
 async def setup(bot: AlbumGenBot) -> None:

@@ -69,11 +69,11 @@ class CompareCog(commands.Cog):
     ) -> None:
         """Queue two clips that differ in nothing but RAG, answered together."""
         requests = self.bot.requests
-        await requests.check(interaction, jobs=2, private=private)
-        asker = await requests.asker(interaction, private=private)
+        context = await requests.context(interaction, private=private)
+        await requests.check(context, jobs=2)
         length = None if seconds is None else float(seconds)
-        spec = await requests.base_spec(asker, seconds=length, seed=seed, prompt_style=style)
-        await requests.submit(asker, with_and_without(spec), image, kind=KIND)
+        spec = requests.new_spec(context, seconds=length, seed=seed, prompt_style=style)
+        await requests.submit(context, with_and_without(spec), image, kind=KIND)
 
     async def compare_this(self, interaction: discord.Interaction[Any], message: discord.Message) -> None:
         """The same from a right click on a message with a picture."""
@@ -81,9 +81,10 @@ class CompareCog(commands.Cog):
         picture = picture_in(message)
         if picture is None:
             raise Refusal("refusal.no_picture")
-        await requests.check(interaction, jobs=2)
-        asker = await requests.asker(interaction)
-        await requests.submit(asker, with_and_without(await requests.base_spec(asker)), picture, kind=KIND)
+        context = await requests.context(interaction)
+        await requests.check(context, jobs=2)
+        specs = with_and_without(requests.new_spec(context))
+        await requests.submit(context, specs, picture, kind=KIND)
 
 
 async def setup(bot: AlbumGenBot) -> None:

@@ -12,10 +12,9 @@ from albumgen_core.errors import InferenceError, UnknownJobError
 from bot.comparisons.regenerate import another_pair
 from bot.comparisons.votes import KIND as COMPARISON
 from bot.delivery.controls import asker_of, cancel, jobs_of
-from bot.guilds.policy import Setting
+from bot.guilds.policy import ChannelContext
 from bot.messages.errors import Refusal, answer_error, sentence_for
 from bot.messages.message_log import KnownMessage
-from bot.requests.intake import Asker
 from bot.takes.buttons import AGAIN_EMOJI, TAKE_BUTTONS, edited
 from bot.takes.edit_modal import left_open
 from bot.takes.regenerate import another, finished
@@ -121,13 +120,20 @@ class RegenerateCog(commands.Cog):
         except Refusal as refusal:
             await self._whisper(event, refusal.sentence(guild.language or "en"))
             return
-        asker = Asker(event.user_id, event.channel_id, event.guild_id, locale, reply_to=event.message_id)
         try:
-            await self.bot.requests.check_asker(asker, self._setting(event), jobs=2 if both else 1)
+            context = await self.bot.requests.context_of(
+                event.user_id,
+                event.channel_id,
+                event.guild_id,
+                locale,
+                where=self._where(event),
+                reply_to=event.message_id,
+            )
+            await self.bot.requests.check(context, jobs=2 if both else 1)
             if both:
-                await another_pair(self.bot.inference, self.bot.requests, asker, jobs)
+                await another_pair(self.bot.inference, self.bot.requests, context, jobs)
             else:
-                await another(self.bot.requests, asker, record, folder)
+                await another(self.bot.requests, context, record, folder)
         except Exception as error:
             sentence = sentence_for(error, locale)
             if sentence is None:
@@ -135,12 +141,14 @@ class RegenerateCog(commands.Cog):
                 return
             await self._whisper(event, sentence)
 
-    def _setting(self, event: discord.RawReactionActionEvent) -> Setting:
+    def _where(self, event: discord.RawReactionActionEvent) -> ChannelContext:
         channel = self.bot.get_channel(event.channel_id)
         permissions = None
         if isinstance(channel, discord.abc.GuildChannel | discord.Thread):
             permissions = channel.permissions_for(channel.guild.me)
-        return Setting.of_channel(channel or discord.Object(event.channel_id), event.member, permissions)
+        return ChannelContext.of_channel(
+            channel or discord.Object(event.channel_id), event.member, permissions
+        )
 
     async def _whisper(self, event: discord.RawReactionActionEvent, sentence: str) -> None:
         """Nobody can be answered in private on a reaction but by a direct message; else be silent."""

@@ -11,7 +11,7 @@ from discord import app_commands
 from discord.app_commands import locale_str
 from discord.ext import commands
 
-from bot.guilds.policy import Setting, check_place
+from bot.guilds.policy import ChannelContext, check_place
 from bot.i18n.catalogue import text
 from bot.i18n.reply_language import locale_of
 from bot.messages.errors import Refusal
@@ -223,13 +223,11 @@ class SessionCog(
         await self._check_place(interaction)
         chosen = await self._chosen(interaction, session) if session else self._current(interaction)
         requests = self.bot.requests
-        asker = await requests.asker(interaction, private=True)
         await interaction.response.defer(ephemeral=True)
         cover = await requests.fetch_cover(image)
-        entry = await self.bot.sessions.submit(
-            chosen.session_id, asker, cover, title or title_of(image.filename), interaction.user.display_name
-        )
-        words = text(asker.locale, "session.submitted", number=entry.entry_id)
+        user, name = interaction.user, title or title_of(image.filename)
+        entry = await self.bot.sessions.submit(chosen.session_id, user.id, cover, name, user.display_name)
+        words = text(await locale_of(interaction), "session.submitted", number=entry.entry_id)
         await interaction.followup.send(words, ephemeral=True)
 
     @app_commands.command(name="skip", description=said("skip", "Vote to skip what plays"))
@@ -400,7 +398,7 @@ class SessionCog(
     async def _check_place(self, interaction: discord.Interaction[Any]) -> None:
         """The server's policy on channels and roles. Raises Refusal."""
         guild = await self.bot.guild_settings.of(interaction.guild_id)
-        check_place(Setting.of_interaction(interaction, with_permissions=False), guild)
+        check_place(ChannelContext.of_interaction(interaction, with_permissions=False), guild)
 
     def _current(self, interaction: discord.Interaction[Any]) -> Session:
         """The session that runs in this server. Raises Refusal."""

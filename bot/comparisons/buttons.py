@@ -123,9 +123,9 @@ class AgainBoth(JobButton, action="again-both"):
         requests = services[Requests]
         jobs = await jobs_of(services[InferenceClient], self.job_id)
         private = bool(interaction.message and interaction.message.flags.ephemeral)
-        await requests.check(interaction, jobs=2, private=private)
-        asker = await requests.asker(interaction, private=private)
-        await another_pair(services[InferenceClient], requests, asker, jobs)
+        context = await requests.context(interaction, private=private)
+        await requests.check(context, jobs=2)
+        await another_pair(services[InferenceClient], requests, context, jobs)
 
 
 async def _count_again(

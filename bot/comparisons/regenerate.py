@@ -9,7 +9,8 @@ from albumgen_core.inference.client import InferenceClient
 from albumgen_core.inference.records import JobRecord
 from albumgen_core.jobs.spec import JobSpec, new_job_id
 from bot.comparisons.votes import KIND
-from bot.requests.intake import Asker, Requests
+from bot.requests.context import RequestContext
+from bot.requests.intake import Requests
 from bot.takes.regenerate import cover_of, finished
 
 
@@ -20,7 +21,7 @@ def with_and_without(spec: JobSpec) -> list[JobSpec]:
 
 
 async def another_pair(
-    inference: InferenceClient, requests: Requests, asker: Asker, jobs: Sequence[JobRecord]
+    inference: InferenceClient, requests: Requests, context: RequestContext, jobs: Sequence[JobRecord]
 ) -> None:
     """Submit a comparison made from an earlier one's jobs: the same cover and settings, another seed.
 
@@ -28,11 +29,11 @@ async def another_pair(
     """
     record, folder = await finished(inference, next((job for job in jobs if job.result_dir), jobs[0]).job_id)
     old = record.spec
-    spec = await requests.base_spec(
-        asker,
-        seconds=min(old.seconds, await requests.longest(asker.guild_id)),
+    spec = requests.new_spec(
+        context,
+        seconds=min(old.seconds, context.longest),
         prompt_style=old.prompt_style,
         parent_id=old.job_id,
         root_id=old.root_id or old.job_id,
     )
-    await requests.submit(asker, with_and_without(spec), await cover_of(folder), kind=KIND)
+    await requests.submit(context, with_and_without(spec), await cover_of(folder), kind=KIND)

@@ -54,9 +54,9 @@ class HistoryAgain(JobButton, action="history-again"):
         own = await _own(interaction, self.job_id)
         record, folder = await finished(services[InferenceClient], own.job_id)
         private = bool(record.spec.origin.get("ephemeral"))
-        await requests.check(interaction, private=private)
-        asker = await requests.asker(interaction, private=private)
-        await another(requests, asker, record, folder)
+        context = await requests.context(interaction, private=private)
+        await requests.check(context)
+        await another(requests, context, record, folder)
 
 
 async def show_page(interaction: discord.Interaction[Any], to: str) -> None:

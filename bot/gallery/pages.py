@@ -18,7 +18,7 @@ from bot.gallery.lineage import line_of
 from bot.gallery.star_recovery import StarWatch
 from bot.gallery.stars import Starred, Stars
 from bot.gallery.stored_result import link_to, may_see, parts, shown_by
-from bot.guilds.policy import Setting, check_place
+from bot.guilds.policy import ChannelContext, check_place
 from bot.guilds.settings import GuildSettingsStore
 from bot.i18n.catalogue import text
 from bot.i18n.reply_language import locale_of
@@ -114,7 +114,7 @@ async def _admit(interaction: discord.Interaction[Any]) -> tuple[int, str]:
     if interaction.guild_id is None or interaction.guild is None:
         raise Refusal("refusal.server_only")
     settings = await services_of(interaction)[GuildSettingsStore].of(interaction.guild_id)
-    check_place(Setting.of_interaction(interaction, with_permissions=False), settings)
+    check_place(ChannelContext.of_interaction(interaction, with_permissions=False), settings)
     return interaction.guild_id, await locale_of(interaction)
 
 

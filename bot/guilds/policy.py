@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import discord
 
@@ -18,7 +18,7 @@ _REMEMBERED = 10_000
 
 
 @dataclass(frozen=True, slots=True)
-class Setting:
+class ChannelContext:
     """Where a request is made.
 
     Attributes:
@@ -36,7 +36,9 @@ class Setting:
     role_ids: frozenset[int]
 
     @classmethod
-    def of_interaction(cls, interaction: discord.Interaction[Any], *, with_permissions: bool) -> Setting:
+    def of_interaction(
+        cls, interaction: discord.Interaction[Any], *, with_permissions: bool
+    ) -> ChannelContext:
         """Where a command or button was used."""
         return cls.of_channel(
             interaction.channel,
@@ -45,7 +47,7 @@ class Setting:
         )
 
     @classmethod
-    def of_channel(cls, channel: Any, user: Any, permissions: discord.Permissions | None) -> Setting:
+    def of_channel(cls, channel: Any, user: Any, permissions: discord.Permissions | None) -> Self:
         """Where somebody reacted."""
         ids = {getattr(channel, "id", 0), getattr(channel, "parent_id", None) or 0}
         nsfw = getattr(channel, "is_nsfw", None)
@@ -62,17 +64,17 @@ class Setting:
         )
 
 
-def check_place(setting: Setting, guild: GuildSettings) -> None:
+def check_place(where: ChannelContext, guild: GuildSettings) -> None:
     """The server's policy and the bot's permissions. Raises Refusal."""
-    if guild.channels and not setting.channel_ids & set(guild.channels):
+    if guild.channels and not where.channel_ids & set(guild.channels):
         places = " ".join(f"<#{channel}>" for channel in guild.channels[:8])
         raise Refusal("refusal.wrong_channel", channels=places)
-    if guild.roles and not setting.role_ids & set(guild.roles):
+    if guild.roles and not where.role_ids & set(guild.roles):
         raise Refusal("refusal.wrong_role", roles=" ".join(f"<@&{role}>" for role in guild.roles[:8]))
-    if guild.pictures == "nsfw_channels" and not setting.is_nsfw:
+    if guild.pictures == "nsfw_channels" and not where.is_nsfw:
         raise Refusal("refusal.nsfw_only")
-    if setting.permissions is not None:
-        check_permissions(setting.permissions, is_thread=setting.is_thread)
+    if where.permissions is not None:
+        check_permissions(where.permissions, is_thread=where.is_thread)
 
 
 def check_permissions(permissions: discord.Permissions, *, is_thread: bool) -> None:

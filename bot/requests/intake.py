@@ -7,12 +7,10 @@ what is owed in the outbox.
 
 from __future__ import annotations
 
-import asyncio
-import io
 import logging
 import secrets
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 import aiohttp
@@ -20,61 +18,24 @@ import discord
 
 from albumgen_core.errors import AlbumGenError, ClosingError, QueueFullError, UnknownJobError
 from albumgen_core.inference.client import InferenceClient
-from albumgen_core.inference.events import JobEvent
 from albumgen_core.jobs.spec import JobSpec, new_job_id
 from albumgen_core.settings import Settings
-from bot.delivery.progress import QueueMessages, queue_view
-from bot.guilds.policy import Cooldowns, Setting, check_place, check_share
-from bot.guilds.settings import GuildSettingsStore
-from bot.i18n.catalogue import text
-from bot.i18n.reply_language import locale_of
+from bot.delivery.progress import QueueMessages
+from bot.guilds.policy import ChannelContext, Cooldowns, check_place, check_share
+from bot.guilds.settings import GuildSettings, GuildSettingsStore
+from bot.i18n.catalogue import language_of, text
 from bot.messages import targets
-from bot.messages.embeds import duration, progress_embed
+from bot.messages.embeds import duration
 from bot.messages.errors import Refusal, sentence_for
 from bot.messages.message_log import MessageLog
 from bot.privacy.erasure import Forgetting
+from bot.requests.context import RequestContext
 from bot.requests.pictures import Picture, fetch_cover
-
-__all__ = ["Asker", "Picture", "Requests"]
+from bot.requests.queue_message import QueueMessageSender, delivery_id_of, thumbnail
 
 log = logging.getLogger(__name__)
 
 SEEDS = 2**31
-_ANNOUNCE_TRIES = 3
-_ANNOUNCE_SECONDS = 8.0
-
-
-@dataclass(frozen=True, slots=True)
-class Asker:
-    """Who asks, where, and how they can be answered: made from an interaction or from a reaction.
-
-    Attributes:
-        user_id, channel_id, guild_id: Discord's ids; guild_id None in direct messages.
-        locale: language of the replies.
-        interaction: what to answer; None for reactions.
-        reply_to: for reactions, the message to reply to.
-        private: whether only the member may see the reply (needs an interaction).
-        extra: further fields of the jobs' origin, JSON-ready.
-    """
-
-    user_id: int
-    channel_id: int
-    guild_id: int | None
-    locale: str
-    interaction: discord.Interaction[Any] | None = None
-    reply_to: int | None = None
-    private: bool = False
-    extra: Mapping[str, Any] = field(default_factory=dict)
-
-    @property
-    def group(self) -> str:
-        """The queue's group: the guild's id, or dm:<user id>."""
-        return str(self.guild_id) if self.guild_id is not None else f"dm:{self.user_id}"
-
-    @property
-    def member(self) -> str:
-        """The queue's member: the user's id."""
-        return str(self.user_id)
 
 
 class Requests:
@@ -96,9 +57,10 @@ class Requests:
         erasure: Forgetting,
         http: aiohttp.ClientSession,
     ) -> None:
-        self._client, self._core, self._http = client, core, http
+        self._core, self._http = core, http
         self._inference, self._guilds = inference, guilds
         self._messages, self._queue_messages, self._erasure = messages, queue_messages, erasure
+        self._queue_message = QueueMessageSender(client, inference)
         self.cooldowns = Cooldowns()
         self.stopping = False
 
@@ -106,71 +68,87 @@ class Requests:
         """Take nothing new."""
         self.stopping = True
 
-    async def asker(self, interaction: discord.Interaction[Any], *, private: bool = False) -> Asker:
-        """Who used a command, a button or a modal."""
-        return Asker(
+    async def context(
+        self, interaction: discord.Interaction[Any], *, private: bool = False
+    ) -> RequestContext:
+        """Of a command, a button or a modal. `private`: only its member is to see the reply."""
+        guild = await self._guilds.of(interaction.guild_id)
+        needs = not private and interaction.guild_id is not None and targets.reaches_channel(interaction)
+        return RequestContext(
             user_id=interaction.user.id,
             channel_id=interaction.channel_id or 0,
             guild_id=interaction.guild_id,
-            locale=await locale_of(interaction),
+            locale=guild.language or language_of(interaction.locale),
+            guild=guild,
+            longest=self._longest(guild),
+            where=ChannelContext.of_interaction(interaction, with_permissions=needs),
             interaction=interaction,
             private=private,
         )
 
-    async def check(
-        self, interaction: discord.Interaction[Any], *, jobs: int = 1, private: bool = False
-    ) -> None:
-        """Whether this member may ask for `jobs` clips here and now. Raises Refusal."""
-        needs = not private and interaction.guild_id is not None and targets.reaches_channel(interaction)
-        setting = Setting.of_interaction(interaction, with_permissions=needs)
-        asker = await self.asker(interaction, private=private)
-        await self.check_asker(asker, setting, jobs=jobs)
+    async def context_of(
+        self,
+        user_id: int,
+        channel_id: int,
+        guild_id: int | None,
+        locale: str,
+        *,
+        where: ChannelContext | None = None,
+        reply_to: int | None = None,
+    ) -> RequestContext:
+        """Where there is no interaction. `locale`: for servers that fixed no language."""
+        guild = await self._guilds.of(guild_id)
+        return RequestContext(
+            user_id=user_id,
+            channel_id=channel_id,
+            guild_id=guild_id,
+            locale=guild.language or locale,
+            guild=guild,
+            longest=self._longest(guild),
+            where=where,
+            reply_to=reply_to,
+        )
 
-    async def check_asker(self, asker: Asker, setting: Setting, *, jobs: int = 1) -> None:
-        """The same where there is no interaction. Raises Refusal."""
-        guild = await self._guilds.of(asker.guild_id)
-        if asker.guild_id is not None:
-            check_place(setting, guild)
-        self.cooldowns.check(asker.group, asker.member, guild.cooldown_seconds)
-        await check_share(self._inference.database, asker.group, asker.member, jobs, guild.jobs_per_member)
+    async def check(self, context: RequestContext, *, jobs: int = 1) -> None:
+        """Whether this member may ask for `jobs` clips here and now. Raises Refusal."""
+        if context.guild_id is not None and context.where is not None:
+            check_place(context.where, context.guild)
+        self.cooldowns.check(context.group, context.member, context.guild.cooldown_seconds)
+        limit = context.guild.jobs_per_member
+        await check_share(self._inference.database, context.group, context.member, jobs, limit)
 
     async def fetch_cover(self, picture: discord.Attachment | Picture) -> bytes:
         """Download and check a picture; returns the checked cover as a PNG. Raises CoverError, Refusal."""
         wanted = Picture.of(picture) if isinstance(picture, discord.Attachment) else picture
         return await fetch_cover(self._http, wanted)
 
-    async def longest(self, guild_id: int | None) -> float:
-        """The longest clip that may be asked for, in seconds."""
-        guild = await self._guilds.of(guild_id)
-        return min(float(guild.max_seconds), self._core.clip.max_seconds)
-
-    async def base_spec(self, asker: Asker, **changes: Any) -> JobSpec:
+    def new_spec(self, context: RequestContext, **changes: Any) -> JobSpec:
         """A new job with the server's defaults for what `changes` does not say (None says nothing).
 
         Raises Refusal for a clip that is too long.
         """
-        guild = await self._guilds.of(asker.guild_id)
-        core = self._core
-        longest = await self.longest(asker.guild_id)
         wanted = {name: value for name, value in changes.items() if value is not None}
-        if wanted.get("seconds", 0) > longest:
-            raise Refusal("refusal.too_long", limit=f"{longest:g}")
+        if wanted.get("seconds", 0) > context.longest:
+            raise Refusal("refusal.too_long", limit=f"{context.longest:g}")
         defaults: dict[str, Any] = {
             "job_id": new_job_id(),
             "cover_path": "",
-            "rag": guild.rag,
-            "seconds": min(core.clip.seconds, longest),
+            "rag": context.guild.rag,
+            "seconds": min(self._core.clip.seconds, context.longest),
             "seed": secrets.randbelow(SEEDS),
-            "prompt_style": core.prompt.style,
-            "name_artist": guild.name_artist,
-            "group": asker.group,
-            "member": asker.member,
+            "prompt_style": self._core.prompt.style,
+            "name_artist": context.guild.name_artist,
+            "group": context.group,
+            "member": context.member,
         }
         return JobSpec(**(defaults | wanted))
 
+    def _longest(self, guild: GuildSettings) -> float:
+        return min(float(guild.max_seconds), self._core.clip.max_seconds)
+
     async def submit(
         self,
-        asker: Asker,
+        context: RequestContext,
         specs: Sequence[JobSpec],
         cover: discord.Attachment | Picture | bytes,
         *,
@@ -187,15 +165,15 @@ class Requests:
         picture = Picture.of(cover) if isinstance(cover, discord.Attachment) else cover
         if isinstance(picture, Picture):
             picture.check_size()
-        origin = self._origin(asker, specs, picture, kind)
+        origin = self._origin(context, specs, picture, kind)
         specs = [replace(spec, origin=origin) for spec in specs]
-        key = f"interaction {asker.interaction.id}" if asker.interaction is not None else None
+        key = f"interaction {context.interaction.id}" if context.interaction is not None else None
         if not await self._inference.receive(*specs, request_key=key):
             log.info("interaction %s was replayed by Discord; it has its answer", key)
             return
-        self.cooldowns.note(asker.group, asker.member)
-        specs = await self._show(asker, specs, picture)
-        await self.accept(specs, picture, key, asker.locale)
+        self.cooldowns.note(context.group, context.member)
+        specs = await self._show(context, specs, picture)
+        await self.accept(specs, picture, key, context.locale)
 
     async def accept(
         self, specs: Sequence[JobSpec], picture: Picture | bytes, key: str | None, locale: str
@@ -212,12 +190,14 @@ class Requests:
         except Exception as error:
             await self._refuse(specs, await self._reason(error, locale))
             return
-        self._queue_messages.follow(handles, specs[0].origin, _delivery_id(specs))
+        self._queue_messages.follow(handles, specs[0].origin, delivery_id_of(specs))
 
-    async def _show(self, asker: Asker, specs: list[JobSpec], picture: Picture | bytes) -> list[JobSpec]:
+    async def _show(
+        self, context: RequestContext, specs: list[JobSpec], picture: Picture | bytes
+    ) -> list[JobSpec]:
         """Send the queue message and journal where it is."""
         origin = dict(specs[0].origin)
-        message_id = await self._announce(asker, specs, picture)
+        message_id = await self._queue_message.send(context, specs, picture)
         if message_id is None:
             return specs
         changes: dict[str, Any] = {"message_id": message_id}
@@ -229,60 +209,11 @@ class Requests:
             for spec in specs:
                 await self._inference.update_origin(spec.job_id, **changes)
         except UnknownJobError:  # its member was forgotten meanwhile
-            await self._erasure.doom(asker.channel_id, message_id)
+            await self._erasure.doom(context.channel_id, message_id)
             return specs
         if origin["via"] == "channel":
-            await self._messages.note(message_id, asker.channel_id, specs, delivered=False)
+            await self._messages.note(message_id, context.channel_id, specs, delivered=False)
         return specs
-
-    async def _announce(self, asker: Asker, specs: Sequence[JobSpec], picture: Picture | bytes) -> int | None:
-        """The queue message's id; None where it could not be sent (its reply will be a new message)."""
-        delivery_id, origin = _delivery_id(specs), specs[0].origin
-        status = await self._inference.status()
-        ahead = status.queued + len(status.running)
-        event = JobEvent(specs[0].job_id, "queued", position=status.queued + 1 if ahead else None)
-        embed = progress_embed(event, origin, asker.locale)
-        if status.not_ready is not None:
-            embed.add_field(name="\u200b", value=text(asker.locale, "progress.not_ready"))
-        for attempt in range(_ANNOUNCE_TRIES):
-            more: dict[str, Any] = {"embed": embed, "view": queue_view(delivery_id, asker.locale)}
-            if isinstance(picture, bytes):
-                more["file"] = _cover_file(picture)
-            try:
-                async with asyncio.timeout(_ANNOUNCE_SECONDS):
-                    return await self._send(asker, delivery_id, more)
-            except discord.HTTPException as error:
-                if error.code == 40060:  # an earlier try had arrived
-                    return await targets.original_id(self._client, origin)
-                log.warning(
-                    "the queue message of %s was refused: %s", delivery_id, error.text or error.status
-                )
-                if error.status < 500:
-                    return None
-            except (aiohttp.ClientError, OSError, TimeoutError) as error:
-                log.warning("the queue message of %s: %s", delivery_id, type(error).__name__)
-            await asyncio.sleep(0.2 * 2**attempt)
-        return None
-
-    async def _send(self, asker: Asker, delivery_id: str, more: dict[str, Any]) -> int | None:
-        interaction = asker.interaction
-        if interaction is None:
-            target = self._client.get_partial_messageable(asker.channel_id, guild_id=asker.guild_id)
-            if asker.reply_to is not None:
-                more["reference"] = discord.MessageReference(
-                    message_id=asker.reply_to,
-                    channel_id=asker.channel_id,
-                    guild_id=asker.guild_id,
-                    fail_if_not_exists=False,
-                )
-                more["mention_author"] = False
-            message = await target.send(nonce=targets.nonce(delivery_id), **more)
-            return message.id
-        if interaction.response.is_done():
-            followup = await interaction.followup.send(wait=True, ephemeral=asker.private, **more)
-            return followup.id
-        response = await interaction.response.send_message(ephemeral=asker.private, **more)
-        return response.message_id
 
     async def _refuse(self, specs: Sequence[JobSpec], sentence: str) -> None:
         for spec in specs:
@@ -304,27 +235,26 @@ class Requests:
         return sentence
 
     def _origin(
-        self, asker: Asker, specs: Sequence[JobSpec], picture: Picture | bytes, kind: str
+        self, context: RequestContext, specs: Sequence[JobSpec], picture: Picture | bytes, kind: str
     ) -> dict[str, Any]:
-        """Where the reply goes, as `places` and the delivery read it."""
+        """Where the reply goes, as `bot.messages.targets` and the delivery read it."""
         origin: dict[str, Any] = {
             "kind": kind,
-            "channel_id": asker.channel_id,
-            "guild_id": asker.guild_id,
-            "user_id": asker.user_id,
-            "locale": asker.locale,
+            "channel_id": context.channel_id,
+            "guild_id": context.guild_id,
+            "user_id": context.user_id,
+            "locale": context.locale,
             "via": "channel",
-            "ephemeral": asker.private,
-            "wishes": wishes(specs, asker.locale),
+            "ephemeral": context.private,
+            "wishes": wishes(specs, context.locale),
             "rag": any(spec.rag for spec in specs),
-            "thumbnail": picture.url if isinstance(picture, Picture) else _thumbnail(picture),
-            **asker.extra,
+            "thumbnail": picture.url if isinstance(picture, Picture) else thumbnail(picture),
         }
-        interaction = asker.interaction
+        interaction = context.interaction
         if interaction is not None:
             in_channel = targets.reaches_channel(interaction)
             origin |= {
-                "via": "channel" if in_channel and not asker.private else "token",
+                "via": "channel" if in_channel and not context.private else "token",
                 "in_channel": in_channel,
                 "application_id": interaction.application_id,
                 "token": interaction.token,
@@ -340,21 +270,5 @@ def wishes(specs: Sequence[JobSpec], locale: str) -> str:
     return " · ".join([text(locale, way), f"{spec.seconds:g} s", text(locale, "take.seed", seed=spec.seed)])
 
 
-def _delivery_id(specs: Sequence[JobSpec]) -> str:
-    return specs[0].bundle_id or specs[0].job_id
-
-
 def _merged(origin: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in (dict(origin) | dict(changes)).items() if value is not None}
-
-
-def _cover_name(data: bytes) -> str:
-    return "cover.png" if data.startswith(b"\x89PNG") else "cover.jpg"
-
-
-def _cover_file(data: bytes) -> discord.File:
-    return discord.File(io.BytesIO(data), _cover_name(data))
-
-
-def _thumbnail(data: bytes) -> str:
-    return f"attachment://{_cover_name(data)}"

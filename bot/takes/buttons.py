@@ -14,7 +14,8 @@ from bot.delivery.controls import DeleteButton
 from bot.i18n.catalogue import text
 from bot.i18n.reply_language import locale_of
 from bot.messages.errors import Refusal
-from bot.requests.intake import Asker, Requests
+from bot.requests.context import RequestContext
+from bot.requests.intake import Requests
 from bot.services import services_of
 from bot.sessions.lifecycle.manager import SessionManager
 from bot.takes.edit_modal import EditModal, Typed, read_edit
@@ -38,14 +39,15 @@ def take_view(job_id: str, locale: str) -> discord.ui.View:
     return view
 
 
-async def _from_button(interaction: discord.Interaction[Any], record: JobRecord) -> Asker:
+async def _from_button(interaction: discord.Interaction[Any], record: JobRecord) -> RequestContext:
     """Who pressed; a private take's next one is private too."""
     private = bool(record.spec.origin.get("ephemeral")) or bool(
         interaction.message and interaction.message.flags.ephemeral
     )
     requests = services_of(interaction)[Requests]
-    await requests.check(interaction, private=private)
-    return await requests.asker(interaction, private=private)
+    context = await requests.context(interaction, private=private)
+    await requests.check(context)
+    return context
 
 
 class Again(JobButton, action="again"):
@@ -69,9 +71,9 @@ class Flip(JobButton, action="rag"):
         """Submit."""
         services = services_of(interaction)
         record, folder = await finished(services[InferenceClient], self.job_id)
-        asker = await _from_button(interaction, record)
+        context = await _from_button(interaction, record)
         changes = {"rag": not record.spec.rag, "seed": record.spec.seed}
-        await another(services[Requests], asker, record, folder, **changes)
+        await another(services[Requests], context, record, folder, **changes)
 
 
 class Edit(JobButton, action="edit"):
@@ -117,14 +119,13 @@ class Longer(JobButton, action="longer"):
         services = services_of(interaction)
         record, folder = await finished(services[InferenceClient], self.job_id)
         document = await asyncio.to_thread(read_document, folder)
-        asker = await _from_button(interaction, record)
-        longest = await services[Requests].longest(asker.guild_id)
-        seconds = min(longest, float(document["seconds"]) + LONGER_BY)
+        context = await _from_button(interaction, record)
+        seconds = min(context.longest, float(document["seconds"]) + LONGER_BY)
         if seconds < float(document["seconds"]) + 1.0:
-            raise Refusal("refusal.longest_already", limit=f"{longest:g}")
+            raise Refusal("refusal.longest_already", limit=f"{context.longest:g}")
         await another(
             services[Requests],
-            asker,
+            context,
             record,
             folder,
             seconds=seconds,

@@ -11,10 +11,10 @@ import aiofiles
 
 from albumgen_core.inference.client import InferenceClient
 from albumgen_core.inference.records import JobRecord
-from albumgen_core.jobs.spec import JobSpec
 from albumgen_core.result import COVER
 from bot.messages.errors import Refusal
-from bot.requests.intake import SEEDS, Asker, Requests
+from bot.requests.context import RequestContext
+from bot.requests.intake import SEEDS, Requests
 
 
 async def finished(inference: InferenceClient, job_id: str) -> tuple[JobRecord, Path]:
@@ -26,7 +26,9 @@ async def finished(inference: InferenceClient, job_id: str) -> tuple[JobRecord, 
     return record, folder
 
 
-async def another(requests: Requests, asker: Asker, record: JobRecord, folder: Path, **changes: Any) -> None:
+async def another(
+    requests: Requests, context: RequestContext, record: JobRecord, folder: Path, **changes: Any
+) -> None:
     """Submit a take made from `record`: the same cover and settings, but for `changes`."""
     old = record.spec
     settings: dict[str, Any] = {
@@ -40,10 +42,9 @@ async def another(requests: Requests, asker: Asker, record: JobRecord, folder: P
         "parent_id": old.job_id,
         "root_id": old.root_id or old.job_id,
     }
-    longest = await requests.longest(asker.guild_id)
-    settings["seconds"] = min(settings["seconds"], longest)
-    spec: JobSpec = await requests.base_spec(asker, **(settings | changes))
-    await requests.submit(asker, [spec], await cover_of(folder))
+    settings["seconds"] = min(settings["seconds"], context.longest)
+    spec = requests.new_spec(context, **(settings | changes))
+    await requests.submit(context, [spec], await cover_of(folder))
 
 
 async def cover_of(folder: Path) -> bytes:

@@ -7,10 +7,10 @@ from pathlib import PurePath
 
 import discord
 
-from bot.guilds.policy import Setting, check_place
+from bot.guilds.policy import ChannelContext, check_place
 from bot.guilds.settings import GuildSettingsStore
 from bot.messages.errors import Refusal, sentence_for
-from bot.requests.intake import Asker, Requests
+from bot.requests.intake import Requests
 from bot.services import Services
 from bot.sessions.lifecycle.manager import SessionManager
 
@@ -36,13 +36,14 @@ async def submit_uploads(services: Services, message: discord.Message) -> None:
         return
     guild = await services[GuildSettingsStore].of(session.guild_id)
     locale = guild.language or session.locale
-    asker = Asker(message.author.id, message.channel.id, session.guild_id, locale)
     try:
-        check_place(Setting.of_channel(message.channel, message.author, None), guild)
+        check_place(ChannelContext.of_channel(message.channel, message.author, None), guild)
         for picture in pictures[:MOST_AT_ONCE]:
             cover = await requests.fetch_cover(picture)
             title = title_of(picture.filename)
-            await sessions.submit(session.session_id, asker, cover, title, message.author.display_name)
+            await sessions.submit(
+                session.session_id, message.author.id, cover, title, message.author.display_name
+            )
     except Exception as error:
         sentence = sentence_for(error, locale)
         if sentence is None:

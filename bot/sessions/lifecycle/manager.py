@@ -21,7 +21,6 @@ from albumgen_core.inference.records import JobRecord
 from albumgen_core.result import CLIP_OGG
 from bot.guilds.settings import GuildSettingsStore
 from bot.messages.errors import Refusal
-from bot.requests.intake import Asker
 from bot.sessions.playback.composition import Composition, new_clips
 from bot.sessions.playback.listeners import VoiceRoom
 from bot.sessions.playback.player import SessionPlayer
@@ -277,21 +276,21 @@ class SessionManager:
     # what members bring
 
     async def submit(
-        self, session_id: str, asker: Asker, cover: bytes, title: str, submitter_name: str
+        self, session_id: str, user_id: int, cover: bytes, title: str, submitter_name: str
     ) -> Entry:
         """Add a checked cover (bytes from `Requests.fetch_cover`); it is composed ahead of its turn.
 
         Raises Refusal where the session takes no more, or none of this member's.
         """
         session, entries = await self._open_for_entries(session_id)
-        check_room(session, entries, asker.user_id, self.settings)
+        check_room(session, entries, user_id, self.settings)
         guild = await self._guilds.of(session.guild_id)
         path = await self._composition.store_cover(session_id, cover)
         return await self._add(
             Entry(
                 entry_id=0,
                 session_id=session_id,
-                submitter_id=asker.user_id,
+                submitter_id=user_id,
                 submitter_name=submitter_name,
                 title=title[:_TITLE_LENGTH],
                 clips=new_clips(versus=session.versus, rag=guild.rag),

@@ -19,7 +19,7 @@ from albumgen_core.inference.client import InferenceClient
 from albumgen_core.inference.records import JobRecord
 from albumgen_core.jobs.spec import new_job_id
 from bot.i18n.catalogue import text
-from bot.requests.intake import SEEDS, Asker, Requests
+from bot.requests.intake import SEEDS, Requests
 from bot.sessions.state.model import Clip, Entry, EntryState, Session
 
 log = logging.getLogger(__name__)
@@ -68,7 +68,9 @@ class Composition:
             raise FileNotFoundError("the cover was not kept")
         async with aiofiles.open(entry.cover_path, "rb") as file:
             cover = await file.read()
-        asker = Asker(entry.submitter_id, session.text_channel_id, session.guild_id, session.locale)
+        context = await self._requests.context_of(
+            entry.submitter_id, session.text_channel_id, session.guild_id, session.locale
+        )
         shared: dict[str, Any] = {
             "seed": secrets.randbelow(SEEDS),
             "bundle_id": new_job_id() if entry.versus else None,
@@ -83,7 +85,7 @@ class Composition:
             },
         }
         specs = [
-            await self._requests.base_spec(asker, job_id=clip.job_id, rag=clip.rag, **shared)
+            self._requests.new_spec(context, job_id=clip.job_id, rag=clip.rag, **shared)
             for clip in entry.clips
         ]
         key = f"session {session.session_id} {entry.clips[0].job_id}"

@@ -35,10 +35,10 @@ async def home(tmp_path: Path) -> AsyncIterator[BotHarness]:
 
         @bot.tree.command(description="Two clips from one cover")
         async def pair(interaction: discord.Interaction[Any], image: discord.Attachment) -> None:
-            asker = await bot.requests.asker(interaction)
-            first = replace(await bot.requests.base_spec(asker, rag=True), bundle_id=new_job_id())
+            context = await bot.requests.context(interaction)
+            first = replace(bot.requests.new_spec(context, rag=True), bundle_id=new_job_id())
             second = replace(first, job_id=new_job_id(), rag=False)
-            await bot.requests.submit(asker, [first, second], image, kind="pair")
+            await bot.requests.submit(context, [first, second], image, kind="pair")
 
         await register_commands(bot.tree, bot.database, force=True)
         yield made

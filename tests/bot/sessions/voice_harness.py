@@ -22,7 +22,6 @@ from albumgen_core.audio.types import Audio
 from albumgen_core.files import write_durably
 from albumgen_core.jobs.spec import JobCancelCheck, JobOutcome, JobSpec
 from bot.bot import AlbumGenBot
-from bot.requests.intake import Asker
 from bot.sessions.lifecycle.manager import SessionManager
 from bot.sessions.state.model import EndReason, Entry, EntryState, Session, SessionRecord
 from bot.sessions.state.view import PlaybackStatus, SessionView
@@ -138,9 +137,10 @@ class VoiceHarness:
         """A cover of each of them, in this order."""
         brought = []
         for person in people:
-            asker = Asker(person.id, session.text_channel_id, session.guild_id, "en")
             brought.append(
-                await self.sessions.submit(session.session_id, asker, cover(), "A cover", person.user.name)
+                await self.sessions.submit(
+                    session.session_id, person.id, cover(), "A cover", person.user.name
+                )
             )
         return brought
 
