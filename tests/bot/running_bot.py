@@ -18,6 +18,7 @@ from bot.settings import BotSettings, DiscordSettings
 from bot.setup.commands_sync import register_commands
 from tests.discord.driver import LoopbackDiscord, Person
 from tests.discord.state import Channel, Guild
+from tests.waiting import eventually
 
 RUNNER = "tests.albumgen_core.inference.runners:obedient"
 
@@ -38,9 +39,11 @@ class RunningBot:
 
     async def until(self, holds: Callable[[ClientStatus], object], within: float = 20.0) -> None:
         """Waits for a state of the inference client."""
-        async with asyncio.timeout(within):
-            while not holds(await self.bot.inference.status()):  # noqa: ASYNC110  (no event tells)
-                await asyncio.sleep(0.02)
+
+        async def state_holds() -> object:
+            return holds(await self.bot.inference.status())
+
+        await eventually(state_holds, within)
 
 
 def bot_settings(home: Path, *, core: dict[str, Any] | None = None, **changes: Any) -> BotSettings:
@@ -73,11 +76,9 @@ async def started(loopback: LoopbackDiscord, bot: AlbumGenBot) -> AsyncIterator[
 
 
 async def _ready(bot: AlbumGenBot, running: asyncio.Task[None]) -> None:
-    async with asyncio.timeout(20):
-        while not bot.is_ready():
-            if running.done():
-                await running
-            await asyncio.sleep(0.01)
+    await eventually(lambda: bot.is_ready() or running.done(), 20)
+    if running.done():
+        await running
 
 
 @contextlib.asynccontextmanager

@@ -19,6 +19,7 @@ from tests.discord.driver import LoopbackDiscord, Person
 from tests.discord.interactions import Interaction
 from tests.discord.process import BotProcess
 from tests.discord.state import Channel, Message
+from tests.waiting import eventually
 
 SHELF = Path(__file__).parents[2] / "examples" / "shelf"
 
@@ -77,10 +78,8 @@ class Home:
             environment={"ALBUMGEN_DISCORD__TOKEN": self.loopback.token, "OMP_NUM_THREADS": "1"},
         )
         await self.loopback.gateway.wait_connected(identifies=self.starts)
-        async with asyncio.timeout(30):
-            while "Ready:" not in bot.text:
-                assert bot.running, bot.text
-                await asyncio.sleep(0.02)
+        await eventually(lambda: "Ready:" in bot.text or not bot.running, 30)
+        assert bot.running, bot.text
         return bot
 
 
@@ -185,9 +184,12 @@ async def test_everything_members_get_and_that_they_are_forgotten(tmp_path: Path
         # A star, the gallery, and what is written while the bot is killed.
         await ann.react(first, "⭐")
         await first.wait_until(lambda m: loopback.world.bot in m.reactions.get("🔁", []), 20)
-        async with asyncio.timeout(10):
-            while str(first.id) not in (listed := await shown(ann, channel, "gallery")).text:  # noqa: ASYNC110
-                await asyncio.sleep(0.1)
+
+        async def gallery_with_it() -> Message | None:
+            gallery = await shown(ann, channel, "gallery")
+            return gallery if str(first.id) in gallery.text else None
+
+        listed = await eventually(gallery_with_it, every=0.1)
         writing = await bo.click(first, "Ändern")
         await writing.wait_modal()
         bot.kill()

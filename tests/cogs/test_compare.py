@@ -19,6 +19,7 @@ from tests.bot.bot_harness import RUNNER, BotHarness, bot_harness, picture
 from tests.bot.running_bot import bot_settings, new_bot, running_bot, started
 from tests.discord.interactions import Interaction
 from tests.discord.state import Message
+from tests.waiting import eventually
 
 SHELF = Path(__file__).parents[2] / "examples" / "shelf"
 COVER = Path(__file__).parents[2] / "examples" / "covers" / "solar-arcade.png"
@@ -99,9 +100,7 @@ async def test_a_crowd_that_votes_at_once_is_counted_to_the_last(home: BotHarnes
     # Discord lets the first answer wait: it comes last, with the number that was true when it was written.
     home.loopback.faults.rate_limit("POST /interactions/**", retry_after=0.5)
     clicks = [await crowd[0].click(message, names[0])]
-    async with asyncio.timeout(5):
-        while not home.loopback.faults.hits:  # noqa: ASYNC110  (no event tells)
-            await asyncio.sleep(0.01)
+    await eventually(lambda: home.loopback.faults.hits, 5)
     clicks += [await fan.click(message, names[i % 3]) for i, fan in enumerate(crowd) if i]
     await asyncio.gather(*map(told, clicks))
     assert "8 listeners have voted" in message.text

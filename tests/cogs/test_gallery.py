@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import shutil
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable
 from pathlib import Path
 
 import pytest
@@ -14,18 +13,13 @@ from tests.bot.running_bot import bot_settings, new_bot, started
 from tests.discord.driver import Person
 from tests.discord.permissions import P
 from tests.discord.state import Channel, Message, Overwrite
+from tests.waiting import eventually
 
 
 @pytest.fixture
 async def home(tmp_path: Path) -> AsyncIterator[BotHarness]:
     async with bot_harness(tmp_path, progress_interval=60.0) as made:
         yield made
-
-
-async def holds(check: Callable[[], Awaitable[bool]], within: float = 10.0) -> None:
-    async with asyncio.timeout(within):
-        while not await check():  # noqa: ASYNC110  (no event tells)
-            await asyncio.sleep(0.02)
 
 
 async def stars(home: BotHarness) -> set[tuple[int, int]]:
@@ -41,7 +35,7 @@ async def starred(home: BotHarness, message: Message, *people: Person) -> None:
     async def all_there() -> bool:
         return wanted <= await stars(home)
 
-    await holds(all_there)
+    await eventually(all_there)
 
 
 async def gallery(home: BotHarness, person: Person | None = None, channel: Channel | None = None) -> Message:
@@ -76,7 +70,7 @@ async def test_stars_are_stored_at_once_and_taken_back(home: BotHarness) -> None
     async def one_left() -> bool:
         return await stars(home) == {(message.id, home.owner.id)}
 
-    await holds(one_left)
+    await eventually(one_left)
 
 
 async def test_the_most_starred_come_first_and_can_be_heard(home: BotHarness) -> None:
@@ -136,7 +130,7 @@ async def test_stars_of_an_absence_are_asked_of_discord(tmp_path: Path) -> None:
                 found = {(row[0], row[1]) for row in rows if row[0] != gone.id}
                 return found == {(second.id, home.owner.id), (second.id, sue.id)}
 
-            await holds(right)
+            await eventually(right)
             shown = await gallery(home)
             assert f"/{second.id})" in shown.text
             assert f"/{gone.id})" not in shown.text

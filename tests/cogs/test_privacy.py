@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -14,6 +14,7 @@ from tests.bot.running_bot import bot_settings, new_bot, started
 from tests.bot.traces import traces
 from tests.discord.interactions import Interaction
 from tests.discord.state import Channel, Message
+from tests.waiting import eventually
 
 
 @pytest.fixture
@@ -21,12 +22,6 @@ async def home(tmp_path: Path) -> AsyncIterator[BotHarness]:
     async with bot_harness(tmp_path, progress_interval=60.0) as made:
         made.bot.forgetting.pause = 0.01
         yield made
-
-
-async def holds(check: Callable[[], Awaitable[bool]], within: float = 10.0) -> None:
-    async with asyncio.timeout(within):
-        while not await check():  # noqa: ASYNC110  (no event tells)
-            await asyncio.sleep(0.02)
 
 
 async def clip_by(home: BotHarness, person: object, channel: Channel, **options: object) -> Message:
@@ -54,7 +49,7 @@ async def starred(home: BotHarness, count: int) -> None:
     async def stored() -> bool:
         return await rows(home, "bot_stars") == count
 
-    await holds(stored)
+    await eventually(stored)
 
 
 async def test_show_tells_exactly_what_is_kept(home: BotHarness) -> None:
@@ -108,7 +103,7 @@ async def test_forgetting_everywhere_leaves_no_trace(home: BotHarness, tmp_path:
     async def cleared() -> bool:
         return await rows(home, "bot_doomed_messages") == 0
 
-    await holds(cleared)
+    await eventually(cleared)
     # The others' clips are as they were.
     again = await home.owner.click(theirs, "Again")
     await (await again.wait_acknowledged()).message.wait_until(has_clip)
@@ -132,7 +127,7 @@ async def test_what_is_running_is_cancelled_without_a_reply(home: BotHarness, tm
     async def swept() -> bool:
         return not list((tmp_path / "results").glob("*/*"))
 
-    await holds(swept)
+    await eventually(swept)
 
 
 async def test_one_server_only(home: BotHarness) -> None:
@@ -225,7 +220,7 @@ async def test_messages_that_cannot_be_deleted_are_given_up(home: BotHarness) ->
     async def cleared() -> bool:
         return await rows(home, "bot_doomed_messages") == 0
 
-    await holds(cleared)
+    await eventually(cleared)
 
 
 @pytest.mark.parametrize("moment", ["the message is sent", "the picture is read"])

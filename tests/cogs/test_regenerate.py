@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -13,6 +12,7 @@ from bot.takes.edit_modal import EditModal
 from tests.bot.bot_harness import RUNNER, BotHarness, bot_harness, has_clip, picture
 from tests.bot.running_bot import bot_settings, new_bot, started
 from tests.discord.state import Message
+from tests.waiting import quiet
 
 
 @pytest.fixture
@@ -54,7 +54,7 @@ async def test_other_reactions_and_other_messages_make_nothing(home: BotHarness)
     posted = await home.owner.say(home.channel, "hello")
     await home.ann.react(posted, "🔁")
     await home.ann.react(message, "👍")
-    await asyncio.sleep(0.2)
+    await quiet(0.2)
     assert len(await home.jobs()) == 1
 
 

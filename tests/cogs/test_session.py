@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import datetime
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -18,6 +17,7 @@ from tests.discord.driver import Person
 from tests.discord.interactions import Interaction
 from tests.discord.permissions import P
 from tests.discord.state import Channel, Message
+from tests.waiting import eventually, no_longer
 
 
 @pytest.fixture
@@ -112,9 +112,11 @@ async def test_votes_stars_and_skips_by_button(place: VoiceHarness) -> None:
     assert await votes(place) == [(ana.id, 2, False), (bo.id, None, True)]
     await bo.react(panel, "⭐")
     await cy.react(panel, "⭐")
-    async with asyncio.timeout(5):
-        while (cy.id, None, True) not in await votes(place):  # noqa: ASYNC110  (no event tells)
-            await asyncio.sleep(0.02)
+
+    async def counted() -> bool:
+        return (cy.id, None, True) in await votes(place)
+
+    await eventually(counted, 5)
     mine = await (await ana.click(panel, "My votes")).wait_message()
     assert "5 for low tide" in await whisper(await ana.select(mine, "low tide", "5"))
     assert "1 of 2" in await whisper(await bo.click(panel, "Skip"))
@@ -269,9 +271,7 @@ async def test_a_cancelled_event_takes_its_session_along(place: VoiceHarness) ->
     [identity] = place.guild.events
     event = place.guild.events.pop(identity)
     place.loopback.world.announce("GUILD_SCHEDULED_EVENT_DELETE", event | {"status": 4}, guild=place.guild)
-    async with asyncio.timeout(5):
-        while await place.sessions.store.in_states(SessionState.PLANNED):  # noqa: ASYNC110  (the same)
-            await asyncio.sleep(0.02)
+    await no_longer(lambda: place.sessions.store.in_states(SessionState.PLANNED), 5)
 
 
 async def test_a_moment_that_is_none_is_asked_again(place: VoiceHarness) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from tests.discord.driver import LoopbackDiscord
 from tests.discord.intents import CONTENT
 from tests.discord.permissions import P
 from tests.discord.state import Channel, Message, Overwrite
+from tests.waiting import no_longer
 
 
 @pytest.fixture
@@ -138,9 +138,7 @@ async def test_a_plan_survives_a_kill_and_hears_of_what_it_missed(
     async with place.after_a_kill(tmp_path / "after") as again:
         await again.until(again.sessions.running)
         assert again.sessions.running()[0].title == "One"
-        async with asyncio.timeout(5):
-            while await again.sessions.store.in_states(SessionState.PLANNED):  # noqa: ASYNC110
-                await asyncio.sleep(0.02)  # no event tells
+        await no_longer(lambda: again.sessions.store.in_states(SessionState.PLANNED), 5)
 
 
 async def test_many_sessions_are_pages(place: VoiceHarness) -> None:

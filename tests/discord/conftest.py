@@ -13,6 +13,7 @@ import pytest
 from tests.discord.driver import LoopbackDiscord, Person
 from tests.discord.sample_bot import SampleBot
 from tests.discord.state import Channel, Guild
+from tests.waiting import eventually
 
 
 @dataclass
@@ -33,9 +34,7 @@ class SampleGuild:
 
     async def known(self, channel: Channel) -> discord.abc.GuildChannel:
         """The client's view of a channel that was just made."""
-        async with asyncio.timeout(5):
-            while (found := self.bot.get_channel(channel.id)) is None:  # noqa: ASYNC110  (no event tells)
-                await asyncio.sleep(0.005)
+        found = await eventually(lambda: self.bot.get_channel(channel.id), 5)
         assert isinstance(found, discord.abc.GuildChannel)
         return found
 

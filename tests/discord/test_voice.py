@@ -19,6 +19,7 @@ from tests.discord.conftest import SampleGuild
 from tests.discord.permissions import P
 from tests.discord.state import STAGE, Channel
 from tests.discord.voice.udp import AES_GCM, SILENCE, XCHACHA, open_packet
+from tests.waiting import eventually, no_longer
 
 
 class Packets(discord.AudioSource):
@@ -68,8 +69,7 @@ async def test_a_clip_arrives_whole(sample: SampleGuild, dave: bool) -> None:
     assert connection.mode == XCHACHA
     if dave:
         await loopback.world.until(lambda: connection.ears or None, 5, lambda: "nobody listens")
-        while voice.voice_privacy_code is None:  # noqa: ASYNC110  (the client has no event for it)
-            await asyncio.sleep(0.01)
+        await eventually(lambda: voice.voice_privacy_code is not None)
         assert connection.ears[0].privacy_code == voice.voice_privacy_code
     sent = opus_frames(0.6)
     await play(voice, sent)
@@ -94,9 +94,7 @@ async def test_moves_and_disconnections(sample: SampleGuild) -> None:
     moved = await loopback.voice.wait_connected(sample.guild, connections=2)
     assert moved.channel is attic
     await loopback.voice.disconnect_bot(sample.guild)
-    async with asyncio.timeout(5):
-        while voice.is_connected():  # noqa: ASYNC110  (the client has no event for it)
-            await asyncio.sleep(0.01)
+    await no_longer(voice.is_connected, 5)
 
 
 async def test_a_lost_session_is_joined_again_and_a_crashed_server_is_not(sample: SampleGuild) -> None:

@@ -44,6 +44,7 @@ from tests.albumgen_core.hostile_pictures import (
     scan_bomb,
     zip_archive,
 )
+from tests.waiting import eventually, eventually_blocking, no_longer
 
 RED, LIME, BLUE, YELLOW, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 0), (255, 255, 255)
 SMALL = {kind: encoded(corners(), kind) for kind in ("PNG", "JPEG", "WEBP", "GIF")}
@@ -466,9 +467,7 @@ def test_a_child_killed_while_it_decodes_is_one_sentence_and_leaves_no_process()
     child = _child()
     with ThreadPoolExecutor(1) as pool:
         work = pool.submit(child.run, scan_bomb(6000, 6000, 3000))
-        while child.pid is None:
-            time.sleep(0.01)
-        psutil.Process(child.pid).kill()
+        psutil.Process(eventually_blocking(lambda: child.pid)).kill()
         with pytest.raises(CoverError) as caught:
             work.result(timeout=10)
     assert caught.value.code == "crashed"
@@ -562,18 +561,11 @@ async def test_the_loop_goes_on_while_a_picture_is_read() -> None:
 async def test_cancelling_ends_the_child() -> None:
     before = {process.pid for process in psutil.Process().children()}
     work = asyncio.create_task(read_cover_async(scan_bomb(6000, 6000, 3000), CoverLimits(max_scans=10**6)))
-    started: set[int] = set()
-    while not started:
-        await asyncio.sleep(0.01)
-        started = {process.pid for process in psutil.Process().children()} - before
+    started = await eventually(lambda: {process.pid for process in psutil.Process().children()} - before)
     work.cancel()
     with pytest.raises(asyncio.CancelledError):
         await work
-    for _ in range(200):
-        if not any(psutil.pid_exists(pid) for pid in started):
-            break
-        await asyncio.sleep(0.02)
-    assert not any(psutil.pid_exists(pid) for pid in started)
+    await no_longer(lambda: any(psutil.pid_exists(pid) for pid in started), 4)
 
 
 async def test_many_covers_at_once() -> None:

@@ -8,8 +8,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -32,17 +30,11 @@ from albumgen_core.inference.queue import QueueLimits
 from albumgen_core.inference.settings import ClientSettings
 from albumgen_core.inference.status import ClientStatus
 from tests.albumgen_core.inference.conftest import RUNNERS, StartClient, make_spec
-
-
-async def until(condition: Callable[[], bool], limit: float = 20.0) -> None:
-    deadline = time.monotonic() + limit
-    while not condition():
-        assert time.monotonic() < deadline, "it never came to be"
-        await asyncio.sleep(0.005)
+from tests.waiting import eventually, quiet
 
 
 async def running(handle: JobHandle, stage: str = "compose") -> None:
-    await until(lambda: handle.now.state == "running" and handle.now.stage == stage)
+    await eventually(lambda: handle.now.state == "running" and handle.now.stage == stage)
 
 
 def batches(client: InferenceClient) -> list[list[str]]:
@@ -52,12 +44,11 @@ def batches(client: InferenceClient) -> list[list[str]]:
 
 
 async def not_ready(client: InferenceClient) -> ClientStatus:
-    for _ in range(1000):
-        status = await client.status()
-        if status.not_ready is not None:
-            return status
-        await asyncio.sleep(0.02)
-    raise AssertionError("the engine never said that it is not ready")
+    async def status() -> ClientStatus | None:
+        found = await client.status()
+        return found if found.not_ready is not None else None
+
+    return await eventually(status, 20)
 
 
 async def outcome_of(handle: JobHandle) -> str:
@@ -393,7 +384,7 @@ async def test_a_member_can_be_forgotten_in_mid_flight(client: InferenceClient, 
     theirs = await client.submit(make_spec(member="bob"))
     assert await client.delete_member("ann") == 2
     assert await outcome_of(theirs) == "done"
-    await until(lambda: gone.now.is_final and waiting.now.is_final)
+    await eventually(lambda: gone.now.is_final and waiting.now.is_final)
     assert [path.name for path in (tmp_path / "data" / "covers").iterdir()] == []
     assert not (tmp_path / "results" / gone.job_id).exists()
     assert [item.delivery_id for item in [await client.outbox.next()]] == [theirs.job_id]
@@ -432,7 +423,7 @@ async def test_a_slow_watcher_misses_steps_but_not_the_end(client: InferenceClie
     seen: list[JobEvent] = []
     async for event in handle.progress():
         seen.append(event)
-        await asyncio.sleep(0.3)
+        await quiet(0.3)
     assert seen[-1].state == "done"
     assert [event.state async for event in handle.progress()] == ["done"]
 

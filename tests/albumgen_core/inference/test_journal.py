@@ -28,6 +28,7 @@ from albumgen_core.inference.migrations import MigrationSet, split_statements
 from albumgen_core.inference.outbox import Outbox
 from albumgen_core.jobs.spec import JobOutcome, JobSpec
 from tests.albumgen_core.inference.conftest import make_spec
+from tests.waiting import quiet
 
 
 @pytest.fixture
@@ -181,7 +182,7 @@ async def test_next_wakes_when_a_reply_falls_due(journal: Journal, outbox: Outbo
     spec = make_spec()
     await journal.add([spec])
     waiting = asyncio.create_task(outbox.next())
-    await asyncio.sleep(0.02)
+    await quiet(0.02)
     assert not waiting.done()
     await journal.finish([done(spec)])
     outbox.ring()
@@ -378,7 +379,7 @@ async def test_a_result_waits_out_a_lock(journal: Journal, database: Database) -
     foreign = sqlite3.connect(database.path, isolation_level=None)
     foreign.execute("BEGIN IMMEDIATE")
     finishing = asyncio.create_task(journal.finish([done(spec)]))
-    await asyncio.sleep(0.5)
+    await quiet(0.5)
     assert not finishing.done()
     foreign.execute("ROLLBACK")
     foreign.close()

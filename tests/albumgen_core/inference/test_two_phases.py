@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import signal
 from collections.abc import Iterator
@@ -15,8 +14,9 @@ from albumgen_core.inference.client import InferenceClient
 from albumgen_core.inference.handle import JobHandle
 from albumgen_core.inference.settings import ClientSettings
 from tests.albumgen_core.inference.conftest import RUNNERS, StartClient, make_spec
-from tests.albumgen_core.inference.test_client import batches, outcome_of, running, until
+from tests.albumgen_core.inference.test_client import batches, outcome_of, running
 from tests.albumgen_core.worker.test_main import Pipe
+from tests.waiting import eventually
 
 
 @pytest.fixture
@@ -114,7 +114,7 @@ async def test_a_job_composes_while_the_one_before_is_written(client: InferenceC
     (results / "gate").touch()
     assert [await outcome_of(handle) for handle in handles] == ["done", "done"]
     assert phases(results) == ["compose 1", "write 1", "compose 2", "written 1", "write 2", "written 2"]
-    await until(lambda: client._supervisor.slots[0].state == "idle")
+    await eventually(lambda: client._supervisor.slots[0].state == "idle")
 
 
 async def test_either_can_be_cancelled(client: InferenceClient, results: Path) -> None:
@@ -125,7 +125,7 @@ async def test_either_can_be_cancelled(client: InferenceClient, results: Path) -
         expected = ["done", "done"]
         expected[victim] = "cancelled"
         assert [await outcome_of(handle) for handle in handles] == expected
-        await until(lambda: client._supervisor.slots[0].state == "idle")
+        await eventually(lambda: client._supervisor.slots[0].state == "idle")
         assert not (results / handles[victim].job_id).exists()
         (results / "gate").unlink()
 
@@ -158,11 +158,10 @@ async def test_closing_puts_both_back_or_lets_both_end(start_client: StartClient
 
 
 async def until_state(client: InferenceClient, job_id: str, state: str) -> None:
-    for _ in range(2000):
-        if (await client.record(job_id)).state == state:
-            return
-        await asyncio.sleep(0.01)
-    raise AssertionError(f"{job_id} never was {state}")
+    async def reached() -> bool:
+        return (await client.record(job_id)).state == state
+
+    await eventually(reached, 20)
 
 
 async def test_no_memory_for_the_files_halves_the_batch(client: InferenceClient, results: Path) -> None:

@@ -23,6 +23,7 @@ from albumgen_core.mixtape import tape as tape_module
 from albumgen_core.mixtape.tape import make_mixtape
 from albumgen_core.mixtape.task import make_mixtape_aside
 from albumgen_core.mixtape.values import Chapter, Track
+from tests.waiting import quiet
 
 TAGS = ClipTags("t", "sketch", "jazz", 100, "C", None, None, "p", 1)
 
@@ -193,7 +194,7 @@ async def test_nothing_is_left_running_when_the_wait_ends(clips: list[Track], tm
     with pytest.raises(MixtapeError, match="too long"):
         await make_mixtape_aside(clips, tmp_path / "tape.mp3", title="x", timeout=0.05)
     waiting = asyncio.create_task(make_mixtape_aside(clips, tmp_path / "tape.mp3", title="x"))
-    await asyncio.sleep(0.05)
+    await quiet(0.05)
     waiting.cancel()
     with pytest.raises(asyncio.CancelledError):
         await waiting

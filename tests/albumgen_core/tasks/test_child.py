@@ -7,8 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import psutil
@@ -16,15 +14,9 @@ import pytest
 
 from albumgen_core.errors import AsideError
 from albumgen_core.tasks.child import run_aside
+from tests.waiting import eventually, eventually_blocking
 
 CHILD = f"{__name__.rpartition('.')[0]}.aside_child"
-
-
-def until(holds: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 10
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 def running(mark: Path) -> bool:
@@ -64,7 +56,7 @@ async def test_a_child_that_takes_too_long_or_is_not_waited_for_ends(tmp_path: P
     mark = tmp_path / "pid"
     order = {"do": "wait", "mark": mark}
     waiting = asyncio.create_task(run_aside(CHILD, order, 60))
-    await asyncio.to_thread(until, lambda: begun(mark))
+    await eventually(lambda: begun(mark))
     waiting.cancel()
     with pytest.raises(asyncio.CancelledError):
         await waiting
@@ -82,9 +74,9 @@ def test_a_child_does_not_outlive_a_parent_that_is_killed(tmp_path: Path) -> Non
     )
     parent = subprocess.Popen([sys.executable, "-c", code])
     try:
-        until(lambda: begun(mark))
+        eventually_blocking(lambda: begun(mark))
         os.kill(parent.pid, signal.SIGKILL)
-        until(lambda: not running(mark))
+        eventually_blocking(lambda: not running(mark))
     finally:
         parent.kill()
         parent.wait()

@@ -16,6 +16,7 @@ from tests.bot.running_bot import bot_settings, new_bot, started
 from tests.discord.faults import Faults
 from tests.discord.permissions import P
 from tests.discord.state import Message
+from tests.waiting import no_longer, quiet
 
 NOISE = ClipTags("Noise", "sketch", "noise", 120.0, "C", None, b"", "noise", 1)
 EDIT = "PATCH /channels/*/messages/*"
@@ -123,9 +124,11 @@ async def test_a_private_reply_goes_through_its_token(home: BotHarness) -> None:
     await home.settled()
     assert message.ephemeral
     assert not home.loopback.messages(home.channel)
-    async with asyncio.timeout(5):
-        while "token" in (await home.jobs())[0].spec.origin:  # noqa: ASYNC110  (no event tells)
-            await asyncio.sleep(0.01)
+
+    async def token_is_kept() -> bool:
+        return "token" in (await home.jobs())[0].spec.origin
+
+    await no_longer(token_is_kept, 5)
     assert home.loopback.count("PATCH /channels/{channel_id}/messages/{message_id}") == 0
 
 
@@ -253,7 +256,7 @@ async def test_a_polite_stop_delivers_what_is_being_made_and_keeps_the_rest(tmp_
         message = await held(home)
         waiting = await home.ask(seconds=5)
         stopping = asyncio.create_task(home.bot.close())
-        await asyncio.sleep(0.1)
+        await quiet(0.1)
         late = await home.ask()
         assert "startet gerade neu" in late.message.text
         home.release()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from pathlib import Path
 
@@ -10,6 +9,7 @@ from albumgen_core.inference.events import JobEvent
 from bot.delivery.progress import QueueMessages, overall
 from bot.messages.embeds import bar, duration, plain, progress_embed
 from tests.bot.bot_harness import bot_harness, has_clip
+from tests.waiting import quiet
 
 EDIT = "PATCH /channels/{channel_id}/messages/{message_id}"
 APART = 1.5
@@ -22,7 +22,7 @@ async def test_many_messages_in_one_channel_share_a_pace_and_results_do_not_wait
         began = time.monotonic()
         asked = [await home.ask() for _ in range(6)]
         await home.until_running()
-        await asyncio.sleep(1.0)
+        await quiet(1.0)
         edits, took = home.loopback.count(EDIT), time.monotonic() - began
         assert 1 <= edits <= took / APART + 2
         home.release()
@@ -30,7 +30,7 @@ async def test_many_messages_in_one_channel_share_a_pace_and_results_do_not_wait
             await used.message.wait_until(has_clip, 20)
         await home.settled()
         seen = [len(used.message.revisions) for used in asked]
-        await asyncio.sleep(0.2)
+        await quiet(0.2)
         assert [len(used.message.revisions) for used in asked] == seen, "nothing follows a result"
         assert all(has_clip(used.message) for used in asked)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from bot.gallery.reaction_prompts import Offers
 from tests.bot.bot_harness import BotHarness, bot_harness, has_clip, picture
 from tests.discord.permissions import P
 from tests.discord.state import Message
+from tests.waiting import quiet
 
 PUT = "PUT /channels/{channel_id}/messages/{message_id}/reactions/{emoji}/@me"
 
@@ -58,7 +58,7 @@ async def test_nothing_is_offered_where_it_may_not_or_under_what_is_private(home
     failed = await home.ask()
     await failed.message.wait_until(lambda m: "schiefgegangen" in m.text)
     await home.settled()
-    await asyncio.sleep(0.2)
+    await quiet(0.2)
     assert home.loopback.count(PUT) == 0
     assert not message.reactions
 
@@ -72,6 +72,6 @@ async def test_a_refusal_is_believed_for_the_channel(home: BotHarness) -> None:
 
     await home.loopback.world.until(tried, 10, lambda: "no reaction was tried")
     await home.clip()
-    await asyncio.sleep(0.3)
+    await quiet(0.3)
     assert tried()
     assert len(home.clips()) == 2

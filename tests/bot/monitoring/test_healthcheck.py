@@ -12,6 +12,7 @@ from tests.bot import instant_bot
 from tests.discord.driver import LoopbackDiscord
 from tests.discord.process import BotProcess
 from tests.paths import REPOSITORY
+from tests.waiting import eventually
 
 CONFIG = """
 data_dir = "{data}"
@@ -109,7 +110,5 @@ async def test_below_tini_a_polite_stop_exits_with_0(tmp_path: Path) -> None:
 
 
 async def until_ready(bot: BotProcess) -> None:
-    async with asyncio.timeout(30):
-        while "Ready:" not in bot.text:
-            assert bot.running, bot.text
-            await asyncio.sleep(0.02)
+    await eventually(lambda: "Ready:" in bot.text or not bot.running, 30)
+    assert bot.running, bot.text

@@ -14,6 +14,8 @@ from typing import Any
 
 import aiohttp
 
+from tests.waiting import eventually
+
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 PROGRAM = next((path for path in map(shutil.which, NAMES) if path), None)
 """A browser of this machine, or None."""
@@ -119,8 +121,7 @@ async def tab() -> AsyncIterator[Tab]:
 
 
 async def _port(told: Path) -> int:
-    for _ in range(300):
-        with contextlib.suppress(OSError, ValueError):
-            return int((await asyncio.to_thread(told.read_text)).split()[0])
-        await asyncio.sleep(0.1)
-    raise TimeoutError("the browser did not start")
+    def written() -> list[str]:
+        return told.read_text().split() if told.exists() else []
+
+    return int((await eventually(written, 30, every=0.1))[0])

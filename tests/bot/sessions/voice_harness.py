@@ -31,6 +31,7 @@ from tests.bot.running_bot import bot_settings, new_bot, started
 from tests.discord.driver import LoopbackDiscord, Person
 from tests.discord.permissions import P
 from tests.discord.state import Channel, Guild
+from tests.waiting import eventually
 
 RUNNER = "tests.bot.sessions.voice_harness:voice_runner"
 
@@ -150,12 +151,7 @@ class VoiceHarness:
         return view
 
     async def until(self, holds: Callable[[], object], within: float = 15.0) -> None:
-        try:
-            async with asyncio.timeout(within):
-                while not holds():  # noqa: ASYNC110  (no event tells)
-                    await asyncio.sleep(0.01)
-        except TimeoutError:
-            raise AssertionError(f"not within {within} s: {self.sessions.running()}") from None
+        await eventually(holds, within, told=self.sessions.running)
 
     async def until_view(
         self, session: Session, holds: Callable[[SessionView], object], within: float = 15.0
@@ -190,9 +186,11 @@ class VoiceHarness:
 
     async def until_running(self) -> None:
         """Waits until a job runs."""
-        async with asyncio.timeout(15):
-            while not (await self.bot.inference.status()).running:  # noqa: ASYNC110  (no event tells)
-                await asyncio.sleep(0.02)
+
+        async def a_job_runs() -> object:
+            return (await self.bot.inference.status()).running
+
+        await eventually(a_job_runs, 15)
 
     def hold(self) -> None:
         """Jobs begin and do not end until `release`."""

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import time
-from collections.abc import Callable
 from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
@@ -25,6 +22,7 @@ from albumgen_core.vocabulary import Stage
 from albumgen_core.worker.runner import PipelineRunner
 from tests.albumgen_core.engines.neural.conftest import picture
 from tests.checkpoints import musicgen
+from tests.waiting import eventually
 
 MORTAL = "tests.albumgen_core.engines.neural.mortal"
 SECONDS = 8.0
@@ -105,13 +103,6 @@ def compose(runner: PipelineRunner, *jobs: JobSpec, kill_at: float = 2.0) -> tup
     return watcher.fractions, [str(outcome.result_dir) for outcome in outcomes]
 
 
-async def until(condition: Callable[[], bool], limit: float = 120.0) -> None:
-    deadline = time.monotonic() + limit
-    while not condition():
-        assert time.monotonic() < deadline, "it never came to be"
-        await asyncio.sleep(0.005)
-
-
 def left_over(results: Path) -> list[str]:
     return sorted(path.name for path in results.glob("*.part*"))
 
@@ -146,11 +137,11 @@ async def test_a_worker_killed_while_composing_is_followed_by_one_that_goes_on(
 
         gone = await client.submit(spec(cover, 3, 120.0))
         path = checkpoint_path(settings.results_dir, gone.job_id)
-        await until(path.exists)
+        await eventually(path.exists, 120)
         await client.cancel(gone.job_id)
         with pytest.raises(JobCancelledError):
             await gone.result()
-        await until(lambda: not path.exists())
+        await eventually(lambda: not path.exists(), 120)
         assert left_over(settings.results_dir) == []
     finally:
         await client.close(grace=0.0)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from bot.sessions.state.view import PlaybackStatus
 from tests.bot.sessions.playback.test_player import refused
 from tests.bot.sessions.voice_harness import VoiceHarness, voice_harness
 from tests.discord.routes import channels
+from tests.waiting import no_longer
 
 
 @pytest.fixture
@@ -176,9 +176,11 @@ async def test_killed_in_the_middle_it_rejoins_and_goes_on(place: VoiceHarness, 
         await again.until(lambda: again.ends == [EndReason.HOST])
         record = await again.record(session)
         assert [entry.state for entry in record.entries] == [EntryState.SKIPPED, EntryState.PLAYED]
-        async with asyncio.timeout(15):  # no reply stays owed for what a session composed
-            while (await again.bot.inference.status()).owed_replies:  # noqa: ASYNC110
-                await asyncio.sleep(0.02)
+
+        async def a_reply_is_owed() -> object:
+            return (await again.bot.inference.status()).owed_replies
+
+        await no_longer(a_reply_is_owed, 15)  # for what a session composed
 
 
 async def test_a_recap_that_is_owed_is_sent_after_the_restart(tmp_path: Path) -> None:
@@ -186,14 +188,11 @@ async def test_a_recap_that_is_owed_is_sent_after_the_restart(tmp_path: Path) ->
         session = await place.start()
         store = place.sessions.store
         await place.sessions.stop(session.session_id)
-        async with asyncio.timeout(15):
-            while await store.owed_recaps():  # noqa: ASYNC110  (no event tells)
-                await asyncio.sleep(0.02)
+        await no_longer(store.owed_recaps, 15)
         message = await store.recap_message(session.session_id)
         await store.set_recap(session.session_id, message, complete=False)
-        async with place.after_a_kill(tmp_path / "again") as again, asyncio.timeout(15):
-            while await again.sessions.store.owed_recaps():  # noqa: ASYNC110  (no event tells)
-                await asyncio.sleep(0.02)
+        async with place.after_a_kill(tmp_path / "again") as again:
+            await no_longer(again.sessions.store.owed_recaps, 15)
             assert await again.sessions.store.recap_message(session.session_id) == message
 
 

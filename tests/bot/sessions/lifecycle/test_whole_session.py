@@ -19,6 +19,7 @@ from tests.discord.driver import LoopbackDiscord, Person
 from tests.discord.person import NotOfferedError
 from tests.discord.process import BotProcess
 from tests.discord.state import Channel, Guild, Message
+from tests.waiting import eventually
 
 CLIP_SECONDS = 4
 COVERS = 6
@@ -67,10 +68,7 @@ class Evening:
         return bot
 
     async def until(self, holds: Callable[[], Any], within: float = 30.0) -> Any:
-        async with asyncio.timeout(within):
-            while not (found := holds()):  # noqa: ASYNC110  (no event tells)
-                await asyncio.sleep(0.05)
-        return found
+        return await eventually(holds, within)
 
     def messages(self) -> Iterable[Message]:
         for channel in list(self.loopback.world.channels.values()):

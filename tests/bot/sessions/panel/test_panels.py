@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import datetime
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -14,6 +13,7 @@ from bot.sessions.panel.panels import SessionPanels
 from bot.sessions.state.model import EndReason, Session
 from tests.bot.sessions.voice_harness import VoiceHarness, voice_harness
 from tests.discord.state import Channel, Message
+from tests.waiting import quiet
 
 SEND = "POST /channels/*/messages"
 EDIT = "PATCH /channels/*/messages/*"
@@ -114,7 +114,7 @@ async def test_a_session_that_is_taken_up_again_has_a_new_panel(place: VoiceHarn
 async def test_a_panel_that_may_not_be_written_does_no_harm(place: VoiceHarness) -> None:
     place.loopback.faults.refuse(SEND, 403, 50013, "Missing Permissions", count=2)
     session = await place.start()
-    await asyncio.sleep(0.3)
+    await quiet(0.3)
     assert panels(place) == []
     await place.sessions.stop(session.session_id)
     assert place.sessions.running() == []

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from itertools import pairwise
 from pathlib import Path
@@ -14,6 +13,7 @@ from bot.sessions.state.model import EndReason, EntryState
 from bot.sessions.state.view import PlaybackStatus
 from tests.bot.sessions.voice_harness import VoiceHarness, voice_harness
 from tests.discord.voice.udp import SILENCE
+from tests.waiting import quiet
 
 
 @pytest.fixture
@@ -139,7 +139,7 @@ async def test_an_empty_channel_holds_the_music_and_then_ends_it(tmp_path: Path)
         assert view.paused
         assert view.ends_at is not None
         held = place.view(session).position
-        await asyncio.sleep(0.3)
+        await quiet(0.3)
         assert place.view(session).position == held
         await place.people[0].join(place.room)
         view = await place.playing(session)
@@ -164,7 +164,7 @@ async def test_pause_replay_and_back(tmp_path: Path) -> None:
         await place.sessions.pause(sid)
         held = place.view(session)
         assert held.status is PlaybackStatus.PAUSED
-        await asyncio.sleep(0.2)
+        await quiet(0.2)
         assert place.view(session).position == held.position
         await place.sessions.unpause(sid)
         await place.until_view(session, lambda view: view.position > held.position)

@@ -22,6 +22,7 @@ from tests.discord.conftest import SampleGuild
 from tests.discord.state import Channel
 from tests.discord.voice.connection import VoiceConnection as ServerSide
 from tests.discord.voice.udp import AES_GCM, SILENCE, XCHACHA
+from tests.waiting import quiet
 
 RATE = 48_000
 
@@ -261,7 +262,7 @@ async def test_who_comes_late_is_told_at_once_that_we_speak(sample: SampleGuild,
     link.pause()
     await sample.owner.leave(sample.guild)
     await sample.owner.join(hall)
-    await asyncio.sleep(0.1)
+    await quiet(0.1)
     assert connection.speaking[3:] == [0], "who is silent says nothing"
     await link.leave()
 

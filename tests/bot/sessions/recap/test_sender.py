@@ -28,6 +28,7 @@ from tests.bot.running_bot import RunningBot, running_bot
 from tests.bot.sessions.records import ANA, BO, CY, DI, NAMES, SESSION, entry, session, votes
 from tests.bot.sessions.result_folders import take
 from tests.discord.state import Message
+from tests.waiting import eventually, no_longer
 
 EDIT, SEND = "PATCH /channels/*/messages/*", "POST /channels/*/messages"
 HOSTILE = "Low *Tide* @everyone <b>\u202e"
@@ -166,9 +167,7 @@ async def test_lost_answers_and_a_kill_half_way_leave_one_message_and_nothing_br
     async with ended(tmp_path) as evening:
         evening.harness.loopback.faults.reset_after(SEND, count=2)
         finishing = asyncio.create_task(evening.endings.finish(await evening.record(), EndReason.HOST))
-        async with asyncio.timeout(30):
-            while not list(evening.folder.glob(".mixtape-*")):  # noqa: ASYNC110  (no event tells)
-                await asyncio.sleep(0.005)
+        await eventually(lambda: list(evening.folder.glob(".mixtape-*")), 30)
         finishing.cancel()
         await asyncio.gather(finishing, return_exceptions=True)
         assert list(evening.folder.iterdir()) == []
@@ -229,9 +228,7 @@ async def test_who_is_forgotten_is_not_in_the_recap_that_is_made_anew(tmp_path: 
         await evening.harness.bot.sessions.store.update(SESSION, end_reason=EndReason.HOST)
         await evening.harness.bot.sessions.forget_member(BO)
         assert await evening.owed()
-        async with asyncio.timeout(60):
-            while await evening.owed():  # noqa: ASYNC110  (no event tells)
-                await asyncio.sleep(0.05)
+        await no_longer(evening.owed, 60)
         (message,) = evening.messages
         assert "Bo" not in " ".join(fields(message).values()).replace("Both", "")
         assert b"Bo<" not in message.attachment(".html").data
