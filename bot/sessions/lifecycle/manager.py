@@ -26,6 +26,7 @@ from bot.sessions.playback.listeners import VoiceRoom
 from bot.sessions.playback.player import SessionPlayer
 from bot.sessions.playback.voice import VoiceEnd
 from bot.sessions.playback.volume import TrackReader
+from bot.sessions.state.member_data import delete_member_data, read_member_data
 from bot.sessions.state.model import (
     Clip,
     EndReason,
@@ -424,7 +425,7 @@ class SessionManager:
 
         The pages and mixtapes of the sessions they took part in go too: they name the member.
         """
-        forgotten = await self.store.forget_member(user_id, guild_id)
+        forgotten = await delete_member_data(self.store.database, user_id, guild_id)
         for session_id in forgotten.sessions:
             if (conductor := self._conductors.get(session_id)) is not None:
                 await conductor.forget(user_id)
@@ -446,7 +447,7 @@ class SessionManager:
 
     async def tell_member(self, user_id: int, guild_id: int | None = None) -> list[dict[str, Any]]:
         """All that sessions hold of a member, one JSON-ready object a thing."""
-        return await self.store.tell_member(user_id, guild_id)
+        return await read_member_data(self.store.database, user_id, guild_id)
 
     # what is shown
 

@@ -1,19 +1,22 @@
-"""What an evening leaves: the recap page, the podium's picture and the mixtape, all made by other processes.
+"""The recap page, the podium's picture and the mixtape of a session, all made by child processes.
 
-Page and picture take a second of Python and drawing, which would keep voice frames waiting in the Discord
-process; `python -m bot.sessions.recap.files` makes them.
+Page and picture take seconds of Python and drawing, which would keep voice frames waiting in the Discord
+process; `python -m bot.sessions.recap.files` makes them. It is given the session's id and reads the session
+from the database itself: an hour of many voters is larger than what a pipe should carry.
 """
 
 from __future__ import annotations
 
-import base64
-import pickle
+import asyncio
+import contextlib
+import sqlite3
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
-from albumgen_core.errors import AsideError, MixtapeTooLongError
+from albumgen_core.errors import AlbumGenError, MixtapeTooLongError
 from albumgen_core.files import write_durably
 from albumgen_core.mixtape.task import make_mixtape_aside
 from albumgen_core.mixtape.values import Mixtape, Track
@@ -24,11 +27,13 @@ from bot.sessions.recap.page import write_recap_page
 from bot.sessions.recap.podium import podium_png
 from bot.sessions.recap.statistics import ClipResult, Recap, summarise, was_heard
 from bot.sessions.state.model import Clip, Entry, EntryState, SessionRecord
+from bot.sessions.state.rows import read_record
 
 PAGE, MIXTAPE, PODIUM = "recap.html", "mixtape.mp3", "podium.png"
 
 _MODULE = "bot.sessions.recap.files"
 _TIMEOUT_SECONDS = 300.0
+_DATABASE_SECONDS = 10.0
 _HIGHLIGHT_BYTES_A_SECOND = 64 * 125
 _SPARE, _CHAPTER = 4096, 512
 """A highlights tape: bytes a second at 64 kbit/s, and what its head and the words of a chapter may take."""
@@ -44,15 +49,18 @@ class RecapMixtape:
 
 
 async def make_page(
-    record: SessionRecord, folder: Path, *, max_bytes: int, mixtape_url: str | None = None
+    database: Path, session_id: str, folder: Path, *, max_bytes: int, mixtape_url: str | None = None
 ) -> bool:
     """Write PAGE, and PODIUM where there were votes. Returns whether there is a podium.
+
+    Args:
+        database: the file in which the session is stored; the child reads the session there.
 
     Raises AsideError: code "PageError" when the page cannot be made small enough.
     """
     order = {
-        # Only ever read by the process that is started here.
-        "record": base64.b64encode(pickle.dumps(record)).decode("ascii"),
+        "database": database,
+        "session_id": session_id,
         "folder": folder,
         "max_bytes": max_bytes,
         "mixtape_url": mixtape_url,
@@ -131,13 +139,14 @@ def _tracks(record: SessionRecord, chosen: Sequence[tuple[Entry, Clip]]) -> list
 
 
 def cover_of(entry: Entry) -> Path | None:
-    """Where an entry's cover lies, or lay: with its result, or where it was stored at first."""
+    """The path of an entry's cover: with its result, or where it was stored until that was made."""
     folder = next((clip.result_dir for clip in entry.clips if clip.result_dir is not None), None)
     return folder / COVER if folder is not None else entry.cover_path
 
 
-def _obey(order: Mapping[str, Any]) -> dict[str, Any]:
-    record: SessionRecord = pickle.loads(base64.b64decode(order["record"]))
+def _write_page(order: Mapping[str, Any]) -> dict[str, Any]:
+    """The child's part: read the session, write its page and podium."""
+    record = _stored_record(Path(order["database"]), order["session_id"])
     folder, locale = Path(order["folder"]), record.session.locale
     podium = podium_png(
         summarise(record).podium, {entry.entry_id: cover_of(entry) for entry in record.entries}, locale
@@ -150,7 +159,21 @@ def _obey(order: Mapping[str, Any]) -> dict[str, Any]:
     return {"podium": podium is not None}
 
 
-__all__ = ["AsideError", "RecapMixtape", "chosen_takes", "cover_of", "make_page", "make_recap_mixtape"]
+def _stored_record(database: Path, session_id: str) -> SessionRecord:
+    """A session out of the bot's database, which is only read. Raises AlbumGenError where it is gone."""
+    with contextlib.closing(
+        sqlite3.connect(f"file:{quote(str(database))}?mode=ro", uri=True, timeout=_DATABASE_SECONDS)
+    ) as connection:
+        connection.row_factory = sqlite3.Row
+
+        async def fetch(query: str, parameters: Sequence[Any]) -> list[sqlite3.Row]:
+            return connection.execute(query, parameters).fetchall()
+
+        try:
+            return asyncio.run(read_record(fetch, session_id))
+        except (LookupError, sqlite3.Error) as error:
+            raise AlbumGenError(f"The session cannot be read: {error}.") from error
+
 
 if __name__ == "__main__":
-    serve(_obey)
+    serve(_write_page)

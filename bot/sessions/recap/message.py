@@ -11,7 +11,8 @@ from bot.i18n.catalogue import text
 from bot.messages.embeds import DONE, plain
 from bot.sessions import formatting
 from bot.sessions.recap.files import PODIUM
-from bot.sessions.recap.statistics import ClipResult, MemberStats, RagComparison, Recap
+from bot.sessions.recap.rag_comparison import RagComparison
+from bot.sessions.recap.statistics import ClipResult, MemberStats, Recap
 from bot.sessions.state.model import EndReason, SessionRecord
 
 SHOWN_MEMBERS = 10

@@ -21,7 +21,7 @@ from weakref import WeakValueDictionary
 import aiohttp
 import discord
 
-from albumgen_core.errors import MixtapeError
+from albumgen_core.errors import AsideError, MixtapeError
 from albumgen_core.files import remove_paths, write_durably
 from bot.delivery.deliverer import usual_pause
 from bot.guilds.settings import GuildSettingsStore
@@ -30,7 +30,7 @@ from bot.messages.http_errors import Verdict, verdict
 from bot.messages.reply import Reply, ReplyFile
 from bot.privacy.retention import DAY, days_kept
 from bot.sessions import formatting
-from bot.sessions.recap.files import MIXTAPE, PAGE, PODIUM, AsideError, make_page, make_recap_mixtape
+from bot.sessions.recap.files import MIXTAPE, PAGE, PODIUM, make_page, make_recap_mixtape
 from bot.sessions.recap.message import footer, recap_embed
 from bot.sessions.recap.page import MAX_PAGE_BYTES
 from bot.sessions.recap.statistics import Recap, summarise
@@ -150,7 +150,7 @@ class RecapSender:
 
     async def _finish(self, record: SessionRecord) -> None:
         session, store = record.session, self._store
-        recap = summarise(record)
+        recap = await asyncio.to_thread(summarise, record)
         documents = await asyncio.to_thread(read_results, record)
         places = _Place(self._client, session, await store.recap_message(session.session_id))
 
@@ -214,7 +214,8 @@ class RecapSender:
             words.append(text(session.locale, "ending.no_tape"))
         try:
             podium = await make_page(
-                record,
+                self._store.database.path,
+                session.session_id,
                 folder,
                 max_bytes=MAX_PAGE_BYTES if served else min(for_page, MAX_PAGE_BYTES),
                 mixtape_url=link_to(served, session.session_id, note, MIXTAPE)

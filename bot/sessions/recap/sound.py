@@ -17,14 +17,14 @@ _TIMEOUT_SECONDS = 120
 
 
 @dataclass(frozen=True, slots=True)
-class Take:
+class Mp3File:
     """A clip's MP3 and its length in seconds."""
 
     mp3: Path
     seconds: float
 
 
-def fitted(takes: Sequence[Take], budget: int) -> list[bytes | None]:
+def fitted(takes: Sequence[Mp3File], budget: int) -> list[bytes | None]:
     """MP3 bytes, without tags, for takes that come most important first (blocking: ffmpeg).
 
     All as they are where that fits into `budget` bytes; else all at the best bit rate that lets all in; else

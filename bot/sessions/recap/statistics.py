@@ -10,24 +10,19 @@ Rules, so that everybody can check them:
 - **Covers.** In a `versus` session a cover's score is that of its better take.
 - **Most divisive.** The greatest standard deviation (of all votes, not of a sample) among clips with at least
   MIN_DIVISIVE_VOTES votes, and only from MIN_SPREAD on: three 4s and a 3 divide nobody.
-- **RAG against no RAG.** Only members who scored both takes of a cover count. Votes of one cover lean on each
-  other, so covers are the sample: their mean differences go through an exact sign-flip test, two-sided. Under
-  six covers it cannot come below 0.05, so a small evening is called undecided, however it leans.
+- **RAG against no RAG.** See `bot.sessions.recap.rag_comparison`.
 - **Strictness.** A member's scores minus the mean of the others' scores for the same clips; given from
   MIN_COMPARED clips on.
 """
 
 from __future__ import annotations
 
-import itertools
 import math
-from collections import defaultdict
-from collections.abc import Sequence
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 
-import numpy as np
-
+from bot.sessions.recap.rag_comparison import RagComparison, compare_rag, mean_of
 from bot.sessions.state.model import Clip, Entry, EntryState, SessionRecord, Vote
 from bot.sessions.state.votes import VoteCount, count_votes
 
@@ -36,20 +31,9 @@ PRIOR_VOTES = 2.0
 
 MIN_DIVISIVE_VOTES, MIN_SPREAD = 3, 1.0
 MIN_COMPARED = 3
-SIGNIFICANT = 0.05
 PODIUM_PLACES = 3
 
-_EXACT_COVERS = 14  # 2**14 sign patterns; beyond, a fixed draw of as many
 _EQUAL = 1e-9
-
-
-class Verdict(StrEnum):
-    """What the room found: a side, no difference that these votes can show, or nothing to compare."""
-
-    RAG = "rag"
-    NO_RAG = "no_rag"
-    UNDECIDED = "undecided"
-    NOT_COMPARED = "not_compared"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,35 +61,6 @@ class Placed:
     place: int
     result: ClipResult
     shared: bool
-
-
-@dataclass(frozen=True, slots=True)
-class RagComparison:
-    """RAG against no RAG.
-
-    Attributes:
-        covers: covers of which at least one member scored both takes; pairs: such pairs of scores.
-        members: how many members gave them.
-        rag_mean, plain_mean: means of the pairs' scores; None without pairs.
-        difference: mean over covers of (RAG − no RAG), −4 to 4; None without pairs.
-        rag_wins, plain_wins, draws: covers by the sign of their mean difference.
-        p_value: of the sign-flip test; None without pairs.
-        verdict: see Verdict.
-        by_cover: (entry, mean score with RAG, mean score without), in order of submission.
-    """
-
-    covers: int
-    pairs: int
-    members: int
-    rag_mean: float | None
-    plain_mean: float | None
-    difference: float | None
-    rag_wins: int
-    plain_wins: int
-    draws: int
-    p_value: float | None
-    verdict: Verdict
-    by_cover: tuple[tuple[Entry, float, float], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +126,7 @@ class Recap:
 
 def summarise(record: SessionRecord) -> Recap:
     """All statistics of an evening; of one that is still running, those up to now."""
-    mean = _mean([vote.score for vote in record.votes if vote.score is not None])
+    mean = mean_of([vote.score for vote in record.votes if vote.score is not None])
     results = sorted(_results(record, mean), key=_order)
     heard = [entry for entry in record.entries if was_heard(entry)]
     return Recap(
@@ -194,71 +149,6 @@ def summarise(record: SessionRecord) -> Recap:
 def was_heard(entry: Entry) -> bool:
     """Whether the room heard (some of) it."""
     return entry.played_at is not None or entry.state in (EntryState.PLAYED, EntryState.SKIPPED)
-
-
-def compare_rag(record: SessionRecord) -> RagComparison:
-    """RAG against no RAG, over the members who scored both takes of a cover."""
-    scores = {(vote.job_id, vote.user_id): vote.score for vote in record.votes if vote.score is not None}
-    by_cover: list[tuple[Entry, float, float]] = []
-    pairs: list[tuple[int, int]] = []
-    members: set[int] = set()
-    for entry in record.entries:
-        rag = next((clip for clip in entry.clips if clip.rag), None)
-        plain = next((clip for clip in entry.clips if not clip.rag), None)
-        if rag is None or plain is None:
-            continue
-        both = [
-            (user, score, scores[plain.job_id, user])
-            for (job, user), score in scores.items()
-            if job == rag.job_id and (plain.job_id, user) in scores
-        ]
-        if both:
-            pairs += [(first, second) for _, first, second in both]
-            members |= {user for user, _, _ in both}
-            by_cover.append(
-                (entry, sum(a for _, a, _ in both) / len(both), sum(b for _, _, b in both) / len(both))
-            )
-    differences = [rag - plain for _, rag, plain in by_cover]
-    p_value = sign_flip(differences) if differences else None
-    return RagComparison(
-        covers=len(by_cover),
-        pairs=len(pairs),
-        members=len(members),
-        rag_mean=_mean([first for first, _ in pairs]),
-        plain_mean=_mean([second for _, second in pairs]),
-        difference=_mean(differences),
-        rag_wins=sum(difference > _EQUAL for difference in differences),
-        plain_wins=sum(difference < -_EQUAL for difference in differences),
-        draws=sum(abs(difference) <= _EQUAL for difference in differences),
-        p_value=p_value,
-        verdict=_verdict(differences, p_value),
-        by_cover=tuple(by_cover),
-    )
-
-
-def sign_flip(differences: Sequence[float]) -> float:
-    """Two-sided p value of a sign-flip (Fisher's randomisation) test that differences lie around 0.
-
-    Exact up to 14 differences; beyond, over 16,384 patterns that are drawn with a fixed seed (the observed
-    one counts among them). 1.0 for no differences.
-    """
-    values = np.asarray(differences, np.float64)
-    if not values.size:
-        return 1.0
-    observed = abs(float(values.sum())) - _EQUAL
-    if values.size <= _EXACT_COVERS:
-        signs = np.array(list(itertools.product((1, -1), repeat=values.size)), np.int8)
-        return float(np.mean(np.abs(signs @ values) >= observed))
-    drawn = np.random.default_rng(0).choice(np.array([1, -1], np.int8), (2**_EXACT_COVERS, values.size))
-    return float((np.sum(np.abs(drawn @ values) >= observed) + 1) / (len(drawn) + 1))
-
-
-def _verdict(differences: Sequence[float], p_value: float | None) -> Verdict:
-    if p_value is None:
-        return Verdict.NOT_COMPARED
-    if p_value > SIGNIFICANT:
-        return Verdict.UNDECIDED
-    return Verdict.RAG if sum(differences) > 0 else Verdict.NO_RAG
 
 
 def _results(record: SessionRecord, evening: float | None) -> list[ClipResult]:
@@ -304,8 +194,10 @@ def _places(results: Sequence[ClipResult]) -> tuple[Placed, ...]:
         if result.rating is not None:
             best.setdefault(result.entry.entry_id, result)
     merits = [_merit(result) for result in best.values()]
+    shared = Counter(merits)
+    first = {merit: place for place, merit in reversed(list(enumerate(merits, 1)))}
     return tuple(
-        Placed(merits.index(merit) + 1, result, merits.count(merit) > 1)
+        Placed(first[merit], result, shared[merit] > 1)
         for result, merit in zip(best.values(), merits, strict=True)
     )
 
@@ -329,10 +221,23 @@ def _divisive(results: Sequence[ClipResult]) -> tuple[ClipResult, ...]:
 
 def _members(record: SessionRecord) -> tuple[MemberStats, ...]:
     names = dict(record.members)
+    brought: dict[int, list[Entry]] = defaultdict(list)
+    submitter: dict[str, int] = {}
     for entry in record.entries:
         names.setdefault(entry.submitter_id, entry.submitter_name)
-    users = names.keys() | {vote.user_id for vote in record.votes}
-    stats = [_member(record, user, names.get(user, "")) for user in users]
+        brought[entry.submitter_id].append(entry)
+        submitter |= {clip.job_id: entry.submitter_id for clip in entry.clips}
+    given: dict[int, list[Vote]] = defaultdict(list)
+    received: dict[int, list[Vote]] = defaultdict(list)
+    for vote in record.votes:
+        given[vote.user_id].append(vote)
+        if vote.job_id in submitter:
+            received[submitter[vote.job_id]].append(vote)
+    totals = _totals(record.votes)
+    stats = [
+        _member(user, names.get(user, ""), brought[user], given[user], received[user], totals)
+        for user in names.keys() | given.keys()
+    ]
     return tuple(
         sorted(
             stats,
@@ -341,11 +246,14 @@ def _members(record: SessionRecord) -> tuple[MemberStats, ...]:
     )
 
 
-def _member(record: SessionRecord, user: int, name: str) -> MemberStats:
-    brought = [entry for entry in record.entries if entry.submitter_id == user]
-    own_jobs = {clip.job_id for entry in brought for clip in entry.clips}
-    given = [vote for vote in record.votes if vote.user_id == user]
-    received = [vote for vote in record.votes if vote.job_id in own_jobs]
+def _member(
+    user: int,
+    name: str,
+    brought: Sequence[Entry],
+    given: Sequence[Vote],
+    received: Sequence[Vote],
+    totals: Mapping[str, tuple[int, int]],
+) -> MemberStats:
     scores_given = [vote.score for vote in given if vote.score is not None]
     scores_received = [vote.score for vote in received if vote.score is not None]
     return MemberStats(
@@ -355,25 +263,30 @@ def _member(record: SessionRecord, user: int, name: str) -> MemberStats:
         played=sum(was_heard(entry) for entry in brought),
         scores_given=len(scores_given),
         stars_given=sum(vote.starred for vote in given),
-        mean_given=_mean(scores_given),
+        mean_given=mean_of(scores_given),
         scores_received=len(scores_received),
         stars_received=sum(vote.starred for vote in received),
-        mean_received=_mean(scores_received),
-        strictness=_strictness(record, user),
+        mean_received=mean_of(scores_received),
+        strictness=_strictness(given, totals),
     )
 
 
-def _strictness(record: SessionRecord, user: int) -> float | None:
-    own: dict[str, int] = {}
-    others: dict[str, list[int]] = defaultdict(list)
-    for vote in record.votes:
-        if vote.score is not None and vote.user_id == user:
-            own[vote.job_id] = vote.score
-        elif vote.score is not None:
-            others[vote.job_id].append(vote.score)
-    differences = [score - sum(others[job]) / len(others[job]) for job, score in own.items() if others[job]]
-    return _mean(differences) if len(differences) >= MIN_COMPARED else None
+def _totals(votes: Sequence[Vote]) -> dict[str, tuple[int, int]]:
+    """By job id: the sum of its scores, and how many there are."""
+    totals: dict[str, tuple[int, int]] = {}
+    for vote in votes:
+        if vote.score is not None:
+            total, count = totals.get(vote.job_id, (0, 0))
+            totals[vote.job_id] = total + vote.score, count + 1
+    return totals
 
 
-def _mean(values: Sequence[float]) -> float | None:
-    return sum(values) / len(values) if values else None
+def _strictness(given: Sequence[Vote], totals: Mapping[str, tuple[int, int]]) -> float | None:
+    differences = []
+    for vote in given:
+        if vote.score is None:
+            continue
+        total, count = totals[vote.job_id]
+        if count > 1:
+            differences.append(vote.score - (total - vote.score) / (count - 1))
+    return mean_of(differences) if len(differences) >= MIN_COMPARED else None

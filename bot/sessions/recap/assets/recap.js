@@ -9,6 +9,7 @@
   const play = (player) => { player.currentTime = 0; player.play().catch(stop); };
   players.forEach((player, place) => {
     player.addEventListener("play", () => {
+      player.closest("details").open = true;
       for (const other of players) if (other !== player) other.pause();
     });
     player.addEventListener("ended", () => {
@@ -26,6 +27,19 @@
       play(players[0]);
     });
   }
+  const entries = [...document.querySelectorAll("details.entry")];
+  const open = () => {
+    const entry = document.getElementById(location.hash.slice(1));
+    if (entry && entry.matches("details.entry")) { entry.open = true; entry.scrollIntoView(); }
+  };
+  addEventListener("hashchange", open);
+  open();
+  let before = [];
+  addEventListener("beforeprint", () => {
+    before = entries.filter((entry) => !entry.open);
+    for (const entry of before) entry.open = true;
+  });
+  addEventListener("afterprint", () => { for (const entry of before) entry.open = false; });
   for (const time of document.querySelectorAll("time")) {
     const moment = new Date(time.dateTime);
     if (!Number.isNaN(moment.valueOf())) {

@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import permutation_test
 
-from bot.sessions.recap.statistics import Verdict, compare_rag, sign_flip, summarise
+from bot.sessions.recap.rag_comparison import RagVerdict, compare_rag, sign_flip
+from bot.sessions.recap.statistics import summarise
 from bot.sessions.state.model import EntryState, Vote
 from tests.bot.sessions.records import ANA, BO, CY, DI, SESSION, entry, job_of, record, votes
 
@@ -89,11 +90,11 @@ def test_few_covers_are_undecided_however_clear_they_look() -> None:
     assert comparison.difference == 2
     assert comparison.rag_wins == 5
     assert comparison.p_value == pytest.approx(2 / 32)
-    assert comparison.verdict is Verdict.UNDECIDED
+    assert comparison.verdict is RagVerdict.UNDECIDED
 
 
-@pytest.mark.parametrize(("sign", "verdict"), [(1, Verdict.RAG), (-1, Verdict.NO_RAG)])
-def test_six_covers_that_all_agree_decide(sign: int, verdict: Verdict) -> None:
+@pytest.mark.parametrize(("sign", "verdict"), [(1, RagVerdict.RAG), (-1, RagVerdict.NO_RAG)])
+def test_six_covers_that_all_agree_decide(sign: int, verdict: RagVerdict) -> None:
     comparison = compare_rag(versus_record([sign] * 6))
     assert comparison.verdict is verdict
     assert comparison.p_value == pytest.approx(2 / 64)
@@ -104,7 +105,7 @@ def test_members_who_heard_only_one_take_do_not_count_in_the_comparison() -> Non
     cast = votes({(1, 0): {ANA: 5, BO: 5}, (1, 1): {ANA: 1}, (2, 0): {CY: 1}})
     comparison = compare_rag(record([entry(1, versus=True), entry(2)], cast))
     assert (comparison.pairs, comparison.covers, comparison.members) == (1, 1, 1)
-    assert compare_rag(record([entry(1)], votes({(1, 0): {ANA: 5}}))).verdict is Verdict.NOT_COMPARED
+    assert compare_rag(record([entry(1)], votes({(1, 0): {ANA: 5}}))).verdict is RagVerdict.NOT_COMPARED
 
 
 @settings(max_examples=15, deadline=None)

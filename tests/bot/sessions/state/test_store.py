@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from albumgen_core.inference.database import Database
 from bot.bot import MIGRATIONS
+from bot.sessions.state.member_data import delete_member_data, read_member_data
 from bot.sessions.state.model import Clip, EndReason, Entry, EntryState, Session, SessionState
 from bot.sessions.state.store import SessionStore
 
@@ -181,13 +182,13 @@ async def test_a_forgotten_member_is_nowhere_and_the_evening_stays(store: Sessio
     await store.vote(SID, theirs.entry_id, theirs.clips[0].job_id, 11, score=1)
     await store.vote(SID, theirs.entry_id, theirs.clips[0].job_id, 12, score=3)
     await store.add_skip(SID, theirs.entry_id, 11)
-    kinds = [told["kind"] for told in await store.tell_member(11)]
+    kinds = [told["kind"] for told in await read_member_data(store.database, 11)]
     assert kinds == ["hosted", "took part", "brought", "voted"]
-    assert (await store.forget_member(11, guild_id=999)).sessions == ()
-    forgotten = await store.forget_member(11, guild_id=1)
+    assert (await delete_member_data(store.database, 11, guild_id=999)).sessions == ()
+    forgotten = await delete_member_data(store.database, 11, guild_id=1)
     assert forgotten.covers == (Path("/covers/mine.png"),)
     assert forgotten.sessions == (SID,)
-    assert await store.tell_member(11) == []
+    assert await read_member_data(store.database, 11) == []
     record = await store.record(SID)
     assert record.session.host_id == 0
     assert [e.submitter_id for e in record.entries] == [12]
