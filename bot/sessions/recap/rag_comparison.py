@@ -1,8 +1,8 @@
 """RAG against no RAG, as the members of a session scored it.
 
 Only members who scored both takes of a cover count. Votes of one cover depend on each other, so covers are
-the sample: their mean differences go through an exact sign-flip test, two-sided. With fewer than six covers it
-cannot come below 0.05, so a small session is called undecided, however it leans.
+the sample: their mean differences go through an exact sign-flip test, two-sided. With fewer than six covers
+it cannot come below 0.05, so a small session is called undecided, however it leans.
 """
 
 from __future__ import annotations

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import base64
+import io
 import re
 from collections.abc import AsyncIterator
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from albumgen_core.audio.encode import decode_mp3
 from bot.sessions.recap.page import PageError, recap_page, write_recap_page
@@ -114,7 +116,9 @@ def test_who_voted_what_is_not_told(evening: SessionRecord) -> None:
     shy = votes({(1, 0): {ANA: 5, BO: 1}})
     swapped = votes({(1, 0): {ANA: 1, BO: 5}})
     pages = [recap_page(record(evening.entries, cast), "en").html for cast in (shy, swapped)]
-    entries = [re.findall(rb'<details class="card entry".*?</details>\n(?=<details class="card|</section>)', page, re.DOTALL) for page in pages]
+    covers = rb'<details class="card entry".*?</details>\n(?=<details class="card|</section>)'
+    entries = [re.findall(covers, page, re.DOTALL) for page in pages]
+    assert len(entries[0]) == 3
     assert entries[0] == entries[1]
 
 
@@ -253,3 +257,58 @@ async def test_a_browser_plays_it_one_take_at_a_time(
     await tab.evaluate("document.querySelectorAll('audio')[4].play().then(() => 0)")
     await tab.evaluate("new Promise(r => setTimeout(r, 50))")
     assert await tab.evaluate(playing) == [False] * 4 + [True, False]
+
+
+SMALL_LABELS = """[...document.querySelectorAll("svg text")]
+  .filter(text => text.getBoundingClientRect().width)
+  .map(text => {
+    const svg = text.ownerSVGElement, scale = svg.getBoundingClientRect().width / svg.viewBox.baseVal.width;
+    return [parseFloat(getComputedStyle(text).fontSize) * scale, svg.classList[0] + ": " + text.textContent];
+  })
+  .filter(([pixels]) => pixels < 11)"""
+
+SMALL_TARGETS = """[...document.querySelectorAll("a:not(.skip), button, summary, audio")]
+  .map(target => getComputedStyle(target).display === "contents" ? target.firstElementChild : target)
+  .filter(target => target.getClientRects().length && target.getBoundingClientRect().height < 44)
+  .map(target => target.outerHTML.slice(0, 80))"""
+
+
+async def test_on_a_phone_covers_fold_labels_are_read_and_targets_are_hit(
+    tab: browser.Tab, evening: SessionRecord, tmp_path: Path
+) -> None:
+    page = tmp_path / "recap.html"
+    write_recap_page(evening, "de", page)
+    await tab.open(page, width=360, height=800)
+    heights = "[...document.querySelectorAll('details.entry')].map(entry => entry.offsetHeight)"
+    assert len(await tab.evaluate(heights)) == 3
+    assert max(await tab.evaluate(heights)) < 200
+    assert await tab.evaluate(SMALL_TARGETS) == []
+    hint = "document.querySelector('.sideways').getClientRects().length"
+    assert await tab.evaluate(hint) == 1, "the table of members is wider than the screen, and says so"
+    # A place on the podium leads to its cover, which unfolds.
+    await tab.evaluate("location.hash = '#cover-1'; new Promise(r => setTimeout(r, 50))")
+    assert await tab.evaluate("[...document.querySelectorAll('details.entry[open]')].map(e => e.id)") == [
+        "cover-1"
+    ]
+    await tab.evaluate("document.querySelectorAll('details').forEach(part => { part.open = true; })")
+    assert await tab.evaluate(SMALL_LABELS) == []
+    assert await tab.evaluate(SMALL_TARGETS) == []
+    assert await tab.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
+    await tab.open(page, width=1280)
+    assert await tab.evaluate(hint) == 0
+
+
+def test_many_covers_get_small_pictures_before_anything_else_is_left_out(tmp_path: Path) -> None:
+    folder = take(tmp_path / "take")
+    (folder / "clip.mp3").unlink()
+    sizes = []
+    for count, limit in ((2, 2**20), (70, 2**20), (300, 4 * 2**20), (300, 1_100_000)):
+        covers = [entry(number, folder=folder) for number in range(1, count + 1)]
+        page = recap_page(record(covers), "en", max_bytes=limit)
+        read = Reader(page.html)
+        assert len(page.html) <= limit
+        assert f"Cover {count}" in read.words
+        (picture,) = {image["src"] for image in read.all("img")}
+        pixels = Image.open(io.BytesIO(base64.b64decode(str(picture).partition(",")[2]))).width
+        sizes.append((pixels, any("radar" in str(svg["class"]) for svg in read.all("svg"))))
+    assert sizes == [(480, True), (120, True), (80, True), (64, False)]
