@@ -86,6 +86,31 @@ def test_each_part_imports_only_from_the_parts_to_its_right(package: str, forbid
     assert offenders(package, forbidden) == []
 
 
+def test_help_loads_no_command_and_none_of_what_commands_need() -> None:
+    """`albumgen --help` answers at once: what each command imports is left until that command runs."""
+    show_help = "import sys; from albumgen_core.cli.main import main; sys.argv = ['albumgen', '--help']"
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            f"{show_help}\ntry: main()\nexcept SystemExit: print(sorted(sys.modules), file=sys.stderr)",
+        ],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "generate" in done.stdout
+    loaded = set(ast.literal_eval(done.stderr.strip().splitlines()[-1]))
+    assert {name for name in loaded if name.startswith("albumgen_core.")} <= {
+        "albumgen_core.cli",
+        "albumgen_core.cli.main",
+        "albumgen_core.cli.lazy",
+        "albumgen_core.version",
+    }
+    assert loaded & (HEAVY | {"numpy", "PIL", "aiohttp", "pydantic", "huggingface_hub"}) == set()
+
+
 def test_the_command_line_and_the_worker_run_without_discord() -> None:
     loaded = loaded_by(
         "albumgen_core.cli.main", "albumgen_core.inference.client", "albumgen_core.worker.runner"
@@ -136,12 +161,9 @@ def import_graph(unit: Callable[[str, dict[str, Path]], str]) -> dict[str, set[s
     return {name: targets - {name} for name, targets in graph.items()}
 
 
-NEURAL = "albumgen_core.engines.neural"
-
-
 def module_of(module: str, known: dict[str, Path]) -> str:
-    """The module itself; those of the neural engines are taken as one, for some of them form cycles."""
-    return NEURAL if module.startswith(NEURAL) else module
+    """The module itself."""
+    return module
 
 
 @pytest.mark.parametrize("unit", [package_of, module_of])

@@ -51,7 +51,7 @@ class Check:
 
 
 def doctor(engine: EngineOption = None, config: ConfigOption = None) -> None:
-    """Check the installation, the settings, the weights and the album index; say what to do about problems.
+    """Check the installation, the settings, the weights and the album index; say what to do about each.
 
     Exit code 2 when something that the configuration needs is missing.
     """

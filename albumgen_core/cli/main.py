@@ -6,33 +6,75 @@ from typing import Annotated
 
 import typer
 
-from albumgen_core.cli import catalogue, dataset, doctor, evaluate, finetune, generate, index, weights, worker
-from albumgen_core.cli.evaluate_attributes import attributes
-from albumgen_core.cli.evaluate_audio import audio
-from albumgen_core.cli.evaluate_words import words
+from albumgen_core.cli.lazy import Command, lazy_group
 from albumgen_core.version import __version__
+
+COMMANDS = {
+    "generate": Command(
+        "albumgen_core.cli.generate",
+        "generate",
+        "Hear covers: write an MP3, a card (PNG) and the attributes (JSON) for each.",
+    ),
+    "describe": Command(
+        "albumgen_core.cli.generate",
+        "describe",
+        "Read the music in covers without composing it.",
+    ),
+    "compare": Command(
+        "albumgen_core.cli.generate",
+        "compare",
+        "Hear one cover with and without RAG: two clips and one chart with both.",
+    ),
+    "index": Command(
+        "albumgen_core.cli.index",
+        "app",
+        "The album index: known covers and what those albums sound like, for retrieval (RAG).",
+    ),
+    "catalogue": Command(
+        "albumgen_core.cli.catalogue",
+        "app",
+        "The catalogue: artists and albums with measured attributes, found by the words on a cover.",
+    ),
+    "dataset": Command(
+        "albumgen_core.cli.dataset",
+        "app",
+        "Data sets: MusicOSet from Zenodo, P4KxSpotify, or your own folder of covers.",
+    ),
+    "evaluate": Command(
+        "albumgen_core.cli.evaluate",
+        "app",
+        "Measure what the engines are worth, beside baselines that need none.",
+    ),
+    "finetune": Command(
+        "albumgen_core.cli.finetune",
+        "finetune",
+        "Train a LoRA adapter for InternVL's language model on a data set's covers and attributes.",
+    ),
+    "doctor": Command(
+        "albumgen_core.cli.doctor",
+        "doctor",
+        "Check the installation, the settings, the weights and the album index; say what to do about each.",
+    ),
+    "weights": Command(
+        "albumgen_core.cli.weights",
+        "app",
+        "The neural engine's models: fetch them, list them.",
+    ),
+    "worker": Command(
+        "albumgen_core.cli.worker",
+        "worker",
+        "Run a worker that takes jobs as JSON lines on stdin and answers on stdout.",
+    ),
+}
 
 app = typer.Typer(
     name="albumgen",
+    cls=lazy_group(COMMANDS),
     help="Hear an album in its cover: a picture in, its musical attributes and a clip of music out.",
     no_args_is_help=True,
     pretty_exceptions_show_locals=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command()(generate.generate)
-app.command()(generate.describe)
-app.command()(generate.compare)
-app.add_typer(index.app, name="index")
-app.add_typer(catalogue.app, name="catalogue")
-app.add_typer(dataset.app, name="dataset")
-evaluate.app.command("attributes")(attributes)
-evaluate.app.command("audio")(audio)
-evaluate.app.command("words")(words)
-app.add_typer(evaluate.app, name="evaluate")
-app.command("finetune")(finetune.finetune)
-app.command("doctor")(doctor.doctor)
-app.add_typer(weights.app, name="weights")
-app.command("worker")(worker.worker)
 
 
 def _print_version(wanted: bool) -> None:
