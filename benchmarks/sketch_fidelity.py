@@ -33,7 +33,8 @@ from albumgen_core.attributes.predicted import MusicalAttributes
 from albumgen_core.cover.read import Cover
 from albumgen_core.engines.base import ComposeRequest
 from albumgen_core.engines.sketch import load_engine
-from albumgen_core.engines.sketch.styles import STYLES, style_name
+from albumgen_core.engines.sketch.style_words import style_name
+from albumgen_core.engines.sketch.styles import STYLES
 
 RATE = 22_050
 TOLERANCE = 0.03

@@ -20,7 +20,7 @@ HEAVY = {
     "chromadb",
     "scipy",
     "librosa",
-    "symusic",
+    "midirenderer",
     "onnxruntime",
     "rapidocr",
     "cv2",

@@ -34,7 +34,7 @@ PACKAGES = (
     "peft",
     "chromadb",
     "discord.py",
-    "symusic",
+    "midirenderer",
     "pydub",
     "soundfile",
     "Pillow",

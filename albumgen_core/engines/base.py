@@ -59,6 +59,7 @@ class ComposeRequest:
         checkpoint: file where a composer that takes long may keep what it has so far; when it is there
             already, composed for this very request, the composer goes on from it. The caller deletes it
             once the clip is safe.
+        cover: the picture itself, for composers that look at it (the sketch composer plays its texture).
     """
 
     prompt: str
@@ -67,6 +68,7 @@ class ComposeRequest:
     seed: int
     continue_from: Audio | None = None
     checkpoint: Path | None = None
+    cover: Cover | None = None
 
 
 class Embedder(Protocol):

@@ -254,4 +254,5 @@ def _compose_request(work: Work) -> ComposeRequest:
         seed=work.request.seed,
         continue_from=work.request.continue_from,
         checkpoint=work.request.checkpoint,
+        cover=work.request.cover,
     )

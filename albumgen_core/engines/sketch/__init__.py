@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 def load_engine() -> Engine:
     """The engine, ready to work. Raises EngineUnavailableError where its SoundFont is missing."""
-    # Imported here: scipy and symusic take most of a second, and parts of this package are used without.
+    # Imported here: scipy takes most of a second, and parts of this package are used without.
     from albumgen_core.engines.base import Engine
     from albumgen_core.engines.sketch.composer import SketchComposer
     from albumgen_core.engines.sketch.embedding import PaletteEmbedder

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from albumgen_core.audio.types import Audio
 from albumgen_core.engines.base import (
@@ -13,10 +14,11 @@ from albumgen_core.engines.base import (
     never_cancelled,
 )
 from albumgen_core.engines.sketch.arrangement import arrange
+from albumgen_core.engines.sketch.brief import Brief
 from albumgen_core.engines.sketch.continuation import play_on
-from albumgen_core.engines.sketch.form import Brief
 from albumgen_core.engines.sketch.render import SAMPLE_RATE, render
-from albumgen_core.engines.sketch.soundfont import soundfont_path
+from albumgen_core.engines.sketch.soundfont import find_soundfont, load_bank
+from albumgen_core.engines.sketch.texture import UNKNOWN, texture_of
 
 LONGEST_SECONDS = 3600.0
 
@@ -25,20 +27,21 @@ class SketchComposer:
     """Arranges a piece from the attributes alone and performs it: no weights, no GPU.
 
     The same request with the same seed gives the same samples, in any process on the same machine.
-    Raises EngineUnavailableError when made without its SoundFont.
+    Raises EngineUnavailableError when made without a SoundFont, or with a file that is none.
     """
 
-    def __init__(self) -> None:
-        soundfont_path()
+    def __init__(self, soundfont: Path | None = None) -> None:
+        self._soundfont = find_soundfont(soundfont).path
+        load_bank(self._soundfont)
 
     @property
     def name(self) -> str:
         """What is shown as the source of the music."""
-        return "sketch-arranger-v2"
+        return "sketch-band-v3"
 
     @property
     def sample_rate(self) -> int:
-        """44,100 Hz."""
+        """48,000 Hz."""
         return SAMPLE_RATE
 
     def compose(
@@ -65,7 +68,8 @@ class SketchComposer:
         return clips
 
     def _compose_one(self, request: ComposeRequest) -> Audio:
-        brief = Brief.of(request.attributes, request.seed)
+        texture = texture_of(request.cover) if request.cover is not None else UNKNOWN
+        brief = Brief.of(request.attributes, request.seed, texture)
         if request.continue_from is not None:
-            return play_on(brief, request.continue_from, request.seconds)
-        return Audio(render(arrange(brief, request.seconds)), SAMPLE_RATE)
+            return play_on(brief, self._soundfont, request.continue_from, request.seconds)
+        return Audio(render(arrange(brief, request.seconds), self._soundfont), SAMPLE_RATE)

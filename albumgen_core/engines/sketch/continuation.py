@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from math import gcd
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.signal import correlate, resample_poly
 
 from albumgen_core.audio.types import Audio
-from albumgen_core.engines.sketch.arrangement import arrange, plan_ending
-from albumgen_core.engines.sketch.form import Brief
+from albumgen_core.engines.sketch.arrangement import arrange
+from albumgen_core.engines.sketch.brief import Brief
+from albumgen_core.engines.sketch.closing import plan_ending
 from albumgen_core.engines.sketch.render import SAMPLE_RATE, render
 
 _LONGEST_LAG = 0.12
@@ -19,7 +21,7 @@ _OWN_FADE, _FOREIGN_FADE = 0.03, 1.5
 _QUIET = 1e-4
 
 
-def play_on(brief: Brief, earlier: Audio, seconds: float) -> Audio:
+def play_on(brief: Brief, soundfont: Path, earlier: Audio, seconds: float) -> Audio:
     """A clip of `seconds` that begins with `earlier`, sample for sample, up to where that began to close.
 
     A longer piece of the same brief is written so that it begins with the very music of a shorter one. If
@@ -39,7 +41,7 @@ def play_on(brief: Brief, earlier: Audio, seconds: float) -> Audio:
     # differs, which may come by the players' looseness up to 9 ms early.
     join = join - fade - round(0.012 * SAMPLE_RATE)
     if join > SAMPLE_RATE // 2:
-        new = render(arrange(brief, seconds))
+        new = render(arrange(brief, seconds, old.shape[1] / SAMPLE_RATE), soundfont)
         lag, gain, kinship = _compare(old[:, :join], new[:, : join + round(_LONGEST_LAG * SAMPLE_RATE)])
         if kinship >= _KINSHIP:
             return Audio(
@@ -47,7 +49,7 @@ def play_on(brief: Brief, earlier: Audio, seconds: float) -> Audio:
             )
     fade = min(round(_FOREIGN_FADE * SAMPLE_RATE), old.shape[1] // 2)
     join = old.shape[1] - fade
-    new = render(arrange(brief, (samples - join) / SAMPLE_RATE))
+    new = render(arrange(brief, (samples - join) / SAMPLE_RATE), soundfont)
     new = np.pad(new, ((0, 0), (join, 0)))
     return Audio(_joined(old, new * np.float32(_level_ratio(old, new)), join, fade, samples), SAMPLE_RATE)
 

@@ -1,196 +1,202 @@
-"""The kit: a pattern for every groove and metre, and fills between sections."""
+"""The kit: the style's groove in every bar, changed by section, with fills into the next one."""
 
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping
-from dataclasses import dataclass
 
-from albumgen_core.engines.sketch.form import CALM, WILD, Bar, Brief
+from albumgen_core.engines.sketch.brief import CALM, WILD, Brief
+from albumgen_core.engines.sketch.form import Bar
+from albumgen_core.engines.sketch.grooves import (
+    CLOSED,
+    CONGA,
+    CRASH,
+    GROOVES,
+    KICK,
+    LEVEL,
+    LOW_CONGA,
+    OPEN,
+    RIDE,
+    SNARE,
+    TOMS,
+    Cells,
+    Groove,
+)
 from albumgen_core.engines.sketch.score import Note, velocity
-from albumgen_core.engines.sketch.styles import Groove
-
-KICK, STICK, SNARE, CLAP = 36, 37, 38, 39
-CLOSED, PEDAL, OPEN, CRASH, RIDE = 42, 44, 46, 49, 51
-SHAKER, TAMBOURINE, CONGA, LOW_CONGA, CLAVES = 82, 54, 63, 64, 75
-TOMS = (50, 47, 45, 43)
+from albumgen_core.engines.sketch.style import Fill
 
 FASTEST_SIXTEENTHS = 138.0
 """Beats a minute beyond which nothing is played between the eighths."""
-
 
 _SLOW = 96.0
 """Beats a minute below which there is room for sixteenths in the hands."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Cells:
-    # Four sixteenths a beat: "X" loud, "x" normal, "o" soft, "." rest. A groove says what the foot and the
-    # hands do on a beat that carries the kick (K), the snare (S), or neither (W); that makes any metre.
-    kick: Mapping[str, tuple[str, ...]]
-    snare: Mapping[str, tuple[str, ...]]
-    hats: tuple[str, str, str]  # little, middling, great energy
-    snare_key: int = SNARE
-    hat_key: int = CLOSED
-    extra: tuple[int, Mapping[str, str]] | None = None
+def choose_groove(brief: Brief) -> Groove | None:
+    """The style's groove; quiet music does without a kit where its style allows, or takes brushes."""
+    a = brief.attributes
+    if brief.style.groove == "none":
+        return None
+    if a.energy < 0.22 and a.acousticness > 0.8:
+        return GROOVES["brush"]
+    if brief.style_name == "pop" and a.danceability > 0.78:
+        return GROOVES["disco"]
+    return GROOVES[brief.style.groove]
 
 
-_BACKBEAT = {"K": ("....",), "S": ("X...",), "W": ("....",)}
-
-_GROOVES: dict[Groove, _Cells] = {
-    "pop": _Cells(
-        {"K": ("X...", "X.x."), "S": ("....", "..x."), "W": ("....",)}, _BACKBEAT, ("x...", "x.o.", "x.x.")
-    ),
-    "rock": _Cells(
-        {"K": ("X...", "X.x."), "S": ("....", "..x."), "W": ("x...", "..x.")},
-        _BACKBEAT,
-        ("x.o.", "X.x.", "X.x."),
-    ),
-    "four": _Cells(
-        {"K": ("X...",), "S": ("X...",), "W": ("X...",)},
-        {"K": ("....",), "S": ("x...",), "W": ("....",)},
-        ("o.x.", "o.X.", "xoXo"),
-        snare_key=CLAP,
-    ),
-    "hiphop": _Cells(
-        {"K": ("X...", "X..x", "X.x."), "S": ("....", "..x.", "...x"), "W": ("..x.", "....")},
-        {"K": ("....",), "S": ("X...",), "W": ("....", "...o")},
-        ("x.o.", "x.x.", "xoxo"),
-    ),
-    "funk": _Cells(
-        {"K": ("X.x.", "X..x", "X..."), "S": ("..x.", "...x"), "W": ("x...", "..x.")},
-        {"K": ("...o", "....", ".o.."), "S": ("X..o", "X..."), "W": ("..o.",)},
-        ("x.o.", "xoxo", "Xoxo"),
-    ),
-    "breaks": _Cells(
-        {"K": ("X...", "X.x."), "S": ("..x.", "...."), "W": ("..x.", "x...")},
-        {"K": ("....", "...o"), "S": ("X...", "X..o"), "W": (".o..",)},
-        ("x.o.", "x.x.", "xoxo"),
-    ),
-    "metal": _Cells(
-        {"K": ("X.x.", "Xxxx", "X.xx"), "S": ("x.x.", "..xx"), "W": ("x.x.",)},
-        _BACKBEAT,
-        ("x...", "X.x.", "X.x."),
-    ),
-    "swing": _Cells(
-        {"K": ("o...",), "S": ("o...", "...."), "W": ("o...",)},
-        {"K": ("....", "..o."), "S": ("....", "..o.", "o..."), "W": ("....", "..o.")},
-        ("x...", "x...", "X..."),
-        hat_key=RIDE,
-        extra=(PEDAL, {"K": "....", "S": "x.x.", "W": "..x."}),
-    ),
-    "train": _Cells(
-        {"K": ("X...",), "S": ("....",), "W": ("....",)},
-        {"K": ("o.o.", "o..."), "S": ("x.o.",), "W": ("o.o.",)},
-        ("o...", "x.o.", "x.x."),
-    ),
-    "brush": _Cells(
-        {"K": ("x...",), "S": ("....",), "W": ("....",)},
-        {"K": ("....",), "S": ("o...",), "W": ("..o.",)},
-        ("o.o.", "x.o.", "x.x."),
-        snare_key=STICK,
-        hat_key=SHAKER,
-    ),
-    "reggae": _Cells(
-        {"K": ("o...",), "S": ("X...",), "W": ("....",)},
-        {"K": ("....",), "S": ("x...",), "W": ("...o",)},
-        ("x.x.", "x.x.", "x.xo"),
-        snare_key=STICK,
-    ),
-    "latin": _Cells(
-        {"K": ("X...", "X..x"), "S": ("..x.", "...x"), "W": ("...x",)},
-        {"K": ("...x",), "S": ("..x.", "x..."), "W": ("x...",)},
-        ("x.o.", "x.xo", "xoxo"),
-        snare_key=STICK,
-        hat_key=SHAKER,
-        extra=(CONGA, {"K": "..x.", "S": "x.xx", "W": "x..x"}),
-    ),
-}
-
-_LEVEL = {"X": 1.0, "x": 0.82, "o": 0.5}
-
-
-def choose_groove(brief: Brief) -> Groove:
-    """The groove of a piece: danceable music may dance on four beats, quiet music may do without a kit."""
-    energy, dance = brief.attributes.energy, brief.attributes.danceability
-    choices = list(brief.style.grooves)
-    if "none" in choices:
-        others = [groove for groove in choices if groove != "none"]
-        return brief.dice("groove").choice(others) if others and energy > 0.5 else "none"
-    if energy < 0.22 and brief.attributes.acousticness > 0.8:
-        return "brush"
-    if "four" in choices and len(choices) > 1 and dance < 0.6:
-        choices.remove("four")
-    return brief.dice("groove").choice(choices)
-
-
-def write_drums(brief: Brief, bars: list[Bar], groove: Groove) -> list[Note]:
+def write_drums(brief: Brief, bars: list[Bar], groove: Groove | None) -> list[Note]:
     """The kit's notes for all the bars."""
-    if groove == "none":
+    if groove is None:
         return []
-    cells = _GROOVES[groove]
     notes: list[Note] = []
-    for bar in bars:
-        notes += _bar_of_drums(brief, bar, cells)
+    for bar, following in zip(bars, [*bars[1:], bars[-1]], strict=True):
+        notes += _bar_of_drums(brief, bar, following, groove)
     return notes
 
 
-def _bar_of_drums(brief: Brief, bar: Bar, cells: _Cells) -> list[Note]:
-    section = bar.section
-    rng = brief.dice("drums", section.label, min(section.variation, 2), bar.place % 2)
-    level = (0.5 + 0.35 * brief.attributes.energy) * (0.75 + 0.25 * section.intensity)
-    intro = section.label == "I"
-    broken = section.label == "C"
-    fill_from = _fill_start(brief, bar)
-    hats = "x..." if brief.drive < CALM else cells.hats[1 if brief.drive < WILD else 2]
-    if brief.drive > WILD and brief.tempo < _SLOW:
-        hats = "Xxxx"  # wild music fills what a slow beat leaves open
-    shine = 0.35 + 0.4 * brief.drive
-    if brief.tempo > FASTEST_SIXTEENTHS:
-        hats = hats[0] + "..."  # quarters ride fast music; eighths all alike would be counted in threes
-    notes: list[Note] = []
+def kicks_in(drums: list[Note], bar: Bar, beats: int) -> list[float]:
+    """Where the kick falls in a bar, in beats of the piece."""
+    return sorted(n.start for n in drums if n.pitch == KICK and bar.start <= n.start < bar.start + beats)
+
+
+def _level(brief: Brief, bar: Bar) -> float:
+    return (0.6 + 0.25 * brief.attributes.energy) * (1 - 0.22 * brief.dynamics * (1 - bar.growth))
+
+
+def _bar_of_drums(brief: Brief, bar: Bar, following: Bar, groove: Groove) -> list[Note]:
+    kind = bar.section.kind
+    level = _level(brief, bar)
+    if kind == "breakdown":
+        return _crash(brief, bar, level) + (_riser(brief, bar, level) if bar.closes else [])
+    if kind == "build":
+        return _build(brief, bar, level)
+    rng = brief.dice("drums", kind, min(bar.section.variation, 2), bar.place % 2)
+    fill_from = _fill_start(brief, bar, following)
+    notes = _crash(brief, bar, level)
     for beat, role in enumerate(brief.metre.roles):
         at = bar.start + beat
-        accent = 0.85 + 0.15 * brief.metre.strength(beat)
-        # Syncopation at speed blurs the beat: fast music keeps to each groove's plainest cell.
-        plain = brief.tempo > FASTEST_SIXTEENTHS or brief.drive < CALM
-        kick = cells.kick[role][0] if plain else rng.choice(cells.kick[role])
-        snare = cells.snare[role][0] if plain else rng.choice(cells.snare[role])
+        accent = 1.0 - 0.15 * brief.dynamics * (1 - brief.metre.strength(beat))
         if beat >= fill_from:
-            notes += _fill(brief, at, level, rng, beat - fill_from)
-            notes.append(Note(at, 0.25, KICK, velocity(level * 0.9)))
+            notes += _fill(brief, at, level, rng, beat - fill_from, brief.metre.beats - fill_from)
             continue
-        notes += _cell(
-            brief, hats, cells.hat_key, at, level * accent * (shine if not intro else 0.8 * shine), rng
-        )
-        if intro and bar.place == 0 and brief.attributes.energy < 0.75:
+        if kind == "pickup" and beat < brief.metre.beats / 2:
+            notes += _cell(brief, "x...", groove.hat_key, at, level * 0.8, rng)
             continue
-        if cells.extra:
-            extra = cells.extra[1][role][0] + "..." if plain else cells.extra[1][role]
-            notes += _cell(brief, extra, cells.extra[0], at, level * 0.6, rng)
-        notes += _cell(brief, kick, KICK, at, level * accent * (0.8 if broken else 1.0), rng)
-        if not broken:
-            notes += _cell(brief, snare, cells.snare_key, at, level * accent * 0.92, rng)
-    if not intro and bar.place == 0 and brief.attributes.energy > 0.35:
-        notes.append(Note(bar.start, 2.0, CRASH, velocity(level * 0.75)))
+        notes += _hats(brief, bar, groove, at, level * accent, rng)
+        if kind == "intro" and bar.place == 0 and brief.attributes.energy < 0.75:
+            continue
+        notes += _beat(brief, bar, groove, role, at, level * accent, rng)
     return notes
 
 
-def _fill_start(brief: Brief, bar: Bar) -> int:
+def _beat(
+    brief: Brief, bar: Bar, groove: Groove, role: str, at: float, level: float, rng: random.Random
+) -> list[Note]:
+    plain = brief.tempo > FASTEST_SIXTEENTHS or brief.drive < CALM
+
+    def pick(cells: Cells) -> str:
+        # Regular pictures keep to the first variants; busy ones wander.
+        variants = cells[role]
+        if plain or rng.random() < 0.55 * brief.texture.symmetry:
+            return variants[0]
+        return rng.choice(variants)
+
+    notes = _cell(brief, pick(groove.kick), KICK, at, level, rng)
+    quiet = bar.section.kind in ("intro", "outro")
+    if not quiet or bar.place:
+        notes += _cell(brief, pick(groove.snare), groove.snare_key, at, level * 0.95, rng)
+    if not quiet and (brief.texture.colours > 0.25 or bar.section.full):
+        for key, cells in groove.extra:
+            notes += _cell(brief, pick(cells), key, at, level * 0.72, rng)
+    return notes
+
+
+def _hats(brief: Brief, bar: Bar, groove: Groove, at: float, level: float, rng: random.Random) -> list[Note]:
+    hats = "x..." if brief.drive < CALM else groove.hats[1 if brief.drive < WILD else 2]
+    if brief.drive < CALM and groove.hats[0][0] == ".":
+        hats = groove.hats[0]
+    if brief.drive > WILD and brief.tempo < _SLOW:
+        hats = "".join("o" if sign == "." else sign for sign in hats)
+    if brief.tempo > FASTEST_SIXTEENTHS:
+        # Quarters ride fast music; eighths all alike would be counted in threes.
+        hats = (hats[0] if hats[0] != "." else "x") + "..."
+    key = groove.hat_key
+    if bar.section.full and groove.chorus_key is not None and brief.drive > CALM:
+        key = groove.chorus_key
+        if key == CRASH:
+            hats = "x..."
+        elif key == OPEN:
+            key, hats = CLOSED, hats.replace("x.", "x.", 1)
+    notes = _cell(brief, hats, key, at, level * (0.7 + 0.2 * brief.drive), rng)
+    if brief.style_name == "trap" and rng.random() < 0.25 and brief.tempo <= FASTEST_SIXTEENTHS:
+        notes += [Note(at + i / 8, 0.1, CLOSED, velocity(level * (0.45 + 0.04 * i))) for i in (5, 6, 7)]
+    return notes
+
+
+def _crash(brief: Brief, bar: Bar, level: float) -> list[Note]:
+    kind, energy = bar.section.kind, brief.attributes.energy
+    opens = bar.place == 0 and bar.index > 0
+    if not opens or kind in ("build", "outro") or energy < 0.35 or brief.style.fill in ("brush", "none"):
+        return []
+    if kind in ("verse", "breakdown") and energy < 0.6:
+        return []
+    return [Note(bar.start, 2.0, CRASH, velocity(level * 0.9))]
+
+
+def _build(brief: Brief, bar: Bar, level: float) -> list[Note]:
+    # Snare (or its like) in ever shorter steps, kick on every beat.
+    share = (bar.place + 1) / bar.section.bars
+    step = 0.5 if share <= 0.5 or brief.tempo > FASTEST_SIXTEENTHS else 0.25
+    notes = [
+        Note(bar.start + beat, 0.25, KICK, velocity(level * 0.9))
+        for beat in range(brief.metre.beats)
+        if not bar.closes or beat < brief.metre.beats - 1
+    ]
+    for index in range(int(brief.metre.beats / step)):
+        rise = 0.5 + 0.5 * (bar.place + index * step / brief.metre.beats) / bar.section.bars
+        notes.append(Note(bar.start + index * step, 0.2, SNARE, velocity(level * rise)))
+    return notes
+
+
+def _riser(brief: Brief, bar: Bar, level: float) -> list[Note]:
+    first = brief.metre.group_starts[-1]
+    return [
+        Note(bar.start + first + half / 2, 0.25, SNARE, velocity(level * (0.5 + 0.1 * half)))
+        for half in range(2 * brief.metre.groups[-1])
+    ]
+
+
+def _fill_start(brief: Brief, bar: Bar, following: Bar) -> int:
     # The last group of a section's last bar is a fill, when the music has the energy for it.
-    if not bar.closes or bar.section.label == "I" or brief.attributes.energy < 0.3:
+    if not bar.closes or brief.style.fill == "none" or brief.attributes.energy < 0.3:
         return brief.metre.beats
-    return brief.metre.group_starts[-1] + (brief.metre.groups[-1] - 1 if brief.attributes.energy < 0.6 else 0)
+    grand = following.section.full and brief.attributes.energy > 0.6
+    return brief.metre.group_starts[-1] + (0 if grand else brief.metre.groups[-1] - 1)
 
 
-def _fill(brief: Brief, at: float, level: float, rng: random.Random, step: int) -> list[Note]:
-    slots = (0.0, 0.5) if brief.tempo > FASTEST_SIXTEENTHS else (0.0, 0.25, 0.5, 0.75)
-    notes = []
+def _fill(brief: Brief, at: float, level: float, rng: random.Random, step: int, length: int) -> list[Note]:
+    fast = brief.tempo > FASTEST_SIXTEENTHS
+    slots = (0.0, 0.5) if fast else (0.0, 0.25, 0.5, 0.75)
+    keys: dict[Fill, tuple[int, ...]] = {
+        "toms": TOMS,
+        "snare": (SNARE,),
+        "roll": (SNARE,),
+        "hats": (CLOSED,),
+        "brush": (SNARE, RIDE),
+        "conga": (CONGA, LOW_CONGA),
+        "none": (),
+    }
+    kit = keys[brief.style.fill]
+    notes = [Note(at, 0.25, KICK, velocity(level * 0.85))]
     for slot in slots:
-        if slot and rng.random() < 0.3:
+        if slot and rng.random() < (0.15 if brief.style.fill in ("roll", "hats") else 0.35):
             continue
-        drum = SNARE if rng.random() < 0.35 else TOMS[min(3, step * 2 + int(slot * 2))]
-        notes.append(Note(at + slot, 0.25, drum, velocity(level * (0.95 if slot == 0 else 0.7))))
+        share = (step + slot) / length
+        key = kit[min(len(kit) - 1, int(share * len(kit)))]
+        if brief.style.fill == "toms" and rng.random() < 0.25:
+            key = SNARE
+        notes.append(Note(at + slot, 0.25, key, velocity(level * (0.7 + 0.3 * share))))
+    if brief.style.fill == "hats":
+        notes += [Note(at + 0.5 + i / 12, 0.08, CLOSED, velocity(level * (0.5 + 0.06 * i))) for i in range(6)]
     return notes
 
 
@@ -199,6 +205,8 @@ def _cell(brief: Brief, cell: str, key: int, at: float, level: float, rng: rando
     for slot, sign in enumerate(cell):
         if sign == "." or (slot % 2 and brief.tempo > FASTEST_SIXTEENTHS):
             continue
-        shade = 1.0 + 0.06 * (rng.random() - 0.5)
-        notes.append(Note(at + slot / 4, 0.25, key, velocity(level * _LEVEL[sign] * shade)))
+        struck = OPEN if sign == "O" and key == CLOSED else key
+        depth = 1 - (1 - LEVEL[sign]) * min(1.25, brief.dynamics)
+        shade = 1.0 + 0.05 * brief.looseness * (rng.random() - 0.5)
+        notes.append(Note(at + slot / 4, 0.25, struck, velocity(level * depth * shade)))
     return notes

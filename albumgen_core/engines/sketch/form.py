@@ -1,97 +1,38 @@
-"""The course of a piece: sections, bars, and the chord above each."""
+"""The course of a piece: sections cut to the length asked for, bars, and the chord above each."""
 
 from __future__ import annotations
 
-import math
-import random
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import count
+from typing import Literal
 
-from albumgen_core.attributes.fields import KEYS
-from albumgen_core.attributes.predicted import Mode, MusicalAttributes
+from albumgen_core.engines.sketch.brief import Brief
 from albumgen_core.engines.sketch.harmony import Chord, read_chord, voice_chord
-from albumgen_core.engines.sketch.score import Metre, dice, metre_of
-from albumgen_core.engines.sketch.styles import PROGRESSIONS, Style, style_of
+from albumgen_core.engines.sketch.progressions import PROGRESSIONS
 
-_FORMS = ("AABA", "ABAB", "AABB", "ABAC", "AABC", "ABCB")
-_INTENSITY = {"A": 0.8, "B": 1.0, "C": 0.6}
-_SLOWEST, _FASTEST = 30.0, 260.0
+Kind = Literal["pickup", "intro", "verse", "chorus", "breakdown", "build", "outro"]
 
-CALM, WILD = 0.3, 0.7
-"""Below and above these drives, players leave notes out, or add some."""
-
-
-@dataclass(frozen=True, slots=True)
-class Brief:
-    """What the composer works from: the attributes, made ready.
-
-    Attributes:
-        attributes: as predicted.
-        tonic: pitch class, 0 is C.
-        mode: as predicted, or from valence where the prediction names none.
-        metre, style: of the time signature and the genre.
-        entropy: everything that decides between equally fitting ideas. Tempo, energy, danceability,
-            loudness, valence and speechiness are left out on purpose: turn one of them up and the tune
-            stays the same, only played differently.
-    """
-
-    attributes: MusicalAttributes
-    tonic: int
-    mode: Mode
-    metre: Metre
-    style: Style
-    entropy: str
-
-    @classmethod
-    def of(cls, attributes: MusicalAttributes, seed: int) -> Brief:
-        """Make the brief for one seed."""
-        mode: Mode = attributes.mode or ("major" if attributes.valence >= 0.45 else "minor")
-        kept = (
-            seed,
-            attributes.album_genre,
-            attributes.key,
-            mode,
-            attributes.time_signature,
-            round(attributes.acousticness, 2),
-            round(attributes.liveness, 2),
-        )
-        return cls(
-            attributes=attributes,
-            tonic=KEYS.index(attributes.key),
-            mode=mode,
-            metre=metre_of(attributes.time_signature),
-            style=style_of(attributes.album_genre),
-            entropy="/".join(map(str, kept)),
-        )
-
-    @property
-    def tempo(self) -> float:
-        """Beats a minute, held to what can be played."""
-        return min(_FASTEST, max(_SLOWEST, self.attributes.tempo))
-
-    @property
-    def drive(self) -> float:
-        """How hard the music is driven, in [0, 1]: what energy means for note density and brightness.
-
-        A logistic curve around the energy of the usual album, where most requests lie: 0.3 is nearly still,
-        0.45 calm, 0.6 in the middle, 0.75 pushing and 0.9 nearly all that the arranger can do.
-        """
-        return 1.0 / (1.0 + math.exp(-7.0 * (self.attributes.energy - 0.58)))
-
-    @property
-    def beat_seconds(self) -> float:
-        """Length of a beat."""
-        return 60.0 / self.tempo
-
-    @property
-    def bar_seconds(self) -> float:
-        """Length of a bar."""
-        return self.beat_seconds * self.metre.beats
-
-    def dice(self, *names: object) -> random.Random:
-        """The generator for one decision of this piece, the same whatever was decided before."""
-        return dice(self.entropy, *names)
+_INTENSITY: dict[Kind, float] = {
+    "pickup": 0.5,
+    "intro": 0.4,
+    "verse": 0.65,
+    "chorus": 0.9,
+    "breakdown": 0.35,
+    "build": 0.7,
+    "outro": 0.5,
+}
+_IDEA: dict[Kind, str] = {
+    "pickup": "A",
+    "intro": "A",
+    "verse": "A",
+    "chorus": "B",
+    "breakdown": "C",
+    "build": "B",
+    "outro": "A",
+}
+SHORT, MIDDLING = 16.0, 48.0
+"""Seconds below which a piece is hook and lift, and below which it is intro, A, B, A′ and ending."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,16 +40,25 @@ class Section:
     """A stretch of bars with one idea.
 
     Attributes:
-        label: "I" for the introduction, else "A", "B" or "C".
-        variation: how often the idea was heard before.
+        kind: its place in the form.
+        label: the idea whose chords and tune it has: "A", "B" or "C".
+        variation: how often the kind was heard before.
         bars: its length.
         intensity: in [0, 1].
+        lift: semitones by which it is transposed.
     """
 
+    kind: Kind
     label: str
     variation: int
     bars: int
     intensity: float
+    lift: int = 0
+
+    @property
+    def full(self) -> bool:
+        """Whether the whole band plays."""
+        return self.kind == "chorus"
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +87,7 @@ class Bar:
         section: the section it belongs to.
         place: its place in the section, from 0.
         spans: its chords, in order.
+        tonic: pitch class of the key in force.
     """
 
     index: int
@@ -144,37 +95,112 @@ class Bar:
     section: Section
     place: int
     spans: tuple[Span, ...]
+    tonic: int
 
     @property
     def closes(self) -> bool:
         """Whether it is the last bar of its section."""
         return self.place == self.section.bars - 1
 
+    @property
+    def growth(self) -> float:
+        """Intensity in this bar: a build rises through its section, an outro falls."""
+        section = self.section
+        share = (self.place + 1) / section.bars
+        if section.kind == "build":
+            return 0.45 + (section.intensity - 0.15) * share
+        return section.intensity * (1.1 - 0.5 * share) if section.kind == "outro" else section.intensity
+
     def span_at(self, beat: float) -> Span:
         """The chord that sounds at a beat of the piece."""
         return next((s for s in reversed(self.spans) if s.start <= beat + 1e-6), self.spans[0])
 
 
-def _sections(brief: Brief) -> Iterator[Section]:
-    bar = brief.bar_seconds
-    yield Section("I", 0, 1 if bar >= 1.5 else 2, 0.45)
-    length = 2 if bar >= 3.2 else 4 if bar >= 1.3 else 8
-    form = brief.dice("form").choice(_FORMS)
-    heard: dict[str, int] = {}
+def plan_sections(brief: Brief, beats: float) -> list[Section]:
+    """The sections of a piece whose last chord falls on beat `beats`."""
+    bars = max(1, int(beats // brief.metre.beats))
+    seconds = beats * brief.beat_seconds
+    if seconds < SHORT:
+        lengths = _short(bars, brief.bar_seconds)
+    elif seconds < MIDDLING:
+        lengths = _middling(bars)
+    else:
+        lengths = _long(bars, brief)
+    heard: dict[Kind, int] = {}
+    sections = []
+    last_chorus = max((place for place, (kind, _) in enumerate(lengths) if kind == "chorus"), default=-1)
+    for place, (kind, length) in enumerate(lengths):
+        variation = heard.get(kind, 0)
+        heard[kind] = variation + 1
+        last = place == last_chorus and variation >= 2
+        intensity = min(1.0, _INTENSITY[kind] + 0.06 * min(variation, 2) + (0.1 if last else 0.0))
+        lift = 2 if last and brief.style.lift else 0
+        sections.append(Section(kind, _IDEA[kind], variation, length, intensity, lift))
+    return sections
+
+
+def _short(bars: int, bar_seconds: float) -> list[tuple[Kind, int]]:
+    # A pickup where a bar is short enough not to keep the hook waiting; then the hook, then its lift.
+    pickup = 1 if bars >= 4 and bar_seconds < 2.6 else 0
+    hook = max(1, (bars - pickup + 1) // 2)
+    lift = bars - pickup - hook
+    found: list[tuple[Kind, int]] = [("pickup", pickup), ("verse", hook), ("chorus", lift)]
+    return [(kind, length) for kind, length in found if length]
+
+
+def _middling(bars: int) -> list[tuple[Kind, int]]:
+    intro = 1 if bars < 12 else 2
+    third = max(1, (bars - intro) // 3)
+    if third % 2 and third > 1:
+        third += 1 if 2 * (third + 1) < bars - intro else -1
+    rest = max(1, bars - intro - 2 * third)
+    return [("intro", intro), ("verse", third), ("chorus", third), ("verse", rest)]
+
+
+def _long(bars: int, brief: Brief) -> list[tuple[Kind, int]]:
+    unit = 2 if brief.bar_seconds >= 3.2 else 4 if brief.bar_seconds >= 1.3 else 8
+    ends: list[tuple[Kind, int]] = [("intro", max(1, unit // 2))]
+    core: list[tuple[Kind, int]] = []
+    closing: list[tuple[Kind, int]] = [
+        ("breakdown", unit),
+        ("build", max(1, unit // 2)),
+        ("chorus", unit),
+        ("outro", max(1, unit // 2)),
+    ]
+    room = bars - sum(length for _, length in (*ends, *closing))
+    turn: tuple[Kind, ...] = ("verse", "chorus", "verse", "chorus", "breakdown", "verse", "chorus")
+    for place in count():
+        if room < unit:
+            break
+        core.append((turn[place % len(turn)], unit))
+        room -= unit
+    if not core or core[-1][0] == "breakdown":
+        closing[0] = ("verse", unit)
+    closing[2] = ("chorus", unit + max(0, room))
+    return [*ends, *core, *closing]
+
+
+def _sections(brief: Brief, beats: float, opened: float | None) -> Iterator[Section]:
+    # With `opened`, a piece begins with the sections of one that long and goes on from there.
+    planned = plan_sections(brief, beats if opened is None else opened)
+    yield from planned
+    unit = max(2, planned[-1].bars)
     for turn in count():
-        label = form[turn % len(form)]
-        variation = heard.get(label, 0)
-        heard[label] = variation + 1
-        growth = 0.05 * min(variation, 3)
-        yield Section(label, variation, length, min(1.0, _INTENSITY[label] + growth))
+        kind: Kind = ("chorus", "verse", "breakdown", "chorus", "verse")[turn % 5]
+        variation = 1 + turn // 5
+        yield Section(kind, _IDEA[kind], variation, unit, min(1.0, _INTENSITY[kind] + 0.05))
 
 
 def progression(brief: Brief, label: str) -> tuple[Chord, ...]:
-    """The four chords of a section's idea."""
+    """The four chords of a section's idea, as the cover has them."""
+    return _progression(brief, label, 0)
+
+
+def _progression(brief: Brief, label: str, lift: int) -> tuple[Chord, ...]:
     choices = list(PROGRESSIONS[brief.style.progressions][brief.mode])
-    brief.dice("progressions").shuffle(choices)
-    symbols = choices[{"I": 0, "A": 0, "B": 1, "C": 2}[label] % len(choices)].split()
-    return tuple(read_chord(symbol, brief.tonic, brief.mode) for symbol in symbols)
+    brief.cover_dice("progressions").shuffle(choices)
+    symbols = choices[{"A": 0, "B": 1, "C": 2}[label] % len(choices)].split()
+    return tuple(read_chord(symbol, (brief.tonic + lift) % 12, brief.mode) for symbol in symbols)
 
 
 def _spans_of_bar(
@@ -189,22 +215,26 @@ def _spans_of_bar(
     return [(start, metre.beats, chords[place // slow % 4])]
 
 
-def write_form(brief: Brief, beats: float) -> list[Bar]:
-    """The bars from the beginning until `beats` are full, and one more to look ahead to.
+def write_form(brief: Brief, final: float, opened: float | None = None) -> list[Bar]:
+    """The bars of a piece whose last chord falls on beat `final`, and one more to look ahead to.
 
-    A longer piece begins with the very bars of a shorter one.
+    `opened`: the same of a shorter piece whose bars this one is to begin with.
     """
     bars: list[Bar] = []
     voicing: tuple[int, ...] | None = None
-    for section in _sections(brief):
-        chords = progression(brief, section.label)
+    centre = 64.0 + 8.0 * (brief.texture.lightness - 0.5) + brief.dice("voicing").choice((-1.5, 0.0, 1.5))
+    for section in _sections(brief, final, opened):
+        chords = _progression(brief, section.label, section.lift)
         for place in range(section.bars):
             start = float(len(bars) * brief.metre.beats)
             spans = []
-            for begin, length, chord in _spans_of_bar(brief, start, place, chords):
-                voicing = voice_chord(chord, voicing)
+            # A pickup and an intro lead to the idea's first chord from its last ones.
+            chord_place = place if section.kind not in ("pickup", "intro") else place - section.bars
+            for begin, length, chord in _spans_of_bar(brief, start, chord_place, chords):
+                voicing = voice_chord(chord, voicing, centre)
                 spans.append(Span(begin, float(length), chord, voicing))
-            bars.append(Bar(len(bars), start, section, place, tuple(spans)))
-            if start >= beats:
+            tonic = (brief.tonic + section.lift) % 12
+            bars.append(Bar(len(bars), start, section, place, tuple(spans), tonic))
+            if start >= final + brief.metre.beats:
                 return bars
     raise AssertionError("sections never end")

@@ -109,14 +109,13 @@ def _distance(old: Sequence[int], new: Sequence[int]) -> float:
     return (there + back) / 2
 
 
-def voice_chord(chord: Chord, previous: Sequence[int] | None) -> tuple[int, ...]:
+def voice_chord(chord: Chord, previous: Sequence[int] | None, centre: float = 64.0) -> tuple[int, ...]:
     """The chord's upper voices (MIDI notes, low to high) that lie nearest to the previous ones.
 
     Chords of five notes leave their root to the bass. Among equally near voicings the one closest to the
-    middle of the register wins, so that long progressions do not drift.
+    register's centre (a MIDI note) wins, so that long progressions do not drift.
     """
     pitch_classes = chord.pitch_classes if len(chord.intervals) < 5 else chord.pitch_classes[1:]
-    centre = 64.0
 
     def cost(voicing: tuple[int, ...]) -> float:
         drift = abs(sum(voicing) / len(voicing) - centre)

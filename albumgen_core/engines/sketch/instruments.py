@@ -1,15 +1,18 @@
-"""Who plays: programs chosen by genre and acousticness, and how loud, where and how far away they stand."""
+"""Who plays: programs chosen by the cover, how many of them, how loud, where and how far away they stand."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from albumgen_core.engines.sketch.form import Brief
+from albumgen_core.engines.sketch.brief import Brief
 from albumgen_core.engines.sketch.score import Role
 from albumgen_core.prompt.words import ACOUSTIC_ABOVE
 
-_VOICES = (52, 53, 54, 91)
+VOICES = (52, 53, 54, 91)
 """Choir aahs, voice oohs, synth vox, space voice."""
+
+ARPEGGIOS = (46, 24, 11, 98, 88, 80)
+"""Harp, nylon guitar, vibraphone, and three synthesizers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,37 +23,43 @@ class Seat:
         level: dB relative to the lead.
         pan: -1 left to 1 right.
         distance: share of its sound sent to the room, relative to the piece's own.
+        high_pass: frequency in Hz below which nothing of it is needed.
     """
 
     level: float
     pan: float
     distance: float
+    high_pass: float
 
 
 SEATS: dict[Role, Seat] = {
-    "lead": Seat(0.0, 0.08, 0.9),
-    "voice": Seat(-5.0, -0.2, 1.2),
-    "chords": Seat(-5.0, -0.28, 0.9),
-    "pad": Seat(-12.0, 0.1, 1.3),
-    "arpeggio": Seat(-9.0, 0.4, 1.1),
-    "bass": Seat(-1.0, 0.0, 0.15),
-    "drums": Seat(0.0, 0.0, 0.45),
+    "lead": Seat(0.0, 0.06, 0.9, 140.0),
+    "voice": Seat(-2.5, -0.25, 1.2, 160.0),
+    "chords": Seat(-2.5, -0.3, 0.9, 120.0),
+    "pad": Seat(-4.0, 0.1, 1.3, 160.0),
+    "arpeggio": Seat(-3.5, 0.4, 1.1, 220.0),
+    "bass": Seat(0.0, 0.0, 0.08, 32.0),
+    "drums": Seat(1.0, 0.0, 0.4, 28.0),
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Ensemble:
-    """General MIDI programs of a piece, role by role, from 0; drums names the kit."""
+    """General MIDI programs of a piece, from 0, for the roles that play; drums name the kit."""
 
-    programs: dict[Role, int]
+    players: dict[Role, int]
 
     def __getitem__(self, role: Role) -> int:
-        return self.programs[role]
+        return self.players[role]
 
 
 def choose_ensemble(brief: Brief) -> Ensemble:
-    """Pick the players. Acousticness decides which of the style's two bands each one is drawn from."""
-    rng = brief.dice("players")
+    """Pick the players; the cover decides.
+
+    Acousticness decides which of the style's two bands each one is drawn from, the size of the palette how
+    many play, and the number of figures whether a second voice joins.
+    """
+    rng = brief.cover_dice("players")
     acousticness, instrumental = brief.attributes.acousticness, brief.attributes.instrumentalness
 
     def band_of() -> bool:
@@ -58,24 +67,27 @@ def choose_ensemble(brief: Brief) -> Ensemble:
         return acousticness + 0.25 * (rng.random() - 0.5) > ACOUSTIC_ABOVE
 
     acoustic, electric = brief.style.acoustic, brief.style.electric
-    lead = rng.choice((acoustic if band_of() else electric).lead)
-    chords = rng.choice((acoustic if band_of() else electric).chords)
-    bass = rng.choice((acoustic if band_of() else electric).bass)
+    players: dict[Role, int] = {
+        "lead": rng.choice((acoustic if band_of() else electric).lead),
+        "chords": rng.choice((acoustic if band_of() else electric).chords),
+        "bass": rng.choice((acoustic if band_of() else electric).bass),
+        "drums": (acoustic if band_of() else electric).kit,
+    }
     pad = rng.choice((acoustic if band_of() else electric).pad)
-    kit = (acoustic if band_of() else electric).kit
-    voice = rng.choice(_VOICES[:2] if acousticness > ACOUSTIC_ABOVE else _VOICES)
+    voice = rng.choice(VOICES[:2] if acousticness > ACOUSTIC_ABOVE else VOICES)
+    arpeggio = rng.choice(ARPEGGIOS[:3] if acousticness > ACOUSTIC_ABOVE else ARPEGGIOS[2:])
     # Music that is sung has a voice for its lead now and then; speech and instrumental music have not.
-    if instrumental < 0.3 and brief.attributes.speechiness < 0.3 and rng.random() < 0.25:
-        lead = voice
-    arpeggio = rng.choice((46, 24, 11) if acousticness > ACOUSTIC_ABOVE else (98, 88, 11, 80))
-    return Ensemble(
-        {
-            "lead": lead,
-            "voice": voice if instrumental < 0.5 else lead,
-            "chords": chords,
-            "pad": pad,
-            "arpeggio": arpeggio,
-            "bass": bass,
-            "drums": kit,
-        }
-    )
+    if instrumental < 0.3 and brief.attributes.speechiness < 0.3 and rng.random() < 0.15:
+        players["lead"] = voice
+    without_kit = brief.style.groove == "none"
+    if brief.texture.colours > 0.15 or without_kit:
+        players["pad"] = pad
+    if brief.texture.figures > 0.3 or brief.style_name == "gospel":
+        players["voice"] = voice
+    if (
+        brief.texture.colours > 0.4
+        and "arpeggio" not in brief.style.comping
+        and rng.random() < 0.35 + brief.drive
+    ):
+        players["arpeggio"] = arpeggio
+    return Ensemble(players)

@@ -1,121 +1,102 @@
-"""The tune: motifs, their answers, and the cadences that close them."""
+"""The tune: phrases of two bars or so laid over the sections, each note fitted to the harmony under it."""
 
 from __future__ import annotations
 
-import random
-from dataclasses import dataclass
+from itertools import groupby
 
-from albumgen_core.engines.sketch.form import CALM, Bar, Brief, Span
+from albumgen_core.engines.sketch.brief import Brief
+from albumgen_core.engines.sketch.form import Bar, Span
 from albumgen_core.engines.sketch.harmony import PENTATONIC, SCALES, nearest
+from albumgen_core.engines.sketch.motif import Phrase, Tone, answer, invent, varied
 from albumgen_core.engines.sketch.score import Note, velocity
 
 LOW, HIGH = 62, 84
 """D4 to C6: above the chords, within reach of every lead."""
 
-_CELLS: dict[str, tuple[tuple[float, ...], ...]] = {
-    # Note lengths within one beat; a negative one is a rest.
-    "calm": ((1.0,), (1.0,), (-1.0,), (1.0,), (0.5, 0.5)),
-    "steady": ((1.0,), (0.5, 0.5), (-0.5, 0.5), (0.5, 0.5), (1.0,)),
-    "busy": ((0.5, 0.5), (0.5, 0.25, 0.25), (0.25, 0.25, 0.5), (-0.5, 0.5), (0.5, 0.5), (0.75, 0.25)),
-    "spoken": ((0.25, 0.25, 0.25, 0.25), (-0.25, 0.25, 0.25, 0.25), (0.5, 0.25, 0.25), (0.25, 0.25, 0.5)),
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Motif:
-    """A rhythm and a contour, a bar long.
-
-    Attributes:
-        rhythm: (start, length) in beats from the bar's beginning.
-        contour: steps of the scale above or below the phrase's anchor, one a note.
-    """
-
-    rhythm: tuple[tuple[float, float], ...]
-    contour: tuple[int, ...]
-
-
-def invent_motif(brief: Brief, label: str, number: int) -> Motif:
-    """A motif for a section's idea: dense with energy and danceability, syllabic with speechiness."""
-    rng = brief.dice("motif", label, number)
-    rhythm: list[tuple[float, float]] = []
-    clock = 0.0
-    for beat in range(brief.metre.beats):
-        cell = rng.choice(_CELLS[_density(brief, label, rng)])
-        if beat == 0 and cell[0] < 0 and number == 0:
-            cell = (1.0,)
-        for length in cell:
-            if length > 0:
-                rhythm.append((clock, length))
-            clock += abs(length)
-        if beat == brief.metre.beats - 1 and number == 1 and len(rhythm) > 2:
-            rhythm.pop()  # room to breathe before the next phrase
-    return Motif(tuple(rhythm), _contour(brief, rng, len(rhythm), label))
-
-
-def _density(brief: Brief, label: str, rng: random.Random) -> str:
-    a = brief.attributes
-    if a.speechiness > 0.25 and brief.tempo < 125 and label != "B" and rng.random() < 0.3 + a.speechiness:
-        return "spoken"
-    if brief.drive < CALM:
-        return "calm"
-    wish = (
-        0.15
-        + 0.4 * brief.drive
-        + 0.25 * a.danceability
-        + 0.25 * rng.random()
-        - (0.2 if label == "B" else 0.0)
-    )
-    wish -= max(0.0, (brief.tempo - 120) / 120)
-    return "calm" if wish < 0.4 else "steady" if wish < 0.68 or brief.tempo > 125 else "busy"
-
-
-def _contour(brief: Brief, rng: random.Random, notes: int, label: str) -> tuple[int, ...]:
-    # An arch, a valley, a rise or a fall, with small steps on it; speech keeps to a few notes.
-    shape = rng.choice(("arch", "valley", "rise", "fall", "wave"))
-    width = rng.choice((2, 3, 4)) * (0.4 if brief.attributes.speechiness > 0.35 else 1.0)
-    steps = []
-    for index in range(notes):
-        x = index / max(1, notes - 1)
-        curve = {
-            "arch": 1 - abs(2 * x - 1),
-            "valley": abs(2 * x - 1),
-            "rise": x,
-            "fall": 1 - x,
-            "wave": (0.0, 1.0, 0.3, -0.5)[index % 4],
-        }[shape]
-        steps.append(round(curve * width + rng.choice((-1, 0, 0, 0, 1)) * min(1.0, width / 2)))
-    return tuple(step + (2 if label == "B" else 0) for step in steps)
-
 
 def write_lead(brief: Brief, bars: list[Bar]) -> list[Note]:
-    """The melody of all bars but the introduction."""
+    """The melody: silent in introductions and builds, an upbeat in pickups."""
     notes: list[Note] = []
-    anchor = brief.dice("anchor").randrange(66, 72)
+    anchor = round(67 + 8 * (brief.texture.lightness - 0.5)) + brief.dice("anchor").choice((-1, 0, 1))
     last = anchor
-    for bar in bars:
-        if bar.section.label == "I":
+    for _, group in groupby(bars, key=lambda bar: bar.index - bar.place):
+        section = list(group)
+        for first, phrase, unit in _phrases(brief, section):
+            notes += _sung(brief, bars, first, phrase, anchor, last, unit)
+            last = notes[-1].pitch if notes else last
+    return _monophonic(notes)
+
+
+def _unit(brief: Brief) -> int:
+    return 1 if brief.bar_seconds >= 3.0 else 2 if brief.bar_seconds >= 1.2 else 4
+
+
+def _phrases(brief: Brief, section: list[Bar]) -> list[tuple[Bar, Phrase, float]]:
+    # (first bar, phrase, its length in beats) of a section.
+    kind, label = section[0].section.kind, section[0].section.label
+    beats = brief.metre.beats
+    if kind in ("intro", "build"):
+        return []
+    if kind == "pickup":
+        return [(section[-1], _upbeat(brief), beats)]
+    unit = _unit(brief)
+    found = []
+    rng = brief.dice("development", kind, section[0].section.variation)
+    planned = section[0].section.bars
+    for number, place in enumerate(range(0, len(section), unit)):
+        span = min(unit, planned - place)
+        statement = invent(brief, label, span)
+        last = place + unit >= planned
+        if number % 2 or (last and planned > unit):
+            phrase = answer(brief, statement, span * beats, closing=last)
+        elif number >= 2 or section[0].section.variation:
+            phrase = varied(
+                brief, statement, rng.choice(("sequence", "same", "inversion", "fragment")), span * beats
+            )
+        else:
+            phrase = statement
+        if kind in ("breakdown", "outro") and number % 2 == 0 and number:
             continue
-        phrase = _phrase(brief, bar)
-        rng = brief.dice("tune", bar.section.label, min(bar.section.variation, 3), bar.place)
-        level = (0.62 + 0.22 * brief.attributes.energy) * (0.85 + 0.15 * bar.section.intensity)
-        for (start, length), step in zip(phrase.rhythm, phrase.contour, strict=True):
-            at = bar.start + start
-            strong = brief.metre.strength(start) >= 0.75 or length >= 1.0
-            span = bar.span_at(at)
-            last = _pitch(brief, span, anchor, step, last, strong)
-            accent = 0.86 + 0.14 * brief.metre.strength(start) + 0.04 * (rng.random() - 0.5)
-            notes.append(Note(at, length * _touch(brief, length), last, velocity(level * accent)))
-            if _ornamented(bar, length, rng):
-                turn = nearest(last + 2, [p for p in _scale(brief, span) if p > last] or [last])
-                half = notes.pop()
-                notes.append(half._replace(length=length / 2 * 0.95))
-                notes.append(Note(at + length / 2, length / 2 * 0.9, turn, velocity(level * accent * 0.85)))
-                last = turn
+        found.append((section[place], phrase, float(span * beats)))
+    return found
+
+
+def _upbeat(brief: Brief) -> Phrase:
+    # Two or three notes of the last beats, rising or falling to the hook's first one.
+    first = invent(brief, "A", 1)[0].step
+    rng = brief.dice("upbeat")
+    beats = brief.metre.beats
+    count = 2 if brief.drive < 0.45 else 3
+    step = 0.5
+    way = rng.choice((-1, 1))
+    return tuple(Tone(beats - step * (count - i), step, first + way * (count - i)) for i in range(count))
+
+
+def _sung(
+    brief: Brief, bars: list[Bar], first: Bar, phrase: Phrase, anchor: int, last: int, beats: float
+) -> list[Note]:
+    level = (0.66 + 0.18 * brief.attributes.energy) * (1 - 0.18 * brief.dynamics * (1 - first.growth))
+    rng = brief.dice("ornaments", first.section.kind, first.section.variation, first.place)
+    lift = 2 if first.section.kind == "chorus" and first.section.variation >= 2 else 0
+    notes: list[Note] = []
+    for place, tone in enumerate(phrase):
+        at = first.start + tone.start
+        # A note before the bar line belongs to the harmony that it is tied into.
+        sounding = at + 0.5 if tone.length > 0.5 and at % 1 else at
+        bar = bars[min(len(bars) - 1, int(max(0.0, sounding) // brief.metre.beats))]
+        strong = brief.metre.strength(at) >= 0.75 or tone.length >= 1.0
+        last = _pitch(brief, bar, bar.span_at(sounding), anchor + lift, tone.step, last, strong)
+        shape = 1 - 0.12 * abs(2 * tone.start / beats - 0.9) * brief.dynamics
+        accent = (0.88 + 0.12 * brief.metre.strength(at)) * shape
+        length = tone.length * _touch(brief, tone.length)
+        if first.section.variation and tone.length == 1.0 and place and rng.random() < 0.25:
+            # A neighbouring grace note leads into a repeated idea.
+            scale = _scale(brief, bar, bar.span_at(sounding))
+            grace = nearest(last + 2, [p for p in scale if p > last] or [last])
+            notes.append(Note(at, 0.22, grace, velocity(level * accent * 0.8)))
+            at, length = at + 0.25, length - 0.25
+        notes.append(Note(at, max(0.1, length), last, velocity(level * accent)))
     return notes
-
-
-def _ornamented(bar: Bar, length: float, rng: random.Random) -> bool:
-    return bar.section.variation > 0 and length == 1.0 and rng.random() < 0.3
 
 
 def _touch(brief: Brief, length: float) -> float:
@@ -123,31 +104,9 @@ def _touch(brief: Brief, length: float) -> float:
     return 0.97 - 0.3 * brief.attributes.danceability * (length <= 0.5) - 0.05 * brief.attributes.energy
 
 
-def _phrase(brief: Brief, bar: Bar) -> Motif:
-    # Motif, answer, motif, cadence; a section of two bars has motif and cadence.
-    label, place = bar.section.label, bar.place % 4
-    if bar.closes or place == 3:
-        return _cadence(brief, label, bar.closes)
-    motif = invent_motif(brief, label, place % 2)
-    if place == 2:
-        return Motif(motif.rhythm, tuple(step + 1 for step in motif.contour))
-    return motif
-
-
-def _cadence(brief: Brief, label: str, closing: bool) -> Motif:
-    motif = invent_motif(brief, label, 0)
-    hold = brief.metre.group_starts[-1] if len(brief.metre.groups) > 1 else brief.metre.beats - 1
-    head = [(note, step) for note, step in zip(motif.rhythm, motif.contour, strict=True) if note[0] < hold]
-    # The last note falls to the anchor's region, and rests long enough to be heard as an end.
-    length = max(1.0, (brief.metre.beats - hold) * 0.75)
-    tail = ((float(hold), length), 0 if closing else 2)
-    falling = [(note, max(0, step - index)) for index, (note, step) in enumerate(head)]
-    return Motif(tuple(n for n, _ in [*falling, tail]), tuple(s for _, s in [*falling, tail]))
-
-
-def _scale(brief: Brief, span: Span) -> list[int]:
+def _scale(brief: Brief, bar: Bar, span: Span) -> list[int]:
     steps = (PENTATONIC if brief.style.pentatonic else SCALES)[brief.mode]
-    classes = {(brief.tonic + step) % 12 for step in steps}
+    classes = {(bar.tonic + step) % 12 for step in steps}
     for tone in span.chord.pitch_classes:
         # A note the chord has altered drives its neighbour a semitone away out of the scale.
         if tone not in classes:
@@ -156,33 +115,46 @@ def _scale(brief: Brief, span: Span) -> list[int]:
     return [pitch for pitch in range(LOW, HIGH + 1) if pitch % 12 in classes]
 
 
-def _pitch(brief: Brief, span: Span, anchor: int, step: int, last: int, strong: bool) -> int:
-    scale = _scale(brief, span)
+def _pitch(brief: Brief, bar: Bar, span: Span, anchor: int, step: int, last: int, strong: bool) -> int:
+    scale = _scale(brief, bar, span)
     tones = [pitch for pitch in scale if pitch % 12 in span.chord.pitch_classes[:4]] or scale
     ground = scale.index(nearest(anchor, scale))
     goal = scale[max(0, min(len(scale) - 1, ground + step))]
     choices = tones if strong else scale
-    near = [pitch for pitch in choices if abs(pitch - last) <= 9] or choices
-    if not strong:
-        # Between the strong notes the tune walks: a step or two towards where it is going.
-        near = [pitch for pitch in near if abs(pitch - last) <= 4] or near
-    return nearest(goal, near)
+    # Leaps cost more than missing the contour; so does standing still, unless the tune is spoken.
+    repeated = 0.0 if brief.attributes.speechiness >= 0.3 else 2.0
+    reach = 4 if strong else 2
+
+    def cost(pitch: int) -> tuple[float, int]:
+        leap = abs(pitch - last)
+        return abs(pitch - goal) + 1.7 * max(0, leap - reach) + repeated * (leap == 0), pitch
+
+    return min(choices, key=cost)
+
+
+def _monophonic(notes: list[Note]) -> list[Note]:
+    # A note ends where the next begins, whichever phrase that is of.
+    found: list[Note] = []
+    for note in sorted(notes):
+        if note.start < 0:
+            continue
+        if found and found[-1].start + found[-1].length > note.start:
+            if note.start - found[-1].start < 0.1:
+                found.pop()
+            else:
+                found[-1] = found[-1]._replace(length=note.start - found[-1].start)
+        found.append(note)
+    return found
 
 
 def write_voice(brief: Brief, bars: list[Bar], lead: list[Note]) -> list[Note]:
-    """A second voice under the lead in the B sections: the nearest chord tone at least a third below."""
+    """A second voice under the lead in choruses: the nearest chord tone at least a third below."""
     notes = []
-    by_start = {bar.index: bar for bar in bars}
     for note in lead:
-        bar = by_start[int(note.start // brief.metre.beats)]
-        if bar.section.label != "B" and bar.section.variation == 0:
+        bar = bars[min(len(bars) - 1, int(note.start // brief.metre.beats))]
+        if not bar.section.full or note.length < 0.4:
             continue
-        if note.length < 0.4:
-            continue
-        tones = [
-            p
-            for p in range(LOW - 12, note.pitch - 2)
-            if p % 12 in bar.span_at(note.start).chord.pitch_classes
-        ]
-        notes.append(note._replace(pitch=max(tones), velocity=max(1, int(note.velocity * 0.8))))
+        classes = bar.span_at(note.start).chord.pitch_classes
+        tones = [p for p in range(LOW - 12, note.pitch - 2) if p % 12 in classes]
+        notes.append(note._replace(pitch=max(tones), velocity=max(1, int(note.velocity * 0.85))))
     return notes

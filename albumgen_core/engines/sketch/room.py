@@ -1,4 +1,4 @@
-"""The room and the desk: a reverberation, and a limiter that remembers nothing."""
+"""A room: reverberation by convolution."""
 
 from __future__ import annotations
 
@@ -6,12 +6,7 @@ from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.signal import lfilter, oaconvolve
-
-CEILING = 0.97
-"""Largest sample that leaves the limiter."""
-
-_KNEE = 0.6
+from scipy.signal import oaconvolve
 
 
 @lru_cache(maxsize=8)
@@ -40,23 +35,3 @@ def reverberate(sound: NDArray[np.float32], decay: float, sample_rate: int) -> N
     """Convolve (2, n) with the room; as long as the input, what rings on beyond it is dropped."""
     wet = oaconvolve(sound, impulse_response(round(decay, 1), sample_rate), axes=1)
     return np.asarray(wet[:, : sound.shape[1]], dtype=np.float32)
-
-
-def brighten(sound: NDArray[np.float32], decibels: float, sample_rate: int) -> NDArray[np.float32]:
-    """Raise (2, n) by up to `decibels` above 2.5 kHz, or lower it: a gentle shelf."""
-    pole = np.exp(-2 * np.pi * 2500.0 / sample_rate)
-    low = lfilter([1 - pole], [1.0, -pole], sound, axis=1)
-    gain = 10 ** (decibels / 20) - 1
-    return np.asarray(sound + gain * (sound - low), dtype=np.float32)
-
-
-def limit(sound: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Bend what is louder than 0.6 smoothly under 0.97.
-
-    Each sample is bent by itself, whatever comes before or after: a longer take of a piece therefore has
-    the very samples of a shorter one where the music is the same.
-    """
-    over = np.abs(sound) - _KNEE
-    room = CEILING - _KNEE
-    bent = np.sign(sound) * (_KNEE + room * np.tanh(np.maximum(over, 0.0) / room))
-    return np.where(over > 0, bent, sound).astype(np.float32)

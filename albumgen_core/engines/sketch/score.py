@@ -24,6 +24,20 @@ class Note(NamedTuple):
     velocity: int
 
 
+class Bend(NamedTuple):
+    """A pitch bend from a place in beats on, in semitones."""
+
+    start: float
+    semitones: float
+
+
+class Swell(NamedTuple):
+    """An expression level from a place in beats on, in [0, 1]."""
+
+    start: float
+    level: float
+
+
 @dataclass(slots=True)
 class Part:
     """What one player plays.
@@ -32,11 +46,14 @@ class Part:
         role: its place in the arrangement.
         program: General MIDI program, from 0; for drums the number of the kit.
         notes: in any order.
+        bends, swells: in order of time.
     """
 
     role: Role
     program: int
     notes: list[Note] = field(default_factory=list)
+    bends: list[Bend] = field(default_factory=list)
+    swells: list[Swell] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)

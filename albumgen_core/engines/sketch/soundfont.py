@@ -1,131 +1,78 @@
-"""The SoundFont that pretty_midi brings along, put in tune for symusic's synthesizer.
-
-symusic 0.5.8 plays every sample from the root key in its header and passes over the zones' own root keys and
-tunings (symusic issue 55: its piano sounds up to 20 semitones too high). The zones' tuning is therefore
-folded into sample headers of their own, after which both readings of the file agree. Record layouts: the
-SoundFont Technical Specification 2.04, sections 7.2 to 7.10.
-"""
+"""Which SoundFont plays, where it lies, and under which licence."""
 
 from __future__ import annotations
 
 import importlib.util
-import struct
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
+from albumgen_core.engines.sketch.bank import Bank
 from albumgen_core.errors import EngineUnavailableError
 
-NAME = "TimGM6mb.sf2"
+BUNDLED = "TimGM6mb.sf2"
+"""Comes with the pretty_midi package."""
 
-_COARSE, _FINE, _SAMPLE, _ROOT = 51, 52, 53, 58
-_HEADER, _BAG, _GENERATOR, _INSTRUMENT = 46, 4, 4, 22
+INSTALLED = (
+    Path("/usr/share/sounds/sf3/MuseScore_General_Lite.sf3"),
+    Path("/usr/share/sounds/sf3/MuseScore_General.sf3"),
+)
+"""Where Debian's packages musescore-general-soundfont-small and musescore-general-soundfont put theirs."""
+
+LICENCES = {
+    "timgm6mb": "GPL-2 (Tim Brechbill)",
+    "musescore_general": "MIT, parts public domain or CC0 (S. Christian Collins, Frank Wen, Michael Cowgill)",
+    "fluidr3": "MIT (Frank Wen)",
+}
+"""Licences as Debian's copyright files of these packages state them, by the beginning of the file's name."""
+
+
+@dataclass(frozen=True, slots=True)
+class SoundFont:
+    """A SoundFont file and what is known about its licence."""
+
+    path: Path
+    licence: str
+
+
+def find_soundfont(chosen: Path | None = None) -> SoundFont:
+    """The file chosen, else MuseScore_General where it is installed, else the SoundFont of pretty_midi.
+
+    Raises EngineUnavailableError where the chosen file does not exist, or no SoundFont does.
+    """
+    if chosen is not None:
+        if not chosen.is_file():
+            raise EngineUnavailableError(f"engine.sketch.soundfont: there is no file {chosen}")
+        return _described(chosen)
+    for path in (*INSTALLED, _bundled()):
+        if path is not None and path.is_file():
+            return _described(path)
+    raise EngineUnavailableError(
+        f"The sketch engine's SoundFont {BUNDLED} is missing; install it with: pip install pretty_midi"
+    )
+
+
+def _described(path: Path) -> SoundFont:
+    name = path.name.lower()
+    licence = next(
+        (text for start, text in LICENCES.items() if name.startswith(start)), "unknown to AlbumGen"
+    )
+    return SoundFont(path, licence)
 
 
 @lru_cache(maxsize=1)
-def soundfont_path() -> Path:
-    """Where the SoundFont lies. Raises EngineUnavailableError where it is missing."""
+def _bundled() -> Path | None:
     # Found without importing pretty_midi, which takes longer than a clip.
     spec = importlib.util.find_spec("pretty_midi")
-    for folder in (spec.submodule_search_locations or []) if spec else []:
-        path = Path(folder) / NAME
-        if path.is_file():
-            return path
-    raise EngineUnavailableError(
-        f"The sketch engine's SoundFont {NAME} is missing; install it with: pip install pretty_midi"
-    )
+    folders = (spec.submodule_search_locations or []) if spec else []
+    return next((Path(folder) / BUNDLED for folder in folders), None)
 
 
-def tuned(data: bytes) -> bytes:
-    """The SoundFont `data` (the bytes of an .sf2 file) with every zone's tuning in a sample header.
-
-    Raises EngineUnavailableError when the bytes are no SoundFont.
-    """
-    if data[:4] != b"RIFF" or data[8:12] != b"sfbk":
-        raise EngineUnavailableError(
-            f"{NAME} is damaged; mend it with: pip install --force-reinstall pretty_midi"
-        )
-    chunks = _hydra(data)
-    generators, headers = bytearray(chunks["igen"]), bytearray(chunks["shdr"][:-_HEADER])
-    for zone, defaults in _zones(chunks):
-        _fold(zone, defaults, generators, headers)
-    chunks["igen"] = bytes(generators)
-    chunks["shdr"] = bytes(headers) + chunks["shdr"][-_HEADER:]
-    body = b"pdta" + b"".join(_chunk(name.encode(), content) for name, content in chunks.items())
-    start = _find_list(data, b"pdta")
-    rest = start + 8 + struct.unpack_from("<I", data, start + 4)[0]
-    whole = data[8:start] + _chunk(b"LIST", body) + data[rest:]
-    return b"RIFF" + struct.pack("<I", len(whole)) + whole
-
-
-def _chunk(name: bytes, content: bytes) -> bytes:
-    return name + struct.pack("<I", len(content)) + content + b"\0" * (len(content) % 2)
-
-
-def _find_list(data: bytes, kind: bytes) -> int:
-    at = 12
-    while at + 12 <= len(data):
-        name, size = struct.unpack_from("<4sI", data, at)
-        if name == b"LIST" and data[at + 8 : at + 12] == kind:
-            return at
-        at += 8 + size + size % 2
-    raise EngineUnavailableError(
-        f"{NAME} is damaged; mend it with: pip install --force-reinstall pretty_midi"
-    )
-
-
-def _hydra(data: bytes) -> dict[str, bytes]:
-    start = _find_list(data, b"pdta")
-    at, end = start + 12, start + 8 + struct.unpack_from("<I", data, start + 4)[0]
-    chunks = {}
-    while at + 8 <= end:
-        name, size = struct.unpack_from("<4sI", data, at)
-        chunks[name.decode("ascii")] = data[at + 8 : at + 8 + size]
-        at += 8 + size + size % 2
-    return chunks
-
-
-_Zone = dict[int, int]  # generator → its place in the igen chunk, in bytes
-
-
-def _zones(chunks: dict[str, bytes]) -> list[tuple[_Zone, _Zone]]:
-    # Every instrument zone with a sample, and its instrument's global zone (empty where there is none).
-    instruments, bags, generators = chunks["inst"], chunks["ibag"], chunks["igen"]
-    found = []
-    for index in range(len(instruments) // _INSTRUMENT - 1):
-        first = struct.unpack_from("<H", instruments, index * _INSTRUMENT + 20)[0]
-        last = struct.unpack_from("<H", instruments, (index + 1) * _INSTRUMENT + 20)[0]
-        defaults: _Zone = {}
-        for bag in range(first, last):
-            low = struct.unpack_from("<H", bags, bag * _BAG)[0]
-            high = struct.unpack_from("<H", bags, (bag + 1) * _BAG)[0]
-            zone = {
-                struct.unpack_from("<H", generators, place * _GENERATOR)[0]: place * _GENERATOR
-                for place in range(low, high)
-            }
-            if _SAMPLE in zone:
-                found.append((zone, defaults))
-            elif bag == first:
-                defaults = zone
-    return found
-
-
-def _fold(zone: _Zone, defaults: _Zone, generators: bytearray, headers: bytearray) -> None:
-    def amount(kind: int) -> int:
-        place = zone.get(kind, defaults.get(kind))
-        return 0 if place is None else int(struct.unpack_from("<h", generators, place + 2)[0])
-
-    sample = struct.unpack_from("<H", generators, zone[_SAMPLE] + 2)[0]
-    header = bytearray(headers[sample * _HEADER : (sample + 1) * _HEADER])
-    root, correction = struct.unpack_from("<Bb", header, 40)
-    own_root = amount(_ROOT) if (_ROOT in zone or _ROOT in defaults) else -1
-    root = own_root if 0 <= own_root <= 127 else root if root <= 127 else 60
-    cents = 100 * amount(_COARSE) + amount(_FINE) + correction - 100 * root
-    root = min(127, max(0, round(-cents / 100)))
-    struct.pack_into("<Bb", header, 40, root, max(-128, min(127, cents + 100 * root)))
-    struct.pack_into("<H", generators, zone[_SAMPLE] + 2, len(headers) // _HEADER)
-    headers += header
-    # What is now in the header must not be counted twice by a reader that heeds the zone. A global zone's
-    # tuning stays: it serves other zones until they are folded, and symusic does not read it.
-    for kind, value in ((_COARSE, 0), (_FINE, 0), (_ROOT, root)):
-        if kind in zone:
-            struct.pack_into("<h", generators, zone[kind] + 2, value)
+@lru_cache(maxsize=2)
+def load_bank(path: Path) -> Bank:
+    """The file, read. Raises EngineUnavailableError for a file that is no General MIDI SoundFont."""
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise EngineUnavailableError(f"{path} cannot be read: {error.strerror}") from error
+    return Bank(data, path.name)

@@ -28,7 +28,7 @@ def test_requests_read_from_covers(place: Path, tmp_path: Path) -> None:
         app, [str(place / "data"), *SHORT, "--reference", str(tmp_path), "--out", str(tmp_path)]
     )
     assert result.exit_code == 0, result.output
-    assert "Of 10 clips by sketch-arranger-v2" in result.output
+    assert "Of 10 clips by sketch-band-v3" in result.output
     data = json.loads((tmp_path / "audio.json").read_text())
     assert len({clip["asked"]["tempo"] for clip in data["clips"]}) > 5
     assert data["frechet"]["reference"] == 3

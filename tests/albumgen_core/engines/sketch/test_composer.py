@@ -12,9 +12,12 @@ from numpy.typing import NDArray
 from albumgen_core.audio.types import Audio
 from albumgen_core.engines.base import ComposeRequest
 from albumgen_core.engines.sketch import load_engine
-from albumgen_core.engines.sketch.arrangement import plan_ending
+from albumgen_core.engines.sketch.arrangement import arrange
+from albumgen_core.engines.sketch.brief import Brief
+from albumgen_core.engines.sketch.closing import plan_ending
 from albumgen_core.engines.sketch.composer import SketchComposer
-from albumgen_core.engines.sketch.form import Brief
+from albumgen_core.engines.sketch.render import render
+from albumgen_core.engines.sketch.soundfont import find_soundfont
 from tests.albumgen_core.engines.sketch.pictures import attributes, drawn
 
 COMPOSER = SketchComposer()
@@ -45,7 +48,7 @@ def test_clips_have_the_very_length_and_end_in_silence(seconds: float, tempo: fl
 
 def test_five_minutes_do_not_stop_or_swell() -> None:
     clip = compose(300.0, album_genre="house", tempo=124.0)
-    windows = clip.samples[:, : 290 * 44100].reshape(2, 29, -1)
+    windows = clip.samples[:, : 290 * 48000].reshape(2, 29, -1)
     levels = [rms(windows[:, i]) for i in range(29)]
     assert min(levels) > 0.25 * max(levels)
 
@@ -94,10 +97,10 @@ def test_an_impossible_length_is_refused(seconds: float) -> None:
 def test_playing_on_keeps_the_earlier_clip_and_has_no_seam(genre: str) -> None:
     earlier = compose(8.0, album_genre=genre)
     longer = compose(16.0, album_genre=genre, continue_from=earlier)
-    whole = compose(16.0, album_genre=genre)
     brief = Brief.of(attributes(album_genre=genre), 1)
-    kept = int(plan_ending(brief, 8.0).cadence * brief.beat_seconds * 44100) - 44100 // 10
-    assert kept > 4 * 44100
+    whole = Audio(render(arrange(brief, 16.0, opened=8.0), find_soundfont().path), 48_000)
+    kept = int(plan_ending(brief, 8.0).cadence * brief.beat_seconds * 48000) - 48000 // 10
+    assert kept > 4 * 48000
     np.testing.assert_array_equal(longer.samples[:, :kept], earlier.samples[:, :kept])
     assert longer.samples.shape == whole.samples.shape
     # What follows is the longer piece as if it had been written at once.
@@ -108,9 +111,10 @@ def test_playing_on_finds_its_place_in_a_quieter_delayed_copy() -> None:
     earlier = compose(8.0)
     rng = np.random.default_rng(0)
     copy = 0.5 * np.roll(earlier.samples, 900, axis=1) + rng.normal(0, 0.002, earlier.samples.shape)
-    longer = compose(14.0, continue_from=Audio(copy.astype(np.float32), 44100))
-    whole = 0.5 * np.roll(compose(14.0).samples, 900, axis=1)
-    later = slice(8 * 44100, 13 * 44100)
+    longer = compose(14.0, continue_from=Audio(copy.astype(np.float32), 48000))
+    brief = Brief.of(attributes(), 1)
+    whole = 0.5 * np.roll(render(arrange(brief, 14.0, opened=8.0), find_soundfont().path), 900, axis=1)
+    later = slice(8 * 48000, 13 * 48000)
     assert np.corrcoef(longer.samples[0, later], whole[0, later])[0, 1] > 0.99
     assert rms(longer.samples[:, later]) == pytest.approx(rms(whole[:, later]), rel=0.1)
 
@@ -120,11 +124,11 @@ def test_a_foreign_clip_is_faded_into_the_new_piece() -> None:
     hum = (0.2 * np.sin(2 * np.pi * 220 * t))[None].astype(np.float32)
     longer = compose(12.0, continue_from=Audio(hum, 32000))
     assert abs(longer.seconds - 12.0) < 0.001
-    assert rms(longer.samples[:, 7 * 44100 : 11 * 44100]) > 0.02
+    assert rms(longer.samples[:, 7 * 48000 : 11 * 48000]) > 0.02
     # The hum is there untouched before the fade, and the fade never falls silent.
-    hummed = longer.samples[0, 44100 : 4 * 44100]
+    hummed = longer.samples[0, 48000 : 4 * 48000]
     assert np.abs(np.fft.rfft(hummed)).argmax() == 220 * 3
-    assert min(rms(w) for w in np.split(longer.samples[0, 4 * 44100 : 8 * 44100], 40)) > 0.01
+    assert min(rms(w) for w in np.split(longer.samples[0, 4 * 48000 : 8 * 48000], 40)) > 0.01
 
 
 def test_a_shorter_continuation_is_the_beginning() -> None:
@@ -141,7 +145,7 @@ def test_the_engine_goes_from_a_picture_to_sound() -> None:
     described = engine.describer.describe(cover, None)
     clip = engine.composer.compose([ComposeRequest("", described, 2.0, 0)])[0]
     assert clip is not None
-    assert clip.sample_rate == engine.composer.sample_rate == 44100
+    assert clip.sample_rate == engine.composer.sample_rate == 48000
     assert engine.embedder.embed([cover]).shape == (1, 512)
 
 
