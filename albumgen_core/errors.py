@@ -12,7 +12,15 @@ from types import MappingProxyType
 
 
 class AlbumGenError(Exception):
-    """Base of every deliberate error. `str(error)` is one sentence a person understands."""
+    """Base of every deliberate error. `str(error)` is one sentence a person understands.
+
+    Attributes:
+        code: which sentence it is, for saying it in another language; "" where only the text says it.
+        params: what stands in the sentence's placeholders.
+    """
+
+    code: str = ""
+    params: Mapping[str, str | int | float] = MappingProxyType({})
 
 
 class ConfigError(AlbumGenError):
@@ -225,6 +233,14 @@ class JournalVersionError(InferenceError):
     """The journal was written by a newer AlbumGen."""
 
 
+class JobSpecError(InferenceError):
+    """A journalled job cannot be read: it is damaged, or a newer AlbumGen wrote it."""
+
+    def __init__(self, problem: str) -> None:
+        super().__init__(f"This request cannot be read: {problem}.")
+        self.problem = problem
+
+
 class JournalBusyError(InferenceError):
     """Another program has kept the journal locked for longer than the busy timeout."""
 
@@ -285,12 +301,25 @@ class UnknownJobError(InferenceError):
         self.job_id = job_id
 
 
+class JobError(AlbumGenError):
+    """Why a job fails; the message is the sentence its member reads."""
+
+    def __init__(self, message: str, code: str, **params: str | int | float) -> None:
+        super().__init__(message)
+        self.code = code
+        self.params = params
+
+
 class JobFailedError(InferenceError):
     """A job ended in failure; the message is the sentence its member reads."""
 
-    def __init__(self, job_id: str, reason: str) -> None:
+    def __init__(
+        self, job_id: str, reason: str, code: str = "", params: Mapping[str, str | int | float] | None = None
+    ) -> None:
         super().__init__(reason)
         self.job_id = job_id
+        self.code = code
+        self.params = dict(params or {})
 
 
 class JobCancelledError(InferenceError):

@@ -12,6 +12,9 @@ from pathlib import Path
 
 from albumgen_core.errors import AlreadyRunningError
 
+PART = ".part-"
+"""How the names of files that are being written begin; what a kill leaves of them may be removed."""
+
 
 class DirectoryLock:
     """An exclusive `flock` on a directory, held until `release` or the death of the process."""
@@ -45,7 +48,7 @@ class DirectoryLock:
 def write_durably(path: Path, data: bytes) -> None:
     """Write a file so that, even after a power cut, it is either whole or absent under its name."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=".part-")
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=PART)
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(data)

@@ -1,8 +1,10 @@
 """A finished take: what was made, and how it lies on disk.
 
-A result folder holds `clip.mp3`, `clip.ogg` (20 ms Opus frames, for voice), `card.png`, `cover.jpg`,
-`result.json` and, from composers that work in tokens, `tokens.npz`. It appears under its name only when
-it is whole: everything is written to a neighbouring `.partial` folder, synced, and renamed.
+A result folder holds `clip.mp3`, `clip.ogg` (20 ms Opus frames, for voice), `card.png`, `cover.jpg` (for
+showing), `cover.png` (the cover as it was read, without loss), `result.json`, where the cover was embedded
+`embedding.npz`, and from composers that work in tokens `tokens.npz`. Takes of schema 1 have neither
+`cover.png` nor `embedding.npz`. A folder appears under its name only when it is whole: everything is written
+to a neighbouring `.partial` folder, synced, and renamed.
 """
 
 from __future__ import annotations
@@ -10,12 +12,14 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from albumgen_core.albums import Neighbour
 from albumgen_core.attributes.predicted import MusicalAttributes
@@ -23,15 +27,15 @@ from albumgen_core.audio.types import Audio
 from albumgen_core.version import __version__
 from albumgen_core.vocabulary import Family
 
-SCHEMA = 1
-CLIP_MP3, CLIP_OGG, CARD, COVER, RESULT, TOKENS = (
-    "clip.mp3",
-    "clip.ogg",
-    "card.png",
-    "cover.jpg",
-    "result.json",
-    "tokens.npz",
-)
+SCHEMA = 2
+CLIP_MP3 = "clip.mp3"
+CLIP_OGG = "clip.ogg"
+CARD = "card.png"
+COVER = "cover.jpg"
+EXACT_COVER = "cover.png"
+EMBEDDING = "embedding.npz"
+RESULT = "result.json"
+TOKENS = "tokens.npz"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +50,8 @@ class Take:
         prompt: the text for the composer.
         seed, seconds: of the composition; seconds is the length of the audio.
         audio: the composed sound, before loudness normalisation.
-        mp3, ogg, card, cover_jpeg: the encoded files.
+        mp3, ogg, card, cover_jpeg: the encoded files. cover_png: `Cover.to_png`, which loses nothing.
+        embedding: the cover's vector, float32 (512,), where one was needed; embedder: the space it is in.
         family: engine family; describer and composer are the names of the models.
         notices: sentences the reader must see (no index, another engine stood in).
         timings: seconds spent in each stage (its share of a batch).
@@ -63,10 +68,13 @@ class Take:
     ogg: bytes
     card: bytes
     cover_jpeg: bytes
+    cover_png: bytes
     cover_sha256: str
     family: Family
     describer: str
     composer: str
+    embedder: str = ""
+    embedding: NDArray[np.float32] | None = None
     overridden: Sequence[str] = ()
     notices: Sequence[str] = ()
     timings: Mapping[str, float] = field(default_factory=dict)
@@ -99,7 +107,13 @@ class Take:
             "notices": list(self.notices),
             "timings": {stage: round(seconds, 4) for stage, seconds in self.timings.items()},
             "lineage": dict(self.lineage),
-            "files": {"mp3": CLIP_MP3, "ogg": CLIP_OGG, "card": CARD, "cover": COVER},
+            "files": {
+                "mp3": CLIP_MP3,
+                "ogg": CLIP_OGG,
+                "card": CARD,
+                "cover": COVER,
+                "exact_cover": EXACT_COVER,
+            },
         }
 
 
@@ -111,13 +125,27 @@ def write_take(take: Take, folder: Path) -> Path:
     partial = folder.with_name(folder.name + ".partial")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
-    files = {CLIP_MP3: take.mp3, CLIP_OGG: take.ogg, CARD: take.card, COVER: take.cover_jpeg}
+    files = {
+        CLIP_MP3: take.mp3,
+        CLIP_OGG: take.ogg,
+        CARD: take.card,
+        COVER: take.cover_jpeg,
+        EXACT_COVER: take.cover_png,
+    }
     try:
         for name, data in files.items():
             _write_synced(partial / name, data)
         if take.audio.tokens is not None:
             np.savez_compressed(partial / TOKENS, tokens=take.audio.tokens)
             _sync(partial / TOKENS)
+        if take.embedding is not None:
+            np.savez(
+                partial / EMBEDDING,
+                vector=take.embedding.astype(np.float32),
+                embedder=np.array(take.embedder),
+                cover_sha256=np.array(take.cover_sha256),
+            )
+            _sync(partial / EMBEDDING)
         document = json.dumps(take.document(), ensure_ascii=False, indent=2)
         _write_synced(partial / RESULT, document.encode())
         _sync(partial)
@@ -150,6 +178,27 @@ def read_tokens(folder: Path) -> np.ndarray[Any, np.dtype[np.int16]] | None:
     with np.load(path) as archive:
         tokens: np.ndarray[Any, np.dtype[np.int16]] = archive["tokens"].astype(np.int16)
     return tokens
+
+
+def exact_cover_path(folder: Path) -> Path | None:
+    """The cover of a take as it was read, without loss; None for takes that kept only the JPEG (schema 1)."""
+    path = folder / EXACT_COVER
+    return path if path.is_file() else None
+
+
+def read_embedding(folder: Path, cover_sha256: str, embedder: str) -> NDArray[np.float32] | None:
+    """The vector (512,) that a take's cover was found with.
+
+    None where none was kept, or it is of another cover or in another space than asked for.
+    """
+    try:
+        with np.load(folder / EMBEDDING, allow_pickle=False) as saved:
+            if (str(saved["cover_sha256"]), str(saved["embedder"])) != (cover_sha256, embedder):
+                return None
+            vector: NDArray[np.float32] = saved["vector"].astype(np.float32)
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+        return None
+    return vector
 
 
 def _write_synced(path: Path, data: bytes) -> None:

@@ -35,6 +35,7 @@ from albumgen_core.audio.mastering import master
 from albumgen_core.card import render_card
 from albumgen_core.cover.read import read_cover
 from albumgen_core.dataset.sources import read_source
+from albumgen_core.jobs.spec import ClipOptions
 from albumgen_core.pipeline.build import open_pipeline
 from albumgen_core.pipeline.stages import ClipRequest, Pipeline
 from albumgen_core.result import Take, write_take
@@ -135,7 +136,9 @@ def read_request(number: int, seconds: float) -> tuple[ClipRequest, dict[str, fl
     drawn_cover(number).image.convert("RGB").resize((1000, 1000)).save(sent, "JPEG", quality=90)
     begun = time.perf_counter()
     cover = read_cover(sent.getvalue())
-    return ClipRequest(cover, seconds=seconds, seed=number), {"read cover": time.perf_counter() - begun}
+    return ClipRequest(cover, ClipOptions(seconds=seconds, seed=number)), {
+        "read cover": time.perf_counter() - begun
+    }
 
 
 def run(pipeline: Pipeline, request: ClipRequest) -> Take:
@@ -157,7 +160,7 @@ def taken_apart(pipeline: Pipeline, request: ClipRequest, take: Take) -> dict[st
         took[name] = time.perf_counter() - begun
         return result
 
-    tags = encode.ClipTags("Benchmark", "sketch", "rock", 120.0, "A", "minor", None, "", request.seed)
+    tags = encode.ClipTags("Benchmark", "sketch", "rock", 120.0, "A", "minor", None, "", request.options.seed)
     finished = timed("mastering", lambda: master(audio, encode.LOUDNESS_LUFS)).audio
     timed("MP3", lambda: encode._encode_mp3(encode._segment(finished), [192], 2**30))
     timed("Opus", lambda: encode._begin_opus(finished, tags).result())

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from bot.sessions.model import EntryState, SessionState
-from bot.sessions.store import SessionStore
+from bot.sessions.state.model import EntryState, SessionState
+from bot.sessions.state.store import SessionStore
 
 from albumgen_core.cover.read import load_checked_cover
 from albumgen_core.engines.load import load_engine

@@ -27,6 +27,7 @@ from albumgen_core.cli.console import (
 )
 from albumgen_core.cli.read import read_cover_file, unique_names
 from albumgen_core.errors import AlbumGenError
+from albumgen_core.jobs.spec import ClipOptions
 from albumgen_core.pipeline.build import open_pipeline
 from albumgen_core.pipeline.stages import ClipRequest, Pipeline
 from albumgen_core.prompt.template import key_words
@@ -228,12 +229,14 @@ def _request(
     if chosen_style not in ("concise", "slides"):
         raise typer.BadParameter("choose concise or slides", param_hint="--prompt-style")
     return ClipRequest(
-        cover=read_cover_file(path),
-        rag=rag,
-        seconds=seconds if seconds is not None else settings.clip.seconds,
-        seed=seed if seed is not None else secrets.randbelow(2**31),
-        prompt_style="slides" if chosen_style == "slides" else "concise",
-        name_artist=settings.prompt.name_artist,
+        read_cover_file(path),
+        ClipOptions(
+            rag=rag,
+            seconds=seconds if seconds is not None else settings.clip.seconds,
+            seed=seed if seed is not None else secrets.randbelow(2**31),
+            prompt_style="slides" if chosen_style == "slides" else "concise",
+            name_artist=settings.prompt.name_artist,
+        ),
     )
 
 

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from albumgen_core.cli.console import ConfigOption
-from albumgen_core.worker.main import DEFAULT_RUNNER
+from albumgen_core.jobs.running import DEFAULT_RUNNER
 
 
 def worker(

@@ -16,11 +16,16 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from albumgen_core.errors import ClosingError, DiskFullError, EngineNotReadyError, InferenceError
+from albumgen_core.errors import (
+    AlbumGenError,
+    ClosingError,
+    DiskFullError,
+    EngineNotReadyError,
+    InferenceError,
+)
 from albumgen_core.files import remove_paths, write_durably
 from albumgen_core.inference.database import Database
 from albumgen_core.inference.eta import DurationModel
@@ -32,11 +37,11 @@ from albumgen_core.inference.keylock import KeyedLock
 from albumgen_core.inference.outbox import Outbox
 from albumgen_core.inference.queue import FairQueue
 from albumgen_core.inference.records import JobRecord
-from albumgen_core.inference.scheduler import Desk
+from albumgen_core.inference.scheduler import Scheduler
 from albumgen_core.inference.settings import ClientSettings
 from albumgen_core.inference.status import ClientStatus, WorkerStatus
 from albumgen_core.inference.supervisor import Supervisor
-from albumgen_core.jobs.layout import remove_checkpoint, remove_stray_checkpoints
+from albumgen_core.jobs.layout import DataLayout
 from albumgen_core.jobs.spec import JobOutcome, JobSpec
 
 log = logging.getLogger(__name__)
@@ -60,7 +65,8 @@ class InferenceClient:
 
     def __init__(self, settings: ClientSettings) -> None:
         self.settings = settings
-        self._desk: Desk
+        self._layout = DataLayout(settings.data_dir)
+        self._scheduler: Scheduler
         self._journal: Journal
         self._supervisor: Supervisor
         self._chores: list[asyncio.Task[None]] = []
@@ -68,11 +74,6 @@ class InferenceClient:
         self._turns = KeyedLock()
         self._started = False
         self._accepting = False
-
-    @property
-    def _results(self) -> Path:
-        """Where the workers' runner puts results, and keeps clips that are still being composed."""
-        return self.settings.data_dir / "results"
 
     async def start(self) -> None:
         """Open the journal, put unfinished jobs back in line, start the workers (without waiting for them).
@@ -86,20 +87,20 @@ class InferenceClient:
         try:
             self._journal, self.outbox = Journal(self.database), Outbox(self.database)
             self.history = History(self.database)
-            self._desk = Desk(
+            self._scheduler = Scheduler(
                 self._journal, self.outbox, FairQueue(settings.limits), max_attempts=settings.max_attempts
             )
-            self._desk.durations = DurationModel(await self.history.timings())
+            self._scheduler.durations = DurationModel(await self.history.timings())
             waiting = await self._journal.recover(
                 max_interruptions=settings.max_interruptions, keep_received=settings.keep_received
             )
             for record in waiting:
-                self._desk.restore(record)
+                self._scheduler.restore(record)
         except BaseException:
             await self.database.close()
             raise
         await self._sweep()
-        self._supervisor = Supervisor(self._desk, settings.worker_options())
+        self._supervisor = Supervisor(self._scheduler, settings.worker_options())
         self._supervisor.start()
         self._chores = [asyncio.create_task(self._renew()), asyncio.create_task(self._tidy())]
         self._started = self._accepting = True
@@ -118,8 +119,8 @@ class InferenceClient:
         for chore in self._chores:
             chore.cancel()
         await asyncio.gather(*self._chores, return_exceptions=True)
-        await self._desk.settle()
-        self._desk.fail_watchers(ClosingError())
+        await self._scheduler.settle()
+        self._scheduler.fail_watchers(ClosingError())
         await self.database.close()
 
     async def receive(self, *specs: JobSpec, request_key: str | None = None) -> bool:
@@ -129,7 +130,7 @@ class InferenceClient:
         with the same job id (and key), the next start owes the member an apology through the outbox.
         """
         self._check_intake()
-        return await self._journal.add(specs, request_key=request_key, received_only=True) is None
+        return not await self._journal.add(specs, request_key=request_key, received_only=True)
 
     async def unread(self) -> list[JobRecord]:
         """Received jobs whose cover was never stored, oldest first: an earlier process died in between.
@@ -138,9 +139,17 @@ class InferenceClient:
         """
         return await self._journal.unread()
 
-    async def refuse(self, job_id: str, sentence: str) -> None:
-        """End a received job whose cover was refused; the sentence goes out through the outbox."""
-        await self._journal.finish([JobOutcome(job_id, "failed", error=sentence)], patient=False)
+    async def refuse(self, job_id: str, problem: AlbumGenError | str) -> None:
+        """End a received job whose cover was refused; the reason goes out through the outbox.
+
+        A sentence without a code is shown as it is, in whatever language it was written.
+        """
+        outcome = (
+            JobOutcome(job_id, "failed", error=problem)
+            if isinstance(problem, str)
+            else JobOutcome.failed(job_id, problem)
+        )
+        await self._journal.finish([outcome], patient=False)
         self.outbox.ring()
 
     async def submit(
@@ -175,7 +184,7 @@ class InferenceClient:
 
     async def subscribe(self, job_id: str) -> JobHandle:
         """A handle on any journalled job, also after a restart. Raises UnknownJobError."""
-        live = self._desk.live(job_id)
+        live = self._scheduler.live(job_id)
         return JobHandle(self, live.watch) if live else self._handle(await self.record(job_id))
 
     async def record(self, job_id: str) -> JobRecord:
@@ -183,19 +192,27 @@ class InferenceClient:
         return await self._journal.get(job_id)
 
     async def cancel(self, job_id: str) -> bool:
-        """Cancel a job, durably and at once. False if it has ended.
+        """Cancel a job, durably and at once, in every state until its delivery begins; False after that.
 
-        Running batches go on without it; the worker stops when nobody of its batch is left.
+        Running batches go on without it; the worker stops when nobody of its batch is left. For a job that
+        waits for its cover, `submit` returns a handle that says it was cancelled.
         """
-        return await self._desk.cancel(job_id)
+        if self._scheduler.live(job_id) is not None:
+            return await self._scheduler.cancel(job_id)
+        cancelled, folder = await self._journal.cancel_early_or_late(job_id)
+        if folder is not None:
+            await asyncio.to_thread(remove_paths, [folder])
+        if cancelled:
+            self.outbox.ring()
+        return cancelled
 
     def position(self, job_id: str) -> int | None:
         """Place in line from 1; None when the job is not waiting."""
-        return self._desk.position(job_id)
+        return self._scheduler.position(job_id)
 
     def eta(self, job_id: str) -> float | None:
         """Seconds until the clip is expected; None for ended jobs, or where nothing was learned yet."""
-        return self._desk.eta(job_id)
+        return self._scheduler.eta(job_id)
 
     async def update_origin(self, job_id: str, **changes: Any) -> None:
         """Add to where the reply goes (the id of a message that was sent meanwhile). None removes a field."""
@@ -216,16 +233,16 @@ class InferenceClient:
         """Forget a member: rows, results, covers; live jobs end without a reply. Returns jobs deleted."""
         forgotten = await self.history.delete_member(member, group=group)
         for job_id in forgotten.jobs:
-            self._desk.forget(job_id)
+            self._scheduler.forget(job_id)
         await asyncio.to_thread(remove_paths, forgotten.paths)
         for job_id in forgotten.jobs:
-            await asyncio.to_thread(remove_checkpoint, self._results, job_id)
+            await asyncio.to_thread(self._layout.remove_checkpoint, job_id)
         return len(forgotten.jobs)
 
     async def purge(self) -> None:
         """Remove what has expired: covers, results, rows older than both, and tokens of jobs that ended."""
         await self._remove_covers()
-        await asyncio.to_thread(remove_stray_checkpoints, self._results, self._desk.job_ids())
+        await asyncio.to_thread(self._layout.remove_stray_checkpoints, self._scheduler.job_ids())
         if self.settings.keep_results is not None:
             expired = await self.history.expired_results(self.settings.keep_results)
             # Files first: should we die in between, the rows still name them for the next time.
@@ -241,8 +258,8 @@ class InferenceClient:
             accepting=self._accepting,
             not_ready=self._supervisor.not_ready,
             engine=dict(self._supervisor.engine),
-            queued=len(self._desk.queue),
-            running=tuple(job.watch.event for job in self._desk.running()),
+            queued=len(self._scheduler.queue),
+            running=tuple(job.watch.event for job in self._scheduler.running()),
             owed_replies=await self.outbox.pending(),
             workers=tuple(WorkerStatus.of(slot) for slot in slots),
         )
@@ -258,38 +275,44 @@ class InferenceClient:
             if request_key is not None and (known := await self._replayed(request_key, specs)):
                 return known
             self._check_room()
-            self._desk.queue.reserve(first.group, first.member, len(specs))
+            self._scheduler.queue.reserve(first.group, first.member, len(specs))
             try:
                 return await self._store(specs, cover, request_key)
             finally:
-                self._desk.queue.release(first.group, first.member, len(specs))
+                self._scheduler.queue.release(first.group, first.member, len(specs))
 
     async def _store(
         self, specs: list[JobSpec], cover: bytes | None, request_key: str | None
     ) -> list[JobHandle]:
-        stored = self.settings.data_dir / "covers" / specs[0].job_id if cover is not None else None
+        stored = self._layout.cover(specs[0].job_id) if cover is not None else None
         if cover is not None and stored is not None:
             await asyncio.to_thread(write_durably, stored, cover)
-            specs = [replace(spec, cover_path=str(stored)) for spec in specs]
+            specs = [spec.replace(cover_path=str(stored)) for spec in specs]
         try:
             known = await self._journal.add(specs, request_key=request_key)
         except BaseException:
             if stored is not None:
                 remove_paths([str(stored)])
             raise
-        if known is not None:
+        left = {record.job_id for record in known}
+        mine = [spec for spec in specs if spec.job_id not in left]
+        if known and len(mine) == len(specs):  # a replay, of other jobs
             return [self._handle(record, replayed=True) for record in known]
-        return [JobHandle(self, watch) for watch in await self._desk.enter(specs)]
+        if not mine and stored is not None:
+            await asyncio.to_thread(remove_paths, [str(stored)])
+        ended = {record.job_id: self._handle(record, replayed=True) for record in known}
+        entered = iter(await self._scheduler.enter(mine))
+        return [ended.get(spec.job_id) or JobHandle(self, next(entered)) for spec in specs]
 
     async def _replayed(self, request_key: str, specs: Sequence[JobSpec]) -> list[JobHandle] | None:
         known = await self._journal.find_request(request_key)
         ours = {job.job_id for job in known} == {spec.job_id for spec in specs}
-        if not known or (ours and all(job.state == "received" for job in known)):
+        if not known or (ours and any(job.state == "received" for job in known)):
             return None
         return [self._handle(record, replayed=True) for record in known]
 
     def _handle(self, record: JobRecord, *, replayed: bool = False) -> JobHandle:
-        live = self._desk.live(record.job_id)
+        live = self._scheduler.live(record.job_id)
         if live is not None:
             return JobHandle(self, live.watch, replayed=replayed)
         event = JobEvent(
@@ -299,6 +322,8 @@ class InferenceClient:
             fraction=1.0 if record.state in ("done", "delivered") else 0.0,
             error=record.error,
             result_dir=record.result_dir,
+            code=record.error_code,
+            params=record.error_params,
         )
         return JobHandle(self, Watch(event), replayed=replayed)
 
@@ -316,24 +341,22 @@ class InferenceClient:
     async def _remove_covers(self) -> None:
         if self.settings.keep_covers is None:
             return
-        home = self.settings.data_dir / "covers"
         # A cover that a caller keeps somewhere else is the caller's to remove.
         expired = await self.history.expired_covers(self.settings.keep_covers)
-        expired = [path for path in expired if Path(path).parent == home]
+        expired = [path for path in expired if Path(path).parent == self._layout.covers]
         await asyncio.to_thread(remove_paths, expired)
         await self.history.forget_covers(expired)
 
     async def _sweep(self) -> None:
-        """Remove covers whose job was never committed, because an earlier process died in between."""
+        """Remove what earlier processes left unfinished when they died."""
         known = await self.history.known_covers()
-        home = self.settings.data_dir / "covers"
-        await asyncio.to_thread(lambda: remove_paths({str(path) for path in home.glob("*")} - known))
-        await asyncio.to_thread(remove_stray_checkpoints, self._results, self._desk.job_ids())
+        live = self._scheduler.job_ids()
+        await asyncio.to_thread(self._layout.remove_strays, known_covers=known, live=live)
 
     async def _renew(self) -> None:
         while True:
             await asyncio.sleep(LEASE_SECONDS / 3)
-            await self._desk.renew_leases()
+            await self._scheduler.renew_leases()
 
     async def _tidy(self) -> None:
         while True:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from albumgen_core.inference.records import TERMINAL
-from albumgen_core.jobs.spec import JobState
+from albumgen_core.jobs.spec import ErrorParams, JobState
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +21,7 @@ class JobEvent:
         fraction: share of that stage that is done, in [0, 1].
         position: place in line from 1 while queued, else None.
         eta: seconds until the clip is expected, None where nothing has been learned yet.
-        error: the sentence for the member, when failed.
+        error: the sentence for the member, when failed; code, params: see JobOutcome.
         result_dir: the finished folder, when done.
     """
 
@@ -33,6 +33,8 @@ class JobEvent:
     eta: float | None = None
     error: str | None = None
     result_dir: str | None = None
+    code: str = ""
+    params: ErrorParams = field(default_factory=dict)
 
     @property
     def is_final(self) -> bool:

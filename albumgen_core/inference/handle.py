@@ -66,7 +66,9 @@ class JobHandle:
         async for latest in self._watch.follow():
             event = latest
         if event.state == "failed":
-            raise JobFailedError(event.job_id, event.error or "This clip could not be made.")
+            raise JobFailedError(
+                event.job_id, event.error or "This clip could not be made.", event.code, event.params
+            )
         if event.state == "cancelled":
             raise JobCancelledError(event.job_id)
         return JobOutcome(event.job_id, "done", result_dir=event.result_dir)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from albumgen_core.inference.database import Database
 from albumgen_core.inference.journal import StageTiming
-from albumgen_core.inference.records import JobRecord
+from albumgen_core.inference.records import JobRecord, readable
 
 _TIMINGS_KEPT = 2000
 
@@ -131,6 +131,7 @@ class History:
                 (member, group),
             )
             connection.execute(f"DELETE FROM jobs WHERE {mine}", (member, group))
+            connection.execute(f"DELETE FROM unreadable_jobs WHERE {mine}", (member, group))
             needed = {
                 row[0] for row in connection.execute("SELECT cover_path FROM jobs WHERE delivered_at IS NULL")
             }
@@ -151,7 +152,7 @@ class History:
         ]
 
     async def _jobs(self, query: str, parameters: Sequence[object]) -> list[JobRecord]:
-        return [JobRecord.from_row(row) for row in await self._database.fetch(query, parameters)]
+        return readable(await self._database.fetch(query, parameters))
 
     async def _for_each(self, statement: str, keys: Sequence[str]) -> None:
         def operation(connection: sqlite3.Connection) -> None:

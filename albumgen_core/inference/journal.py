@@ -6,17 +6,21 @@ the outbox in the same transaction, so no answer is ever owed and forgotten.
 
 from __future__ import annotations
 
+import json
+import logging
 import secrets
 import sqlite3
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from albumgen_core.errors import InferenceError, UnknownJobError
+from albumgen_core.errors import InferenceError, JobError, JobSpecError, UnknownJobError
 from albumgen_core.inference.database import Database
-from albumgen_core.inference.records import JobRecord, dumps, spec_columns
-from albumgen_core.jobs.spec import JobOutcome, JobSpec
+from albumgen_core.inference.records import JobRecord, dumps, readable
+from albumgen_core.jobs.spec import JobOutcome, JobSpec, read_spec
+
+log = logging.getLogger(__name__)
 
 MAX_INTERRUPTIONS = 10
 """Client deaths a job may live through: its own doing is unlikely, but a job that takes the machine down
@@ -25,8 +29,12 @@ each time must end some day."""
 LEASE_SECONDS = 60.0
 """How long a running job is leased to its client before the lease has to be renewed."""
 
-LOST_BEFORE_COVER = "AlbumGen was restarted before it had read this cover; please send it again."
-GIVEN_UP = "This clip could not be made: AlbumGen was interrupted by it again and again."
+LOST_BEFORE_COVER = JobError(
+    "AlbumGen was restarted before it had read this cover; please send it again.", "core.restarted"
+)
+GIVEN_UP = JobError(
+    "This clip could not be made: AlbumGen was interrupted by it again and again.", "core.given_up"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,27 +63,30 @@ class Journal:
 
     async def add(
         self, specs: Sequence[JobSpec], *, request_key: str | None = None, received_only: bool = False
-    ) -> list[JobRecord] | None:
-        """Commit new jobs; None once they are on disk.
+    ) -> list[JobRecord]:
+        """Commit new jobs, or move received ones on to queued; on disk when this returns.
 
-        A replayed `request_key` adds nothing and returns the jobs of its first time, in order. Jobs that
-        were only received are moved on to queued. Raises InferenceError where a job id or bundle is taken.
+        Returns the jobs that were known and are left as they are: those of a replayed `request_key`, and
+        received ones that were cancelled meanwhile. Raises InferenceError where a job id or bundle is taken.
         """
         now = time.time()
 
-        def operation(connection: sqlite3.Connection) -> list[JobRecord] | None:
+        def operation(connection: sqlite3.Connection) -> list[JobRecord]:
             ids = {spec.job_id for spec in specs}
+            known: list[JobRecord] = []
             if request_key is not None:
                 known = _select(connection, "request_key = ? ORDER BY request_index", (request_key,))
-                waiting = all(job.state == "received" for job in known) and {j.job_id for j in known} == ids
-                if known and (received_only or not waiting):
+                if known and (received_only or {job.job_id for job in known} != ids):
                     return known
             for bundle in {spec.bundle_id for spec in specs if spec.bundle_id}:
                 if any(job.job_id not in ids for job in _select(connection, "bundle_id = ?", (bundle,))):
                     raise InferenceError(f"The bundle {bundle} already has its jobs.")
+            ended = [job for job in known if job.state != "received"]
+            left = {job.job_id for job in ended}
             for index, spec in enumerate(specs):
-                _upsert(connection, spec, request_key, index, now, received_only)
-            return None
+                if spec.job_id not in left:
+                    _upsert(connection, spec, request_key, index, now, received_only)
+            return ended
 
         return await self.database.write(operation)
 
@@ -104,37 +115,44 @@ class Journal:
 
         await self.database.write(operation, lazy=True, patient=True)
 
-    async def requeue(self, job_ids: Sequence[str], *, broken: bool, solo: bool) -> None:
-        """Put running jobs back in line.
+    async def requeue(self, job_ids: Sequence[str], *, counted: bool, isolated: bool) -> None:
+        """Put running jobs back in line; results of the run they were in are refused from now on.
 
         Args:
             job_ids: which.
-            broken: count an attempt.
-            solo: forbid batch mates from now on.
+            counted: count an attempt.
+            isolated: run them alone from now on.
         """
 
         def operation(connection: sqlite3.Connection) -> None:
             connection.executemany(
                 "UPDATE jobs SET state = 'queued', stage = 'queued', lease_owner = NULL, lease_until = NULL,"
-                " attempts = attempts + ?, solo = max(solo, ?)"
+                " attempts = attempts + ?, solo = max(solo, ?), fence = fence + 1"
                 " WHERE job_id = ? AND state IN ('queued', 'running')",
-                [(int(broken), int(solo), job_id) for job_id in job_ids],
+                [(int(counted), int(isolated), job_id) for job_id in job_ids],
             )
 
         await self.database.write(operation, patient=True)
 
     async def finish(
-        self, outcomes: Sequence[JobOutcome], timings: Sequence[StageTiming] = (), *, patient: bool = True
+        self,
+        outcomes: Sequence[JobOutcome],
+        timings: Sequence[StageTiming] = (),
+        *,
+        fences: Mapping[str, int] | None = None,
+        patient: bool = True,
     ) -> set[str]:
         """Commit what became of jobs, with the replies that are owed. Returns the ids that were still alive.
 
         A job that had ended before (cancelled while its worker went on), or was deleted, is left alone and
-        missing from the answer.
+        missing from the answer. So is one whose run was given up: its fence is no longer the one in `fences`
+        (job id → fence); jobs without an entry are ended whatever their fence.
         """
+        current = fences or {}
         now = time.time()
 
         def operation(connection: sqlite3.Connection) -> set[str]:
-            ended = {outcome.job_id for outcome in outcomes if _end(connection, outcome, now)}
+            ended = {o.job_id for o in outcomes if _end(connection, o, now, current.get(o.job_id))}
             if timings:
                 connection.executemany(
                     "INSERT INTO stage_timings (stage, clip_seconds, batch_size, elapsed, recorded_at)"
@@ -144,6 +162,30 @@ class Journal:
             return ended
 
         return await self.database.write(operation, patient=patient)
+
+    async def cancel_early_or_late(self, job_id: str) -> tuple[bool, str | None]:
+        """Cancel a job that waits for its cover, or is done while no try to deliver it has begun.
+
+        Returns whether it is cancelled now, and the result folder that is nobody's any more.
+        """
+        now = time.time()
+
+        def operation(connection: sqlite3.Connection) -> tuple[bool, str | None]:
+            rows = list(connection.execute("SELECT state, result_dir FROM jobs WHERE job_id = ?", (job_id,)))
+            if not rows:
+                return False, None
+            if rows[0]["state"] == "received":
+                return _end(connection, JobOutcome(job_id, "cancelled"), now), None
+            cursor = connection.execute(
+                "UPDATE jobs SET state = 'cancelled', result_dir = NULL WHERE job_id = ? AND state = 'done'"
+                " AND EXISTS (SELECT 1 FROM outbox WHERE delivery_id = coalesce(bundle_id, job_id)"
+                " AND attempts = 0 AND delivered_at IS NULL)",
+                (job_id,),
+            )
+            return cursor.rowcount == 1, rows[0]["result_dir"]
+
+        cancelled, folder = await self.database.write(operation)
+        return cancelled, folder if cancelled else None
 
     async def update_origin(self, job_id: str, changes: dict[str, Any]) -> None:
         """Merge fields into where the reply goes. Raises UnknownJobError."""
@@ -165,21 +207,23 @@ class Journal:
         now = time.time()
 
         def operation(connection: sqlite3.Connection) -> None:
+            _read_again(connection)
+            _set_aside_unreadable(connection, now)
             for job in _select(connection, "state IN ('received', 'running')"):
                 given_up = job.interruptions + 1 > max_interruptions
                 if job.state == "received" and (given_up or not keep_received):
-                    _end(connection, JobOutcome(job.job_id, "failed", error=LOST_BEFORE_COVER), now)
+                    _end(connection, JobOutcome.failed(job.job_id, LOST_BEFORE_COVER), now)
                 elif job.state == "received":
                     connection.execute(
                         "UPDATE jobs SET interruptions = interruptions + 1 WHERE job_id = ?", (job.job_id,)
                     )
                 elif given_up:
-                    _end(connection, JobOutcome(job.job_id, "failed", error=GIVEN_UP), now)
+                    _end(connection, JobOutcome.failed(job.job_id, GIVEN_UP), now)
                 else:
                     # From the second time on it runs alone: it may be what takes the machine down.
                     connection.execute(
                         "UPDATE jobs SET state = 'queued', stage = 'queued', lease_owner = NULL,"
-                        " lease_until = NULL, interruptions = interruptions + 1,"
+                        " lease_until = NULL, interruptions = interruptions + 1, fence = fence + 1,"
                         " solo = max(solo, interruptions >= 1) WHERE job_id = ?",
                         (job.job_id,),
                     )
@@ -189,21 +233,26 @@ class Journal:
         rows = await self.database.fetch(
             "SELECT * FROM jobs WHERE state = 'queued' ORDER BY queued_at, rowid"
         )
-        return [JobRecord.from_row(row) for row in rows]
+        return readable(rows)
+
+    async def unreadable(self) -> int:
+        """How many unfinished jobs are set aside because this version cannot read them."""
+        rows = await self.database.fetch("SELECT count(*) FROM unreadable_jobs")
+        return int(rows[0][0])
 
     async def unread(self) -> list[JobRecord]:
         """Received jobs, whose cover has not been stored yet, oldest first."""
         rows = await self.database.fetch(
             "SELECT * FROM jobs WHERE state = 'received' ORDER BY received_at, request_index"
         )
-        return [JobRecord.from_row(row) for row in rows]
+        return readable(rows)
 
     async def find_request(self, request_key: str) -> list[JobRecord]:
         """The jobs of a request, in order; [] if it is new."""
         rows = await self.database.fetch(
             "SELECT * FROM jobs WHERE request_key = ? ORDER BY request_index", (request_key,)
         )
-        return [JobRecord.from_row(row) for row in rows]
+        return readable(rows)
 
     async def get(self, job_id: str) -> JobRecord:
         """One job. Raises UnknownJobError."""
@@ -221,7 +270,6 @@ def _upsert(
     now: float,
     received_only: bool,
 ) -> None:
-    body, origin = spec_columns(spec)
     cursor = connection.execute(
         "INSERT INTO jobs (job_id, state, spec, origin, group_key, member_key, cover_path, parent_id,"
         " root_id, bundle_id, request_key, request_index, received_at, queued_at)"
@@ -233,8 +281,8 @@ def _upsert(
         (
             spec.job_id,
             "received" if received_only else "queued",
-            body,
-            origin,
+            spec.to_json(),
+            dumps(spec.origin),
             spec.group,
             spec.member,
             spec.cover_path,
@@ -251,13 +299,22 @@ def _upsert(
         raise InferenceError(f"The job {spec.job_id} is already in the journal.")
 
 
-def _end(connection: sqlite3.Connection, outcome: JobOutcome, now: float) -> bool:
+def _end(connection: sqlite3.Connection, outcome: JobOutcome, now: float, fence: int | None = None) -> bool:
     """Give a live job its end and, once its whole bundle has ended, its place in the outbox."""
     cursor = connection.execute(
         "UPDATE jobs SET finished_at = ?, lease_owner = NULL, lease_until = NULL,"
-        " state = ?, result_dir = ?, error = ?"
-        " WHERE job_id = ? AND state IN ('received', 'queued', 'running')",
-        (now, outcome.status, outcome.result_dir, outcome.error, outcome.job_id),
+        " state = ?, result_dir = ?, error = ?, error_code = ?, error_params = ?"
+        " WHERE job_id = ? AND state IN ('received', 'queued', 'running') AND fence = coalesce(?, fence)",
+        (
+            now,
+            outcome.status,
+            outcome.result_dir,
+            outcome.error,
+            outcome.code or None,
+            dumps(outcome.params) if outcome.params else None,
+            outcome.job_id,
+            fence,
+        ),
     )
     if cursor.rowcount != 1:
         return False
@@ -274,5 +331,37 @@ def _end(connection: sqlite3.Connection, outcome: JobOutcome, now: float) -> boo
 def _select(
     connection: sqlite3.Connection, condition: str, parameters: Sequence[Any] = ()
 ) -> list[JobRecord]:
-    rows = connection.execute(f"SELECT * FROM jobs WHERE {condition}", parameters)
-    return [JobRecord.from_row(row) for row in rows]
+    return readable(connection.execute(f"SELECT * FROM jobs WHERE {condition}", parameters))
+
+
+def _set_aside_unreadable(connection: sqlite3.Connection, now: float) -> None:
+    """Move unfinished jobs that cannot be read out of the way; they are kept as they are."""
+    rows = connection.execute("SELECT * FROM jobs WHERE state IN ('received', 'queued', 'running')")
+    for row in list(rows):
+        try:
+            JobRecord.from_row(row)
+        except JobSpecError as error:
+            log.error("job %s is set aside: %s", row["job_id"], error)
+            connection.execute(
+                "INSERT OR REPLACE INTO unreadable_jobs VALUES (?, ?, ?, ?, ?, ?)",
+                (row["job_id"], row["group_key"], row["member_key"], dumps(dict(row)), str(error), now),
+            )
+            connection.execute("DELETE FROM jobs WHERE job_id = ?", (row["job_id"],))
+
+
+def _read_again(connection: sqlite3.Connection) -> None:
+    """Put back the jobs that an earlier start had set aside and this version can read."""
+    columns = [row["name"] for row in connection.execute("PRAGMA table_info(jobs)")]
+    for row in list(connection.execute("SELECT job_id, row FROM unreadable_jobs")):
+        values = json.loads(row["row"])
+        try:
+            read_spec(values["spec"])
+            json.loads(values["origin"])
+        except (JobSpecError, ValueError):
+            continue
+        names = [name for name in columns if name in values]
+        connection.execute(
+            f"INSERT INTO jobs ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})",
+            [values[name] for name in names],
+        )
+        connection.execute("DELETE FROM unreadable_jobs WHERE job_id = ?", (row["job_id"],))

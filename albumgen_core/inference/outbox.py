@@ -12,12 +12,13 @@ import sqlite3
 import time
 
 from albumgen_core.inference.database import Database
-from albumgen_core.inference.records import JobRecord, OutboxItem
+from albumgen_core.inference.records import OutboxItem, readable
 
 SEND_LEASE = 120.0
 """Seconds after which a taken item that nobody reported on is handed out again."""
 
 _LONGEST_NAP = 30.0
+_UNREADABLE_PAUSE = 3600.0
 
 
 class Outbox:
@@ -57,19 +58,29 @@ class Outbox:
             if not rows:
                 return None
             row = rows[0]
+            jobs = list(
+                connection.execute(
+                    "SELECT * FROM jobs WHERE bundle_id = ?1 OR (job_id = ?1 AND bundle_id IS NULL)"
+                    " ORDER BY request_index, rowid",
+                    (row["delivery_id"],),
+                )
+            )
+            readable_jobs = tuple(readable(jobs))
+            if jobs and len(readable_jobs) < len(jobs):
+                # Written by a newer version, or damaged: kept for a version that can read it.
+                connection.execute(
+                    "UPDATE outbox SET due_at = ?, last_error = 'unreadable' WHERE delivery_id = ?",
+                    (now + _UNREADABLE_PAUSE, row["delivery_id"]),
+                )
+                return None
             connection.execute(
                 "UPDATE outbox SET attempts = attempts + 1, attempted_at = ?, leased_until = ?"
                 " WHERE delivery_id = ?",
                 (now, now + lease, row["delivery_id"]),
             )
-            jobs = connection.execute(
-                "SELECT * FROM jobs WHERE bundle_id = ?1 OR (job_id = ?1 AND bundle_id IS NULL)"
-                " ORDER BY request_index, rowid",
-                (row["delivery_id"],),
-            )
             return OutboxItem(
                 delivery_id=row["delivery_id"],
-                jobs=tuple(JobRecord.from_row(job) for job in jobs),
+                jobs=readable_jobs,
                 attempt=row["attempts"] + 1,
                 attempted_at=row["attempted_at"],
                 created_at=row["created_at"],

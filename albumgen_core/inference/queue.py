@@ -41,7 +41,7 @@ class QueuedJob:
         group, member: whom the queue is fair to.
         batch_key: jobs with equal keys can run together.
         cost: estimated GPU-seconds.
-        solo: it must run without batch mates (an earlier batch of it broke).
+        isolated: it must run without batch mates (an earlier batch of it broke).
     """
 
     job_id: str
@@ -49,12 +49,12 @@ class QueuedJob:
     member: str
     batch_key: BatchKey
     cost: float
-    solo: bool = False
+    isolated: bool = False
 
     @classmethod
-    def from_spec(cls, spec: JobSpec, cost: float, *, solo: bool = False) -> QueuedJob:
+    def from_spec(cls, spec: JobSpec, cost: float, *, isolated: bool = False) -> QueuedJob:
         """The queue's view of a job."""
-        return cls(spec.job_id, spec.group, spec.member, batch_key(spec), cost, solo)
+        return cls(spec.job_id, spec.group, spec.member, batch_key(spec), cost, isolated)
 
 
 def batch_key(spec: JobSpec) -> BatchKey:
@@ -147,7 +147,7 @@ class FairQueue:
             self._taken[job.job_id] = job  # before it leaves, so that its group is not forgotten
             self._leave(job)
             batch.append(job)
-            if job.solo:
+            if job.isolated:
                 break
         return batch
 
@@ -252,4 +252,4 @@ class FairQueue:
 
 def _fits(job: QueuedJob, head: QueuedJob | None) -> bool:
     """Whether a job can lead a batch, or share that of `head`."""
-    return head is None or (job.batch_key == head.batch_key and not job.solo)
+    return head is None or (job.batch_key == head.batch_key and not job.isolated)

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import logging
 import sqlite3
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
-from albumgen_core.jobs.spec import JobSpec, JobState
+from albumgen_core.errors import JobSpecError
+from albumgen_core.jobs.spec import ErrorParams, JobSpec, JobState, read_spec
+
+log = logging.getLogger(__name__)
 
 TERMINAL: frozenset[str] = frozenset({"done", "delivered", "failed", "cancelled"})
 """States in which nothing more will run."""
@@ -24,8 +28,11 @@ class JobRecord:
         stage: the last stage the journal heard of (only roughly current while running).
         result_dir: the finished folder; None when not done, or expired since.
         error: the sentence for the member, when failed.
-        attempts: runs that broke; interruptions: runs cut short by the death of the client.
-        solo: it must run without batch mates.
+        attempts: runs that failed; interruptions: runs cut short by the death of the client.
+        isolated: it must run alone in its batch.
+        fence: number of runs that were given up; a result made under an earlier one is refused.
+        error_code, error_params: which sentence `error` is ("" where it has no code), and what stands in its
+            placeholders.
     """
 
     spec: JobSpec
@@ -35,13 +42,16 @@ class JobRecord:
     error: str | None
     attempts: int
     interruptions: int
-    solo: bool
+    isolated: bool
     request_key: str | None
     received_at: float
     queued_at: float | None
     started_at: float | None
     finished_at: float | None
     delivered_at: float | None
+    fence: int = 0
+    error_code: str = ""
+    error_params: ErrorParams = field(default_factory=dict)
 
     @property
     def job_id(self) -> str:
@@ -55,23 +65,30 @@ class JobRecord:
 
     @classmethod
     def from_row(cls, row: sqlite3.Row) -> JobRecord:
-        """From a row of `SELECT * FROM jobs`."""
-        spec = JobSpec.from_dict(json.loads(row["spec"]))
+        """From a row of `SELECT * FROM jobs`. Raises JobSpecError."""
+        try:
+            origin = json.loads(row["origin"])
+            params = json.loads(row["error_params"] or "{}")
+        except ValueError as error:
+            raise JobSpecError(str(error)) from error
         return cls(
-            spec=replace(spec, origin=json.loads(row["origin"]), cover_path=row["cover_path"]),
+            spec=read_spec(row["spec"]).replace(origin=origin, cover_path=row["cover_path"]),
             state=row["state"],
             stage=row["stage"],
             result_dir=row["result_dir"],
             error=row["error"],
             attempts=row["attempts"],
             interruptions=row["interruptions"],
-            solo=bool(row["solo"]),
+            isolated=bool(row["solo"]),
             request_key=row["request_key"],
             received_at=row["received_at"],
             queued_at=row["queued_at"],
             started_at=row["started_at"],
             finished_at=row["finished_at"],
             delivered_at=row["delivered_at"],
+            fence=row["fence"],
+            error_code=row["error_code"] or "",
+            error_params=params,
         )
 
 
@@ -95,11 +112,15 @@ class OutboxItem:
     created_at: float
 
 
-def spec_columns(spec: JobSpec) -> tuple[str, str]:
-    """(spec as JSON without its origin, origin as JSON)."""
-    data = spec.to_dict()
-    origin = data.pop("origin")
-    return json.dumps(data, separators=(",", ":")), dumps(origin)
+def readable(rows: Iterable[sqlite3.Row]) -> list[JobRecord]:
+    """The jobs of rows; rows that cannot be read are logged and left out."""
+    records = []
+    for row in rows:
+        try:
+            records.append(JobRecord.from_row(row))
+        except JobSpecError as error:
+            log.warning("job %s is left out: %s", row["job_id"], error)
+    return records
 
 
 def dumps(data: Mapping[str, Any]) -> str:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import heapq
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from albumgen_core.errors import AlbumGenError, JobError
 from albumgen_core.files import is_folder, remove_paths
 from albumgen_core.inference.eta import DurationModel
 from albumgen_core.inference.events import JobEvent, Watch
@@ -21,7 +22,7 @@ from albumgen_core.vocabulary import Stage
 
 log = logging.getLogger(__name__)
 
-RESULT_MISSING = "The finished clip could not be found on disk."
+RESULT_MISSING = JobError("The finished clip could not be found on disk.", "core.result_missing")
 
 _REFRESH_SECONDS = 0.05
 _REFRESH_SECONDS_A_JOB = 0.002
@@ -29,12 +30,20 @@ _REFRESH_SECONDS_A_JOB = 0.002
 
 @dataclass(slots=True, eq=False)
 class LiveJob:
-    """A job that is queued or running."""
+    """A job that is queued or running.
+
+    Attributes:
+        spec: the request. watch: what its watchers are told. queued: its place in the queue.
+        attempts: runs that failed.
+        fence: raised each time a run is given up; only the run that began under it can end the job.
+        cancelling: its cancellation is being written.
+    """
 
     spec: JobSpec
     watch: Watch
     queued: QueuedJob
     attempts: int = 0
+    fence: int = 0
     cancelling: bool = False
 
     @property
@@ -43,7 +52,7 @@ class LiveJob:
         return self.spec.job_id
 
 
-class Desk:
+class Scheduler:
     """Keeps journal, queue and watchers in step."""
 
     def __init__(self, journal: Journal, outbox: Outbox, queue: FairQueue, *, max_attempts: int) -> None:
@@ -74,7 +83,7 @@ class Desk:
 
     def restore(self, record: JobRecord) -> None:
         """Put a journalled job in line after a restart."""
-        self._enter(record.spec, attempts=record.attempts, solo=record.solo)
+        self._enter(record.spec, attempts=record.attempts, isolated=record.isolated, fence=record.fence)
 
     async def enter(self, specs: Sequence[JobSpec]) -> list[Watch]:
         """Put freshly journalled jobs in line, all at once, and wake a worker."""
@@ -82,8 +91,8 @@ class Desk:
         await self._wake()
         return watches
 
-    def take(self) -> list[LiveJob]:
-        """The next batch, or []."""
+    def next_batch(self) -> list[LiveJob]:
+        """The jobs to run next, or []; they count as running from now on."""
         batch = [self._live[queued.job_id] for queued in self.queue.take()]
         for job in batch:
             self._running[job.job_id] = len(batch)
@@ -100,16 +109,36 @@ class Desk:
             event = JobEvent(job_id, "running", stage, fraction)
             job.watch.update(replace(event, eta=self._eta_running(job, event)))
 
-    async def ended(
-        self, outcomes: Sequence[JobOutcome], *, timings: dict[str, float] | None = None, elapsed: float = 0.0
+    async def on_result(
+        self,
+        outcomes: Sequence[JobOutcome],
+        fences: Mapping[str, int],
+        *,
+        timings: Mapping[str, float] | None = None,
+        elapsed: float = 0.0,
     ) -> None:
-        """A worker has answered for a batch: journal it, pay for it, tell the watchers."""
-        jobs = {o.job_id: self._live[o.job_id] for o in outcomes if o.job_id in self._live}
-        # A member who has cancelled has had the answer; what was finished all the same is nobody's.
-        strays = [o.result_dir for o in outcomes if o.job_id not in jobs and o.result_dir]
-        await asyncio.to_thread(remove_paths, strays) if strays else None
+        """A worker has answered for a batch: journal it, pay for it, tell the watchers.
+
+        Args:
+            outcomes: one a job.
+            fences: the fence of each job when its run began; outcomes of runs that were given up are refused.
+            timings: seconds by stage. elapsed: seconds of work on the batch.
+        """
+        jobs: dict[str, LiveJob] = {}
+        unclaimed: list[str] = []
+        for outcome in outcomes:
+            job = self._live.get(outcome.job_id)
+            if job is None and outcome.result_dir:
+                # A member who has cancelled has had the answer; what was finished all the same is nobody's.
+                unclaimed.append(outcome.result_dir)
+            elif job is not None and job.fence == fences[outcome.job_id]:
+                jobs[outcome.job_id] = job
+            elif job is not None:
+                log.warning("a late result of job %s is refused", outcome.job_id)
+        if unclaimed:
+            await asyncio.to_thread(remove_paths, unclaimed)
         final, again = [], []
-        for outcome in (self._checked(outcome) for outcome in outcomes if outcome.job_id in jobs):
+        for outcome in (_checked(outcome) for outcome in outcomes if outcome.job_id in jobs):
             job = jobs[outcome.job_id]
             if outcome.retryable and job.attempts + 1 < self._max_attempts:
                 again.append(job)
@@ -125,27 +154,39 @@ class Desk:
                 self.durations.observe(timing)
         else:
             learned = []  # a batch that lost members, or began half-way, says little about the next one
-        await self._finish(final, learned, elapsed / max(1, len(outcomes)))
+        await self._finish(final, learned, elapsed / max(1, len(outcomes)), fences)
         if again:
-            await self._requeue(again, broken=True, solo=len(outcomes) > 1)
+            await self._requeue(again, counted=True, isolated=len(outcomes) > 1)
 
-    async def broke(self, jobs: Sequence[LiveJob], sentence: str) -> None:
-        """A run of these jobs broke (crash, hang, exception): again one by one, or a polite end."""
+    async def on_failure(
+        self, jobs: Sequence[LiveJob], problem: AlbumGenError, *, counted: bool = True
+    ) -> None:
+        """A run of these jobs failed (crash, hang, exception): again one by one, or the end with `problem`.
+
+        Args:
+            jobs: those of the run.
+            problem: what their members are told when no attempt is left.
+            counted: whether it was an attempt of theirs.
+        """
         jobs = self.wanted(jobs)
-        lost = [job for job in jobs if job.attempts + 1 >= self._max_attempts]
+        lost = [job for job in jobs if counted and job.attempts + 1 >= self._max_attempts]
         again = [job for job in jobs if job not in lost]
-        await self._finish([JobOutcome(job.job_id, "failed", error=sentence) for job in lost])
+        await self._finish([JobOutcome.failed(job.job_id, problem) for job in lost])
         if again:
-            await self._requeue(again, broken=True, solo=True)
+            await self._requeue(again, counted=counted, isolated=counted)
 
-    async def give_back(self, jobs: Sequence[LiveJob], *, solo: bool = False) -> None:
+    async def requeue(self, jobs: Sequence[LiveJob], *, isolated: bool = False) -> None:
         """A run was called off through no fault of these jobs: back in line, nothing counted."""
         if jobs := self.wanted(jobs):
-            await self._requeue(jobs, broken=False, solo=solo)
+            await self._requeue(jobs, counted=False, isolated=isolated)
 
     def wanted(self, jobs: Sequence[LiveJob]) -> list[LiveJob]:
         """Those that have not been cancelled meanwhile."""
         return [job for job in jobs if not job.cancelling and self._live.get(job.job_id) is job]
+
+    def is_current(self, job: LiveJob, fence: int) -> bool:
+        """Whether a run that began under `fence` is still wanted."""
+        return job.fence == fence and bool(self.wanted([job]))
 
     async def cancel(self, job_id: str) -> bool:
         """Cancel a live job, durably and at once; False if it had ended (or is being cancelled already).
@@ -217,13 +258,14 @@ class Desk:
             if job.watch.followers:
                 job.watch.update(JobEvent(job_id, "queued", position=position, eta=etas.get(job_id)))
 
-    def _enter(self, spec: JobSpec, *, attempts: int = 0, solo: bool = False) -> Watch:
+    def _enter(self, spec: JobSpec, *, attempts: int = 0, isolated: bool = False, fence: int = 0) -> Watch:
         cost = self.durations.batch(spec.seconds) or spec.seconds
         job = LiveJob(
             spec,
             Watch(JobEvent(spec.job_id, "queued")),
-            QueuedJob.from_spec(spec, max(cost, 0.001), solo=solo),
+            QueuedJob.from_spec(spec, max(cost, 0.001), isolated=isolated),
             attempts=attempts,
+            fence=fence,
         )
         self._live[spec.job_id] = job
         self.queue.push(job.queued)
@@ -231,12 +273,16 @@ class Desk:
         return job.watch
 
     async def _finish(
-        self, outcomes: Sequence[JobOutcome], timings: Sequence[StageTiming] = (), cost: float = 0.0
+        self,
+        outcomes: Sequence[JobOutcome],
+        timings: Sequence[StageTiming] = (),
+        cost: float = 0.0,
+        fences: Mapping[str, int] | None = None,
     ) -> set[str]:
         if not outcomes:
             return set()
         try:
-            ended = await self.journal.finish(outcomes, timings)
+            ended = await self.journal.finish(outcomes, timings, fences=fences)
         except Exception as error:
             # The rows still say "running": the next start makes these clips again, none is lost.
             for outcome in outcomes:
@@ -244,6 +290,8 @@ class Desk:
                     job.watch.fail(error)
             raise
         for outcome in outcomes:
+            if self._is_late(outcome.job_id, fences):
+                continue  # given up while this was written; its next run answers
             cancelled = outcome.status == "cancelled" or outcome.job_id not in ended
             if cancelled and outcome.result_dir is not None:
                 await asyncio.to_thread(remove_paths, [outcome.result_dir])
@@ -260,6 +308,8 @@ class Desk:
                     fraction=1.0 if outcome.status == "done" else job.watch.event.fraction,
                     error=outcome.error,
                     result_dir=outcome.result_dir,
+                    code=outcome.code,
+                    params=outcome.params,
                 )
             )
             self._retire(job, event, cost)
@@ -267,17 +317,22 @@ class Desk:
         self.refresh()
         return ended
 
+    def _is_late(self, job_id: str, fences: Mapping[str, int] | None) -> bool:
+        job = self._live.get(job_id)
+        return job is not None and fences is not None and fences.get(job_id, job.fence) != job.fence
+
     def _retire(self, job: LiveJob, event: JobEvent, cost: float) -> None:
         self.queue.settle(job.job_id, cost)
         self._running.pop(job.job_id, None)
         self._live.pop(job.job_id, None)
         job.watch.update(event)
 
-    async def _requeue(self, jobs: Sequence[LiveJob], *, broken: bool, solo: bool) -> None:
-        await self.journal.requeue([job.job_id for job in jobs], broken=broken, solo=solo)
+    async def _requeue(self, jobs: Sequence[LiveJob], *, counted: bool, isolated: bool) -> None:
+        await self.journal.requeue([job.job_id for job in jobs], counted=counted, isolated=isolated)
         for job in self.wanted(jobs):
-            job.attempts += int(broken)
-            job.queued = replace(job.queued, solo=job.queued.solo or solo)
+            job.attempts += int(counted)
+            job.fence += 1
+            job.queued = replace(job.queued, isolated=job.queued.isolated or isolated)
             self._running.pop(job.job_id, None)
             self.queue.put_back(job.queued)
             job.watch.update(JobEvent(job.job_id, "queued"))
@@ -324,8 +379,9 @@ class Desk:
             forecast.update(dict.fromkeys(batch, end))
         return forecast
 
-    def _checked(self, outcome: JobOutcome) -> JobOutcome:
-        """Believe "done" only where the folder is there."""
-        if outcome.status == "done" and not is_folder(outcome.result_dir):
-            return JobOutcome(outcome.job_id, "failed", error=RESULT_MISSING, retryable=True)
-        return outcome
+
+def _checked(outcome: JobOutcome) -> JobOutcome:
+    """Believe "done" only where the folder is there."""
+    if outcome.status == "done" and not is_folder(outcome.result_dir):
+        return JobOutcome.failed(outcome.job_id, RESULT_MISSING, retryable=True)
+    return outcome

@@ -11,9 +11,9 @@ from albumgen_core.files import free_bytes
 from albumgen_core.inference.database import BUSY_TIMEOUT
 from albumgen_core.inference.journal import MAX_INTERRUPTIONS
 from albumgen_core.inference.migrations import MigrationSet
-from albumgen_core.inference.process import WorkerOptions
 from albumgen_core.inference.queue import QueueLimits
-from albumgen_core.worker.main import DEFAULT_RUNNER
+from albumgen_core.inference.subprocess_backend import WorkerOptions
+from albumgen_core.jobs.running import DEFAULT_RUNNER
 
 DAY = 86400.0
 

@@ -6,13 +6,21 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Literal
 
-from albumgen_core.errors import EngineNotReadyError
-from albumgen_core.inference.process import BatchBrokenError, WorkerDiedError, WorkerOptions, WorkerProcess
-from albumgen_core.inference.scheduler import Desk, LiveJob
+from albumgen_core.errors import EngineNotReadyError, JobError
+from albumgen_core.inference.backend import (
+    Attempt,
+    Backend,
+    BackendDiedError,
+    BatchResult,
+    EngineInfo,
+    run_in_parts,
+)
+from albumgen_core.inference.scheduler import LiveJob, Scheduler
+from albumgen_core.inference.subprocess_backend import SubprocessBackend, WorkerOptions
 
 log = logging.getLogger(__name__)
 
@@ -21,17 +29,31 @@ WorkerState = Literal["starting", "idle", "busy", "waiting to restart", "not rea
 STARTS_BEFORE_GIVING_UP = 3
 """Crashes in a row, before the engine was ever loaded, after which it counts as not ready."""
 
+ENGINE_STOPPED = JobError(
+    "This clip could not be made: the engine stopped each time it tried.", "core.engine_stopped"
+)
+UNEXPECTED = JobError("Something went wrong while making this clip.", "ending.failed")
+OUT_OF_MEMORY = JobError(
+    "This clip needs more memory than the engine has; try a shorter one.", "core.out_of_memory"
+)
+
 _FIRST_BACKOFF = 0.25
 _LONGEST_BACKOFF = 30.0
 _UNAVAILABLE_RETRY = 60.0
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class Flight:
-    """A batch in a worker's hands, and who waits for its end."""
+    """A batch that a worker runs.
+
+    Attributes:
+        jobs: what is in it. task: what waits for its end.
+        excused: the worker is ended for the memory that another batch took.
+    """
 
     jobs: list[LiveJob]
     task: asyncio.Task[None]
+    excused: bool = False
 
 
 @dataclass(slots=True)
@@ -42,7 +64,7 @@ class Slot:
     options: WorkerOptions
     state: WorkerState = "starting"
     message: str = ""
-    process: WorkerProcess | None = None
+    process: SubprocessBackend | None = None
     flights: list[Flight] = field(default_factory=list)
     starts: int = 0
     failures: int = 0
@@ -60,16 +82,16 @@ class Slot:
 
 
 class Supervisor:
-    """Runs the desk's batches in as many worker processes as there are options."""
+    """Runs the scheduler's batches in as many worker processes as there are options."""
 
-    def __init__(self, desk: Desk, options: Sequence[WorkerOptions]) -> None:
+    def __init__(self, scheduler: Scheduler, options: Sequence[WorkerOptions]) -> None:
         self.slots = [Slot(index, each) for index, each in enumerate(options)]
-        self.engine: dict[str, Any] = {}
-        self._desk = desk
+        self.engine: EngineInfo = {}
+        self._scheduler = scheduler
         self._draining = False
         self._tasks: list[asyncio.Task[None]] = []
-        desk.workers = len(self.slots)
-        desk.cancel_running = self._cancel
+        scheduler.workers = len(self.slots)
+        scheduler.cancel_running = self._cancel
 
     def start(self) -> None:
         """Begin to serve."""
@@ -92,8 +114,8 @@ class Supervisor:
         """Start nothing new, give running batches `grace` seconds, then put their jobs back in line."""
         self._draining = True
         self.retry()
-        async with self._desk.arrived:
-            self._desk.arrived.notify_all()
+        async with self._scheduler.arrived:
+            self._scheduler.arrived.notify_all()
         for slot in self.slots:
             if slot.state == "starting" and slot.process is not None:
                 slot.process.kill("AlbumGen is stopping")
@@ -111,7 +133,7 @@ class Supervisor:
                 process = await self._ensure(slot)
                 if process is None or not await self._work_waits(slot, process):
                     continue
-                if jobs := self._desk.take():
+                if jobs := self._scheduler.next_batch():
                     slot.turn("busy")
                     await self._launch(slot, process, jobs)
             await self._land(slot)
@@ -120,12 +142,12 @@ class Supervisor:
             await _abandon(slot)
             if slot.process is not None:
                 slot.process.kill("AlbumGen is stopping")
-            await self._desk.give_back(jobs)
+            await self._scheduler.requeue(jobs)
             raise
         except Exception as error:
             # The journal itself failed (damaged, removed): nothing can be promised any more.
             slot.turn("stopped", str(error))
-            self._desk.fail_watchers(error)
+            self._scheduler.fail_watchers(error)
             raise
         finally:
             await _abandon(slot)
@@ -135,10 +157,10 @@ class Supervisor:
             if slot.state != "stopped":
                 slot.turn("stopped")
 
-    async def _launch(self, slot: Slot, process: WorkerProcess, jobs: list[LiveJob]) -> None:
+    async def _launch(self, slot: Slot, process: SubprocessBackend, jobs: list[LiveJob]) -> None:
         """Send a batch; returns once the worker may have the next one."""
         free = asyncio.Event()
-        task = asyncio.create_task(self._run(slot, process, jobs, may_halve=True, on_free=free.set))
+        task = asyncio.create_task(self._run(slot, process, jobs, on_free=free.set))
         slot.flights.append(Flight(jobs, task))
         waiting = asyncio.create_task(free.wait())
         try:
@@ -152,7 +174,7 @@ class Supervisor:
             await asyncio.wait([flight.task for flight in slot.flights])
             _collect(slot)
 
-    async def _ensure(self, slot: Slot) -> WorkerProcess | None:
+    async def _ensure(self, slot: Slot) -> SubprocessBackend | None:
         """The slot's live worker; None after a failed start (the pause is over by then)."""
         if slot.process is not None and not slot.process.dead.is_set():
             state: WorkerState = "busy" if slot.flights else "idle"
@@ -167,27 +189,26 @@ class Supervisor:
             return None
         slot.turn("starting")
         slot.starts += 1
-        slot.process = WorkerProcess(slot.options, self._desk.progress)
+        slot.process = SubprocessBackend(slot.options)
         try:
-            await slot.process.start()
+            self.engine = await slot.process.start()
         except EngineNotReadyError as error:
             await self._lost(slot, slot.process)
             slot.turn("not ready", error.reason)
             log.error("worker %d cannot start: %s", slot.index, error.reason)
             await self._pause(slot, _UNAVAILABLE_RETRY)
             return None
-        except WorkerDiedError as error:
+        except BackendDiedError as error:
             await self._lost(slot, slot.process)
             log.error("worker %d died while it started: %s", slot.index, error)
             gave_up = slot.failures >= STARTS_BEFORE_GIVING_UP
             slot.turn("not ready" if gave_up else "waiting to restart", f"the worker does not start: {error}")
             await self._pause(slot, _backoff(slot.failures))
             return None
-        self.engine = slot.process.engine
         slot.turn("idle")
         return slot.process
 
-    async def _lost(self, slot: Slot, process: WorkerProcess) -> None:
+    async def _lost(self, slot: Slot, process: SubprocessBackend) -> None:
         slot.failures += 1
         await process.stop(grace=0.0)
         slot.process = None
@@ -201,9 +222,9 @@ class Supervisor:
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(slot.kick.wait(), seconds)
 
-    async def _work_waits(self, slot: Slot, process: WorkerProcess) -> bool:
+    async def _work_waits(self, slot: Slot, process: SubprocessBackend) -> bool:
         """Sleep until there is work for this worker (True), or it died, a batch ended or we are draining."""
-        if len(self._desk.queue):
+        if len(self._scheduler.queue):
             return not self._draining and not process.dead.is_set()
         death = asyncio.ensure_future(process.dead.wait())
         work = asyncio.ensure_future(self._arrival())
@@ -215,55 +236,60 @@ class Supervisor:
             death.cancel()
             work.cancel()
             await asyncio.gather(death, work, return_exceptions=True)
-        return not self._draining and not process.dead.is_set() and len(self._desk.queue) > 0
+        return not self._draining and not process.dead.is_set() and len(self._scheduler.queue) > 0
 
     async def _arrival(self) -> None:
-        async with self._desk.arrived:
-            await self._desk.arrived.wait_for(lambda: self._draining or len(self._desk.queue) > 0)
+        async with self._scheduler.arrived:
+            await self._scheduler.arrived.wait_for(lambda: self._draining or len(self._scheduler.queue) > 0)
 
     async def _run(
-        self,
-        slot: Slot,
-        process: WorkerProcess,
-        jobs: list[LiveJob],
-        *,
-        may_halve: bool,
-        on_free: Callable[[], None] = lambda: None,
+        self, slot: Slot, backend: Backend, jobs: list[LiveJob], *, on_free: Callable[[], None]
     ) -> None:
-        """Run jobs to whatever end; what a broken run leaves is back in line, or politely failed."""
-        if not (jobs := self._desk.wanted(jobs)):
-            return
-        try:
-            result = await process.run([job.spec for job in jobs], on_free=on_free)
-        except WorkerDiedError as error:
-            log.warning("worker %d was lost with %d job(s): %s", slot.index, len(jobs), error)
-            await self._desk.broke(
-                jobs, "This clip could not be made: the engine stopped each time it tried."
-            )
-        except BatchBrokenError as error:
-            log.warning("worker %d broke on %d job(s): %s", slot.index, len(jobs), error)
-            if not error.out_of_memory:
-                await self._desk.broke(jobs, "Something went wrong while making this clip.")
-            elif may_halve:
-                await self._halve(slot, process, jobs)
-            else:
-                # Fragmented or leaked memory comes back only with the process.
-                process.kill("it ran out of memory twice")
-                await process.dead.wait()
-                await self._desk.broke(
-                    jobs, "This clip needs more memory than the engine has; try a shorter one."
-                )
-        else:
-            slot.failures = 0
-            await self._desk.ended(result.outcomes, timings=result.timings, elapsed=result.elapsed)
+        """Run jobs to whatever end; what a failed run leaves is back in line, or politely failed."""
+        live = {job.job_id: job for job in jobs}
+        fences = {job.job_id: job.fence for job in jobs}
+        attempts = run_in_parts(
+            backend,
+            [job.spec for job in jobs],
+            on_progress=self._scheduler.progress,
+            on_free=on_free,
+            is_wanted=lambda job_id: self._scheduler.is_current(live[job_id], fences[job_id]),
+        )
+        async for attempt in attempts:
+            await self._settle(slot, backend, attempt, [live.pop(job.job_id) for job in attempt.jobs], fences)
+        # Memory ran out for the half before these, and its process was ended: no fault of theirs.
+        left = [job for job in live.values() if self._scheduler.is_current(job, fences[job.job_id])]
+        await self._scheduler.requeue(left, isolated=True)
 
-    async def _halve(self, slot: Slot, process: WorkerProcess, jobs: list[LiveJob]) -> None:
-        middle = (len(jobs) + 1) // 2
-        for half in (jobs[:middle], jobs[middle:]):
-            if half and process.dead.is_set():
-                await self._desk.give_back(half, solo=True)
-            elif half:
-                await self._run(slot, process, half, may_halve=False)
+    async def _settle(
+        self, slot: Slot, backend: Backend, attempt: Attempt, jobs: list[LiveJob], fences: Mapping[str, int]
+    ) -> None:
+        """Journal what a run came to."""
+        result = attempt.result
+        if isinstance(result, BatchResult):
+            slot.failures = 0
+            await self._scheduler.on_result(
+                result.outcomes, fences, timings=result.timings, elapsed=result.elapsed
+            )
+            return
+        log.warning("worker %d failed on %d job(s): %s", slot.index, len(jobs), result)
+        if not attempt.out_of_memory_twice:
+            problem = ENGINE_STOPPED if isinstance(result, BackendDiedError) else UNEXPECTED
+            blamed = self._blamed(slot, jobs) if isinstance(result, BackendDiedError) else True
+            await self._scheduler.on_failure(jobs, problem, counted=blamed)
+            return
+        # Fragmented or leaked memory comes back only with the process. The batch that it works on at the same
+        # time is not to blame for its end.
+        for flight in slot.flights:
+            flight.excused = flight.excused or not any(job in flight.jobs for job in jobs)
+        backend.kill("it ran out of memory twice")
+        await backend.dead.wait()
+        await self._scheduler.on_failure(jobs, OUT_OF_MEMORY, counted=True)
+
+    @staticmethod
+    def _blamed(slot: Slot, jobs: list[LiveJob]) -> bool:
+        """Whether the death of a worker counts as an attempt of these jobs."""
+        return not any(flight.excused for flight in slot.flights if any(job in flight.jobs for job in jobs))
 
     def _cancel(self, job_id: str) -> None:
         for slot in self.slots:

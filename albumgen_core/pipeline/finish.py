@@ -56,24 +56,27 @@ class Finisher:
 
     def _draft(self, work: Work, attributes: MusicalAttributes, audio: Audio) -> Take:
         """The take without its encoded files."""
-        request = work.request
+        request, options = work.request, work.request.options
         return Take(
             attributes=attributes,
             neighbours=work.neighbours,
-            rag=request.rag,
+            rag=options.rag,
             prompt=work.prompt,
-            seed=request.seed,
+            seed=options.seed,
             seconds=audio.seconds,
             audio=audio,
             mp3=b"",
             ogg=b"",
             card=b"",
             cover_jpeg=request.cover.to_jpeg(),
+            cover_png=request.cover.to_png(),
+            embedding=work.embedding,
+            embedder=self._engine.embedder.name,
             cover_sha256=request.cover.sha256,
             family=self._engine.family,
             describer=self._engine.describer.name,
             composer=self._engine.composer.name,
-            overridden=sorted(request.overrides) if not request.is_complete else (),
+            overridden=sorted(options.overrides) if not request.is_complete else (),
             notices=work.notices,
             timings=work.timings,
             lineage=request.lineage,

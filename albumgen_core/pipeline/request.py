@@ -8,57 +8,55 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from albumgen_core.albums import Neighbour
 from albumgen_core.attributes.predicted import MusicalAttributes
 from albumgen_core.audio.types import Audio
 from albumgen_core.cover.read import Cover
 from albumgen_core.errors import AlbumGenError
+from albumgen_core.jobs.spec import ClipOptions
 from albumgen_core.result import Take
-from albumgen_core.vocabulary import PromptStyle, Stage
+from albumgen_core.vocabulary import Stage
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class ClipRequest:
-    """One cover to be heard.
+    """One cover, and what its clip is made with.
 
     Attributes:
         cover: the checked picture.
-        rag: reason from the nearest albums too.
-        seconds: length wanted; with `continue_from`, of the whole.
-        seed: non-negative.
-        prompt_style, name_artist: see `prompt.compose_prompt`.
-        overrides: fields set by hand. When they cover every field, the cover is not read again.
-        continue_from: an earlier take to play on from.
+        options: see ClipOptions; a JobSpec is one.
+        continue_from: an earlier take that the clip continues.
+        embedding: the cover's vector, float32 (512,), where it is known from an earlier take; the cover is
+            not embedded again then.
         lineage: ids that tell where this take comes from; kept in result.json.
         checkpoint: file where the composer keeps what it has; see `ComposeRequest.checkpoint`.
     """
 
     cover: Cover
-    rag: bool = True
-    seconds: float = 10.0
-    seed: int = 0
-    prompt_style: PromptStyle = "concise"
-    name_artist: bool = False
-    overrides: Mapping[str, Any] = field(default_factory=dict)
+    options: ClipOptions = field(default_factory=ClipOptions)
     continue_from: Audio | None = None
+    embedding: NDArray[np.float32] | None = None
     lineage: Mapping[str, str | None] = field(default_factory=dict)
     checkpoint: Path | None = None
 
     @property
     def is_complete(self) -> bool:
         """Whether every attribute is given, as when an earlier take is continued."""
-        return set(MusicalAttributes.required_fields()) <= set(self.overrides)
+        return set(MusicalAttributes.required_fields()) <= set(self.options.overrides)
 
 
 @dataclass(slots=True)
 class Work:
-    """What a request has become so far."""
+    """What a request has become so far. `embedding`: the cover's vector, where one was needed."""
 
     request: ClipRequest
+    embedding: NDArray[np.float32] | None = None
     attributes: MusicalAttributes | None = None
     neighbours: Sequence[Neighbour] = ()
     prompt: str = ""

@@ -9,6 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
+import numpy as np
+from numpy.typing import NDArray
+
 from albumgen_core.albums import Neighbour
 from albumgen_core.attributes.predicted import MusicalAttributes
 from albumgen_core.card import CardContent
@@ -139,7 +142,9 @@ class Pipeline:
         return work.attributes, work.neighbours, work.prompt, work.notices
 
     def _retrieve(self, batch: list[Work], report: _Reporter) -> None:
-        wanted = [work for work in batch if work.live and work.request.rag and not work.request.is_complete]
+        wanted = [
+            work for work in batch if work.live and work.request.options.rag and not work.request.is_complete
+        ]
         if not wanted:
             return
         if self.index is None:
@@ -149,7 +154,7 @@ class Pipeline:
         with timed(wanted, "embed"):
             report("embed")(0.0)
             try:
-                vectors = self.engine.embedder.embed([work.request.cover for work in wanted])
+                vectors = self._embed(wanted)
             except AlbumGenError as error:
                 fail(wanted, error)
                 return
@@ -161,6 +166,17 @@ class Pipeline:
                 except IndexUnavailableError as error:
                     self._go_without(work, str(error))
             report("retrieve")(1.0)
+
+    def _embed(self, works: list[Work]) -> list[NDArray[np.float32]]:
+        """Each cover's vector: the one that its request came with, or a new one."""
+        new = [work for work in works if work.request.embedding is None]
+        made = iter(self.engine.embedder.embed([work.request.cover for work in new])) if new else iter(())
+        vectors: list[NDArray[np.float32]] = []
+        for work in works:
+            known = work.request.embedding
+            work.embedding = next(made) if known is None else known
+            vectors.append(work.embedding)
+        return vectors
 
     def _go_without(self, work: Work, problem: str) -> None:
         """RAG was asked for and cannot be had: refuse or say so, as configured."""
@@ -181,14 +197,14 @@ class Pipeline:
         report("describe")(1.0)
 
     def _attributes_of(self, work: Work, on_progress: Callable[[float], None]) -> MusicalAttributes:
-        request = work.request
+        request, options = work.request, work.request.options
         if request.is_complete:
-            return MusicalAttributes.from_dict(request.overrides)
+            return MusicalAttributes.from_dict(options.overrides)
         neighbours = work.neighbours if work.neighbours else None
         predicted = self.engine.describer.describe(
-            request.cover, neighbours, seed=request.seed, on_progress=on_progress
+            request.cover, neighbours, seed=options.seed, on_progress=on_progress
         )
-        return predicted.replace_fields(request.overrides) if request.overrides else predicted
+        return predicted.replace_fields(options.overrides) if options.overrides else predicted
 
     def _write_prompts(self, batch: list[Work], report: _Reporter) -> None:
         for work in batch:
@@ -196,8 +212,8 @@ class Pipeline:
                 with isolated(work):
                     work.prompt = compose_prompt(
                         work.attributes,
-                        style=work.request.prompt_style,
-                        name_artist=work.request.name_artist,
+                        style=work.request.options.prompt_style,
+                        name_artist=work.request.options.name_artist,
                     )
         report("prompt")(1.0)
 
@@ -250,8 +266,8 @@ def _compose_request(work: Work) -> ComposeRequest:
     return ComposeRequest(
         prompt=work.prompt,
         attributes=work.attributes,
-        seconds=work.request.seconds,
-        seed=work.request.seed,
+        seconds=work.request.options.seconds,
+        seed=work.request.options.seed,
         continue_from=work.request.continue_from,
         checkpoint=work.request.checkpoint,
         cover=work.request.cover,

@@ -88,7 +88,7 @@ def serve(obey: Callable[[Mapping[str, Any]], Mapping[str, Any]]) -> None:
     try:
         told = obey(order)
     except AlbumGenError as error:
-        told = {"error": getattr(error, "code", "failed"), "message": str(error)}
+        told = {"error": error.code or "failed", "message": str(error)}
     except OSError as error:
         told = {"error": "disk", "message": f"It could not be read or written: {error.strerror}."}
     sys.stdout.write(json.dumps(told, default=str))

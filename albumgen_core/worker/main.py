@@ -2,34 +2,39 @@
 
     python -m albumgen_core.worker.main --runner module:factory [--config path]
 
-Only the standard library is imported before the client says hello, so that the process starts in
-milliseconds and can report anything that goes wrong while the engine loads.
+Little is imported before the client says hello, so that the process starts in milliseconds and can report
+anything that goes wrong while the engine loads.
 """
 
 from __future__ import annotations
 
 import argparse
-import importlib
 import logging
 import os
 import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO, Literal
 
-from albumgen_core.errors import AlbumGenError
 from albumgen_core.jobs import protocol
+from albumgen_core.jobs.running import (
+    DEFAULT_RUNNER,
+    describe_error,
+    engine_info,
+    is_out_of_memory,
+    load_runner,
+    release_memory,
+)
 from albumgen_core.jobs.spec import BatchRunner, JobOutcome, JobSpec, TwoPhaseRunner
 from albumgen_core.vocabulary import Stage
 
-DEFAULT_RUNNER = "albumgen_core.worker.runner:build_runner"
-
 BEAT_SECONDS = 1.0
-TELL_SECONDS = 0.05
+REPORT_SECONDS = 0.05
 """Least time between two reports of one job within one stage."""
 
 STOP_GRACE = 20.0
@@ -40,16 +45,16 @@ _EXIT_SIGTERM = 128 + signal.SIGTERM
 log = logging.getLogger(__name__)
 
 
-class Line:
+class ReplyWriter:
     """The pipe to the client; whole lines only, from any thread."""
 
     def __init__(self, stream: BinaryIO) -> None:
         self._stream = stream
         self._lock = threading.Lock()
 
-    def say(self, message: str, /, **fields: Any) -> None:
+    def write(self, message: protocol.Reply) -> None:
         """Send one message. A client that is gone ends this process."""
-        line = protocol.encode({"type": message, **fields})
+        line = protocol.encode(message)
         with self._lock:
             try:
                 self._stream.write(line)
@@ -58,14 +63,15 @@ class Line:
                 os._exit(0)  # nobody is listening: whatever was half done is run again elsewhere
 
 
-class Meter:
+class StageTimer:
     """Turns a runner's progress into few messages, and into seconds spent in each stage of the batch."""
 
-    def __init__(self, line: Line) -> None:
-        self._line = line
-        self._since = time.monotonic()
+    def __init__(self, replies: ReplyWriter) -> None:
+        self._replies = replies
+        self._started = self._since = time.monotonic()
         self._stage: str | None = None
-        self._told: dict[str, tuple[str, float]] = {}
+        self._reported: dict[str, tuple[str, float]] = {}
+        self._waited = 0.0
         self.timings: dict[str, float] = {}
 
     def report(self, job_id: str, stage: Stage, fraction: float) -> None:
@@ -73,15 +79,25 @@ class Meter:
         now = time.monotonic()
         self._attribute(now)
         self._stage = stage
-        last_stage, last_time = self._told.get(job_id, ("", 0.0))
-        if stage != last_stage or fraction >= 1.0 or now - last_time >= TELL_SECONDS:
-            self._told[job_id] = (stage, now)
-            self._line.say("progress", job_id=job_id, stage=stage, fraction=min(max(fraction, 0.0), 1.0))
+        last_stage, last_time = self._reported.get(job_id, ("", 0.0))
+        if stage != last_stage or fraction >= 1.0 or now - last_time >= REPORT_SECONDS:
+            self._reported[job_id] = (stage, now)
+            self._replies.write(protocol.Progress(job_id, stage, min(max(fraction, 0.0), 1.0)))
 
-    def finish(self) -> dict[str, float]:
-        """Close the books: seconds by stage."""
-        self._attribute(time.monotonic())
-        return self.timings
+    @contextmanager
+    def waiting(self) -> Iterator[None]:
+        """Time in here belongs to no stage and is not counted as work on the batch."""
+        began = time.monotonic()
+        self._attribute(began)
+        yield
+        self._since = time.monotonic()
+        self._waited += self._since - began
+
+    def finish(self) -> float:
+        """Seconds of work on the batch in all; `timings` is final."""
+        now = time.monotonic()
+        self._attribute(now)
+        return now - self._started - self._waited
 
     def _attribute(self, now: float) -> None:
         # Work before the first report belongs to no stage we know of; the time of a stage runs from its
@@ -95,8 +111,7 @@ class Meter:
 class _Batch:
     name: str
     jobs: list[JobSpec]
-    meter: Meter
-    started: float = field(default_factory=time.monotonic)
+    timer: StageTimer
 
 
 class Worker:
@@ -106,13 +121,13 @@ class Worker:
     time, while the main thread begins the next.
     """
 
-    def __init__(self, requests: BinaryIO, line: Line, runner: str, config: Path | None) -> None:
+    def __init__(self, requests: BinaryIO, replies: ReplyWriter, runner: str, config: Path | None) -> None:
         self._requests = requests
-        self._line = line
+        self._replies = replies
         self._runner_name = runner
         self._config = config
         self._cancelled: set[str] = set()
-        self._inbox: list[protocol.Message | None] = []
+        self._inbox: list[protocol.Request] = []
         self._changed = threading.Condition()
         self._stopping = False
         self._finishing: threading.Thread | None = None
@@ -122,15 +137,14 @@ class Worker:
         threading.Thread(target=self._read, name="requests", daemon=True).start()
         signal.signal(signal.SIGTERM, lambda *_: self._stop_soon())
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the client decides
-        first = self._next()
-        if first is None or first["type"] != "hello":
+        if not isinstance(self._next(), protocol.Hello):
             return 0
         threading.Thread(target=self._beat, name="heartbeat", daemon=True).start()
         runner = self._load()
         if runner is None:
             return protocol.EXIT_UNAVAILABLE
         while (message := self._next()) is not None:
-            if message["type"] == "run":
+            if isinstance(message, protocol.Run):
                 self._run(runner, message)
         self._wait_for_files()
         return 0
@@ -138,33 +152,32 @@ class Worker:
     def _load(self) -> BatchRunner | None:
         started = time.monotonic()
         try:
-            module, _, name = self._runner_name.partition(":")
-            runner: BatchRunner = getattr(importlib.import_module(module), name)(self._config)
+            runner = load_runner(self._runner_name, self._config)
         except (Exception, SystemExit) as error:
             log.exception("the engine cannot start")
-            said = str(error) if isinstance(error, AlbumGenError) else f"{type(error).__name__}: {error}"
-            self._line.say("unavailable", error=said)
+            self._replies.write(protocol.Unavailable(describe_error(error)))
             return None
-        engine: dict[str, Any] = getattr(runner, "engine_info", dict)()
-        self._line.say("ready", pid=os.getpid(), engine=engine, load_seconds=time.monotonic() - started)
+        self._replies.write(
+            protocol.Ready(os.getpid(), engine_info(runner), load_seconds=time.monotonic() - started)
+        )
         return runner
 
-    def _run(self, runner: BatchRunner, message: protocol.Message) -> None:
-        jobs = [JobSpec.from_dict(job) for job in message["jobs"]]
-        batch = _Batch(message["batch"], jobs, Meter(self._line))
-        report, is_cancelled = batch.meter.report, self._cancelled.__contains__
+    def _run(self, runner: BatchRunner, message: protocol.Run) -> None:
+        batch = _Batch(message.batch, message.jobs, StageTimer(self._replies))
+        report, is_cancelled = batch.timer.report, self._cancelled.__contains__
         if not isinstance(runner, TwoPhaseRunner):
-            self._finish(batch, lambda: runner.run(jobs, on_progress=report, is_cancelled=is_cancelled))
+            self._finish(batch, lambda: runner.run(batch.jobs, on_progress=report, is_cancelled=is_cancelled))
             return
         try:
-            finish = runner.begin(jobs, on_progress=report, is_cancelled=is_cancelled)
+            finish = runner.begin(batch.jobs, on_progress=report, is_cancelled=is_cancelled)
         except Exception as error:
-            self._broke(batch, error)
+            self._on_failure(batch, error)
             return
-        self._wait_for_files()  # composing is never more than a batch ahead
+        with batch.timer.waiting():
+            self._wait_for_files()  # composing is never more than a batch ahead
         self._finishing = threading.Thread(target=self._finish, args=(batch, finish), name="files")
         self._finishing.start()
-        self._line.say("free", batch=batch.name)
+        self._replies.write(protocol.Free(batch.name))
 
     def _wait_for_files(self) -> None:
         if self._finishing is not None:
@@ -174,46 +187,43 @@ class Worker:
         try:
             outcomes = finish()
         except Exception as error:
-            self._broke(batch, error)
+            self._on_failure(batch, error)
             return
-        self._line.say(
-            "finished",
-            batch=batch.name,
-            outcomes=[protocol.outcome_to_wire(outcome) for outcome in outcomes],
-            timings=batch.meter.finish(),
-            elapsed=time.monotonic() - batch.started,
-        )
+        elapsed = batch.timer.finish()
+        self._replies.write(protocol.Finished(batch.name, outcomes, batch.timer.timings, elapsed))
         self._forget(batch)
 
-    def _broke(self, batch: _Batch, error: Exception) -> None:
-        log.exception("batch %s broke", batch.name)
-        kind: protocol.BrokenKind = "out_of_memory" if is_out_of_memory(error) else "error"
-        said = str(error) if isinstance(error, AlbumGenError) else f"{type(error).__name__}: {error}"
+    def _on_failure(self, batch: _Batch, error: Exception) -> None:
+        log.exception("batch %s failed", batch.name)
+        kind: Literal["out_of_memory", "error"] = "out_of_memory" if is_out_of_memory(error) else "error"
         # The traceback holds the tensors of the failed batch; only without it can memory be freed.
         error.__traceback__ = None
         release_memory()
-        self._line.say("broken", batch=batch.name, kind=kind, error=said[:2000])
+        self._replies.write(protocol.Broken(batch.name, kind, describe_error(error)))
         self._forget(batch)
 
     def _forget(self, batch: _Batch) -> None:
         self._cancelled.difference_update(job.job_id for job in batch.jobs)
 
-    def _next(self) -> protocol.Message | None:
-        """The next request; None when it is time to leave."""
+    def _next(self) -> protocol.Request | None:
+        """The next request; None when it is time to exit."""
         with self._changed:
             # Short waits, so that a signal's handler (which Python runs between them) is not held up.
             while not self._inbox and not self._stopping:
                 self._changed.wait(0.5)
-            return None if self._stopping else self._inbox.pop(0)
+            if self._stopping:
+                return None
+            message = self._inbox.pop(0)
+            return None if isinstance(message, protocol.Stop) else message
 
     def _read(self) -> None:
         for raw in self._requests:
-            message = protocol.decode(raw)
-            if message["type"] == "cancel":
-                self._cancelled.add(message["job_id"])
+            message = protocol.decode_request(raw)
+            if isinstance(message, protocol.Cancel):
+                self._cancelled.add(message.job_id)
                 continue
             with self._changed:
-                self._inbox.append(None if message["type"] == "stop" else message)
+                self._inbox.append(message)
                 self._changed.notify()
         # End of file: the client is dead. Its successor runs the batch again, so leave at once.
         os._exit(0)
@@ -222,7 +232,7 @@ class Worker:
         """Tell apart a long stage (this thread goes on) and a frozen process (nothing does)."""
         while True:
             time.sleep(BEAT_SECONDS)
-            self._line.say("beat")
+            self._replies.write(protocol.Beat())
 
     def _stop_soon(self) -> None:
         # Runs in the main thread between two of its instructions: it must not wait for a lock.
@@ -230,25 +240,6 @@ class Worker:
         timer = threading.Timer(STOP_GRACE, os._exit, args=(_EXIT_SIGTERM,))
         timer.daemon = True
         timer.start()
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    """Whether memory ran out, on the host or on a GPU (known without importing torch)."""
-    return (
-        isinstance(error, MemoryError)
-        or type(error).__name__ == "OutOfMemoryError"
-        or (isinstance(error, RuntimeError) and "out of memory" in str(error).lower())
-    )
-
-
-def release_memory() -> None:
-    """Give cached GPU memory back, where torch is in use at all."""
-    import gc
-
-    gc.collect()
-    torch = sys.modules.get("torch")
-    if torch is not None and torch.cuda.is_available():
-        torch.cuda.empty_cache()
 
 
 def protect_pipes() -> tuple[BinaryIO, BinaryIO]:
@@ -278,7 +269,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.error("--runner must look like module:factory")
     requests, replies = protect_pipes()
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
-    return Worker(requests, Line(replies), options.runner, options.config).serve()
+    return Worker(requests, ReplyWriter(replies), options.runner, options.config).serve()
 
 
 if __name__ == "__main__":

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from albumgen_core.inference.client import InferenceClient
 from albumgen_core.inference.records import JobRecord
@@ -16,8 +15,8 @@ from bot.takes.regenerate import cover_of, finished
 
 def with_and_without(spec: JobSpec) -> list[JobSpec]:
     """A comparison's two jobs: they differ in nothing but RAG, and are answered together."""
-    spec = replace(spec, bundle_id=new_job_id(), rag=True)
-    return [spec, replace(spec, job_id=new_job_id(), rag=False)]
+    spec = spec.replace(bundle_id=new_job_id(), rag=True)
+    return [spec, spec.replace(job_id=new_job_id(), rag=False)]
 
 
 async def another_pair(

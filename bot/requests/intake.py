@@ -10,7 +10,6 @@ from __future__ import annotations
 import logging
 import secrets
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 import aiohttp
@@ -166,7 +165,7 @@ class Requests:
         if isinstance(picture, Picture):
             picture.check_size()
         origin = self._origin(context, specs, picture, kind)
-        specs = [replace(spec, origin=origin) for spec in specs]
+        specs = [spec.replace(origin=origin) for spec in specs]
         key = f"interaction {context.interaction.id}" if context.interaction is not None else None
         if not await self._inference.receive(*specs, request_key=key):
             log.info("interaction %s was replayed by Discord; it has its answer", key)
@@ -204,7 +203,7 @@ class Requests:
         if origin["via"] == "channel":
             # From here on the channel is enough; tokens are kept no longer than they are needed.
             changes |= {"token": None}
-        specs = [replace(spec, origin=_merged(spec.origin, changes)) for spec in specs]
+        specs = [spec.replace(origin=_merged(spec.origin, changes)) for spec in specs]
         try:
             for spec in specs:
                 await self._inference.update_origin(spec.job_id, **changes)

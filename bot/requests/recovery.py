@@ -12,7 +12,7 @@ import aiofiles
 from albumgen_core.errors import InferenceError
 from albumgen_core.inference.client import InferenceClient
 from albumgen_core.inference.records import JobRecord
-from albumgen_core.result import COVER
+from albumgen_core.result import COVER, exact_cover_path
 from bot.i18n.catalogue import text
 from bot.requests.intake import Requests
 from bot.requests.pictures import Picture, is_discords
@@ -74,7 +74,9 @@ class Recovery:
             parent = await self._inference.record(record.spec.parent_id)
             if parent.result_dir is None:
                 return None
-            async with aiofiles.open(Path(parent.result_dir) / COVER, "rb") as file:
+            folder = Path(parent.result_dir)
+            exact = await asyncio.to_thread(exact_cover_path, folder)
+            async with aiofiles.open(exact or folder / COVER, "rb") as file:
                 return await file.read()
         except (InferenceError, OSError):
             return None

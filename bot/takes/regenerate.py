@@ -11,7 +11,7 @@ import aiofiles
 
 from albumgen_core.inference.client import InferenceClient
 from albumgen_core.inference.records import JobRecord
-from albumgen_core.result import COVER
+from albumgen_core.result import COVER, exact_cover_path
 from bot.messages.errors import Refusal
 from bot.requests.context import RequestContext
 from bot.requests.intake import SEEDS, Requests
@@ -49,5 +49,6 @@ async def another(
 
 async def cover_of(folder: Path) -> bytes:
     """The cover that a result keeps; the stored one of an answered job is gone."""
-    async with aiofiles.open(folder / COVER, "rb") as file:
+    exact = await asyncio.to_thread(exact_cover_path, folder)
+    async with aiofiles.open(exact or folder / COVER, "rb") as file:
         return await file.read()

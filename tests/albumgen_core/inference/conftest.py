@@ -19,7 +19,7 @@ StartClient = Callable[..., Awaitable[InferenceClient]]
 
 def make_spec(*orders: str, **changes: Any) -> JobSpec:
     spec = JobSpec(job_id=new_job_id(), cover_path="/nowhere/cover.png", group="guild", member="ann")
-    return replace(spec, overrides={"do": list(orders)} if orders else {}, **changes)
+    return spec.replace(overrides={"do": list(orders)} if orders else {}, **changes)
 
 
 @pytest.fixture

@@ -66,11 +66,11 @@ def test_every_job_leaves_once_and_members_keep_their_order_within_a_clip_length
     served = [name for batch in drain(line) for name in batch]
     assert sorted(served) == sorted(j.job_id for j in arrivals)
     by_name = {j.job_id: j for j in arrivals}
-    for member in {(j.group, j.member, j.batch_key, j.solo) for j in arrivals}:
+    for member in {(j.group, j.member, j.batch_key, j.isolated) for j in arrivals}:
         mine = [
             n
             for n in served
-            if (by_name[n].group, by_name[n].member, by_name[n].batch_key, by_name[n].solo) == member
+            if (by_name[n].group, by_name[n].member, by_name[n].batch_key, by_name[n].isolated) == member
         ]
         assert mine == sorted(mine, key=lambda name: int(name[1:]))
 
@@ -84,11 +84,11 @@ def test_batches_are_compatible_and_as_full_as_they_can_be(arrivals: list[Queued
     while batch := line.take():
         for each in batch:
             del left[each.job_id]
-        if any(each.solo for each in batch):
+        if any(each.isolated for each in batch):
             assert len(batch) == 1
             continue
         assert len({each.batch_key for each in batch}) == 1
-        mates = [j for j in left.values() if j.batch_key == batch[0].batch_key and not j.solo]
+        mates = [j for j in left.values() if j.batch_key == batch[0].batch_key and not j.isolated]
         assert len(batch) == BATCH or not mates
     assert not left
 
@@ -245,7 +245,9 @@ def test_a_broken_batch_goes_back_to_the_front_and_runs_one_by_one() -> None:
         line.push(job(f"j{index}"))
     line.push(job("later"))
     for each in reversed(line.take()):
-        line.put_back(QueuedJob(each.job_id, each.group, each.member, each.batch_key, each.cost, solo=True))
+        line.put_back(
+            QueuedJob(each.job_id, each.group, each.member, each.batch_key, each.cost, isolated=True)
+        )
     assert drain(line) == [["j0"], ["j1"], ["j2"], ["j3"], ["later"]]
 
 

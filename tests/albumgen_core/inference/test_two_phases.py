@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 from albumgen_core.inference.client import InferenceClient
 from albumgen_core.inference.handle import JobHandle
 from albumgen_core.inference.settings import ClientSettings
+from albumgen_core.jobs import protocol
 from tests.albumgen_core.inference.conftest import RUNNERS, StartClient, make_spec
 from tests.albumgen_core.inference.test_client import batches, outcome_of, running
 from tests.albumgen_core.worker.test_main import Pipe
@@ -28,7 +30,7 @@ def settings(settings: ClientSettings) -> ClientSettings:
 def pipe(settings: ClientSettings) -> Iterator[Pipe]:
     assert settings.config is not None
     pipe = Pipe(settings.config, "two_phases")
-    pipe.say(type="hello")
+    pipe.send(protocol.Hello())
     yield pipe
     pipe.process.kill()
     pipe.process.communicate()
@@ -48,41 +50,57 @@ def phases(results: Path) -> list[str]:
 
 def test_a_batch_is_begun_while_files_are_written_but_no_third_one(pipe: Pipe, results: Path) -> None:
     pipe.run("files:gate", batch="1")
-    assert pipe.hear("free", "finished") == {"type": "free", "batch": "1"}
+    assert pipe.reply(protocol.Free, protocol.Finished) == protocol.Free("1")
     second, third = pipe.run("work", batch="2"), pipe.run("work", batch="3")
-    while pipe.hear("progress", "finished").get("job_id") != second:
+    while pipe.reply(protocol.Progress).job_id != second:
         pass
     (results / "gate").touch()
-    told = [pipe.hear("finished", "free", "progress")]
-    while (told[-1]["type"], told[-1].get("batch")) != ("finished", "3"):
-        told.append(pipe.hear("finished", "free", "progress"))
-    assert [message["batch"] for message in told if message["type"] == "finished"] == ["1", "2", "3"]
-    begun = next(i for i, message in enumerate(told) if message.get("job_id") == third)
-    assert {"type": "free", "batch": "2"} in told[:begun]
-    assert ("finished", "1") in [(message["type"], message.get("batch")) for message in told[:begun]]
+    kinds = (protocol.Finished, protocol.Free, protocol.Progress)
+    replies: list[protocol.Reply] = [pipe.reply(*kinds)]
+    while not (isinstance(replies[-1], protocol.Finished) and replies[-1].batch == "3"):
+        replies.append(pipe.reply(*kinds))
+    finished = [reply for reply in replies if isinstance(reply, protocol.Finished)]
+    assert [reply.batch for reply in finished] == ["1", "2", "3"]
+    begun = next(i for i, r in enumerate(replies) if isinstance(r, protocol.Progress) and r.job_id == third)
+    assert protocol.Free("2") in replies[:begun]
+    assert finished[0] in replies[:begun]
+
+
+def test_waiting_for_the_files_of_another_batch_is_no_work(pipe: Pipe, results: Path) -> None:
+    pipe.run("files:gate", batch="1")
+    pipe.reply(protocol.Free)
+    second = pipe.run("slow:3", batch="2")
+    reply = pipe.reply(protocol.Progress)
+    while (reply.job_id, reply.stage, reply.fraction) != (second, "compose", 1.0):
+        reply = pipe.reply(protocol.Progress)
+    time.sleep(1.0)
+    (results / "gate").touch()
+    finished = [pipe.reply(protocol.Finished) for _ in range(2)][1]
+    assert finished.timings["compose"] < 0.8
+    assert finished.elapsed < 0.8
 
 
 def test_a_cancel_that_comes_while_files_are_written_counts(pipe: Pipe, results: Path) -> None:
     job_id = pipe.run("files:gate")
-    pipe.hear("free")
-    pipe.say(type="cancel", job_id=job_id)
+    pipe.reply(protocol.Free)
+    pipe.send(protocol.Cancel(job_id))
     pipe.run("work", batch="2")  # the worker reads in order: the cancel is known once this one has begun
-    pipe.hear("progress")
+    pipe.reply(protocol.Progress)
     (results / "gate").touch()
-    assert pipe.hear("finished")["outcomes"][0]["status"] == "cancelled"
-    assert pipe.hear("finished")["outcomes"][0]["status"] == "done"
+    assert pipe.reply(protocol.Finished).outcomes[0].status == "cancelled"
+    assert pipe.reply(protocol.Finished).outcomes[0].status == "done"
 
 
 @pytest.mark.parametrize("how", ["signal", "stop"])
 def test_it_leaves_once_the_files_are_whole(pipe: Pipe, results: Path, how: str) -> None:
     pipe.run("files:gate")
-    pipe.hear("free")
+    pipe.reply(protocol.Free)
     if how == "signal":
         pipe.process.send_signal(signal.SIGTERM)
     else:
-        pipe.say(type="stop")
+        pipe.send(protocol.Stop())
     (results / "gate").touch()
-    assert pipe.hear("finished")["outcomes"][0]["status"] == "done"
+    assert pipe.reply(protocol.Finished).outcomes[0].status == "done"
     assert pipe.process.wait(10) == 0
 
 
@@ -90,8 +108,8 @@ def test_it_leaves_once_the_files_are_whole(pipe: Pipe, results: Path, how: str)
 def test_files_that_cannot_be_written_break_their_batch_alone(pipe: Pipe, orders: str, kind: str) -> None:
     pipe.run(orders)
     pipe.run("work", batch="2")
-    assert pipe.hear("broken", "finished")["kind"] == kind
-    assert pipe.hear("broken", "finished")["outcomes"][0]["status"] == "done"
+    assert pipe.reply(protocol.Broken).kind == kind
+    assert pipe.reply(protocol.Finished).outcomes[0].status == "done"
 
 
 # The client

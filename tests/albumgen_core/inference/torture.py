@@ -15,7 +15,7 @@ import signal
 import sys
 import time
 from collections import Counter, deque
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -142,7 +142,7 @@ class Victim:
 
     async def _submit(self, key: str, orders: list[str]) -> None:
         spec = make_spec(*orders, member=f"m{hash(key) % 7}", origin={"key": key})
-        spec = replace(spec, overrides={"do": ["slow:10"]}) if orders == ["cancel"] else spec
+        spec = spec.replace(overrides={"do": ["slow:10"]}) if orders == ["cancel"] else spec
         while True:
             try:
                 handle = await self._client.submit(spec, b"cover of " + key.encode(), request_key=key)

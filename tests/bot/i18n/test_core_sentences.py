@@ -23,11 +23,12 @@ CORE = Path(retrieval.__file__).parents[1]
 ROOMS = (
     "inference/supervisor.py",
     "worker/runner.py",
+    "jobs/artifacts.py",
     "inference/scheduler.py",
     "pipeline/stages.py",
     "audio/encode.py",
 )
-SAYING = {"ClipError", "AlbumGenError", "JobOutcome", "broke"}
+SAYING = {"ClipError", "AlbumGenError", "JobOutcome", "JobError"}
 
 
 def said() -> Iterator[str]:
@@ -52,7 +53,7 @@ def spoken(node: ast.expr) -> str:
 
 
 SENTENCES = sorted(
-    {*said(), NO_SIGNAL, journal.GIVEN_UP, journal.LOST_BEFORE_COVER, scheduler.RESULT_MISSING}
+    {*said(), NO_SIGNAL, str(journal.GIVEN_UP), str(journal.LOST_BEFORE_COVER), str(scheduler.RESULT_MISSING)}
 )
 
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from albumgen_core.errors import AlbumGenError, JobCancelledError
 from albumgen_core.inference.client import InferenceClient
 from albumgen_core.inference.settings import ClientSettings
+from albumgen_core.jobs.artifacts import FolderArtifacts
 from albumgen_core.jobs.layout import checkpoint_path
 from albumgen_core.jobs.spec import JobSpec, new_job_id
 from albumgen_core.pipeline.build import open_pipeline
@@ -57,7 +58,9 @@ def settings(config: Path) -> Settings:
 @pytest.fixture(scope="module")
 def runner(config: Path, tmp_path_factory: pytest.TempPathFactory) -> PipelineRunner:
     """The same engine in this process, with result folders of its own: what nobody interrupts."""
-    return PipelineRunner(open_pipeline(load_settings(config)), tmp_path_factory.mktemp("uninterrupted"))
+    return PipelineRunner(
+        open_pipeline(load_settings(config)), FolderArtifacts(tmp_path_factory.mktemp("uninterrupted"))
+    )
 
 
 @pytest.fixture(scope="module")
@@ -117,7 +120,7 @@ async def test_a_worker_killed_while_composing_is_followed_by_one_that_goes_on(
     await client.start()
     try:
         jobs = [spec(cover, seed) for seed in (1, 2)]
-        handles = await client.submit_bundle([replace(job, bundle_id="both") for job in jobs])
+        handles = await client.submit_bundle([job.replace(bundle_id="both") for job in jobs])
         results = [await handle.result() for handle in handles]
 
         _, expected = compose(runner, *jobs)
@@ -159,7 +162,7 @@ def composed(diary: Path) -> dict[tuple[str, str], list[float]]:
 def test_an_interrupted_batch_goes_on_whoever_is_in_the_next_one(
     runner: PipelineRunner, cover: Path, tmp_path: Path
 ) -> None:
-    interrupted = PipelineRunner(runner.pipeline, tmp_path / "results")
+    interrupted = PipelineRunner(runner.pipeline, FolderArtifacts(tmp_path / "results"))
     first, second, third = (spec(cover, seed, seconds) for seed, seconds in ((4, 6.0), (5, 6.0), (6, 2.0)))
     with pytest.raises(Killed):
         compose(interrupted, first, second, kill_at=0.75)
@@ -180,7 +183,7 @@ def test_an_interrupted_batch_goes_on_whoever_is_in_the_next_one(
 def test_a_damaged_checkpoint_begins_anew(
     runner: PipelineRunner, cover: Path, tmp_path: Path, damage: str
 ) -> None:
-    interrupted = PipelineRunner(runner.pipeline, tmp_path)
+    interrupted = PipelineRunner(runner.pipeline, FolderArtifacts(tmp_path))
     job = spec(cover, 7, 4.0)
     with pytest.raises(Killed):
         compose(interrupted, job, kill_at=0.8)
@@ -201,7 +204,7 @@ def test_a_damaged_checkpoint_begins_anew(
 def test_what_failed_for_good_leaves_nothing(
     runner: PipelineRunner, cover: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    interrupted = PipelineRunner(runner.pipeline, tmp_path)
+    interrupted = PipelineRunner(runner.pipeline, FolderArtifacts(tmp_path))
     job = spec(cover, 8, 4.0)
     with pytest.raises(Killed):
         compose(interrupted, job, kill_at=0.8)

@@ -1,4 +1,4 @@
-"""One worker process, seen from the client: start it, hand it batches, notice when it dies or hangs."""
+"""A backend in a child process: start it, hand it batches, notice when it dies or hangs."""
 
 from __future__ import annotations
 
@@ -13,16 +13,22 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from albumgen_core.errors import EngineNotReadyError, ProtocolError
+from albumgen_core.inference.backend import (
+    BackendDiedError,
+    BatchFailedError,
+    BatchResult,
+    EngineInfo,
+    ignore_free,
+    ignore_progress,
+)
 from albumgen_core.jobs import protocol
-from albumgen_core.jobs.spec import JobOutcome, JobSpec
-from albumgen_core.vocabulary import Stage
+from albumgen_core.jobs.spec import JobProgress, JobSpec
 
 log = logging.getLogger("albumgen.worker")
 
-ProgressSink = Callable[[str, Stage, float], None]
+_Answer = protocol.Ready | protocol.Unavailable | protocol.Finished | protocol.Broken
 
 _STDERR_KEPT = 20
 
@@ -48,40 +54,18 @@ class WorkerOptions:
     heartbeat_timeout: float = 60.0
 
 
-@dataclass(frozen=True, slots=True)
-class BatchResult:
-    """What a batch came to: outcomes in order, seconds by stage, seconds in all."""
+class SubprocessBackend:
+    """A Backend that is one worker process; it is not started again, another one is made."""
 
-    outcomes: list[JobOutcome]
-    timings: dict[str, float]
-    elapsed: float
-
-
-class WorkerDiedError(Exception):
-    """The process ended, or was killed for hanging; the text says how."""
-
-
-class BatchBrokenError(Exception):
-    """The runner raised; the worker lives."""
-
-    def __init__(self, kind: str, error: str) -> None:
-        super().__init__(error)
-        self.out_of_memory = kind == "out_of_memory"
-
-
-class WorkerProcess:
-    """A worker from birth to death; it is not started again, another one is made."""
-
-    def __init__(self, options: WorkerOptions, on_progress: ProgressSink) -> None:
-        self.engine: dict[str, Any] = {}
+    def __init__(self, options: WorkerOptions) -> None:
         self.pid: int | None = None
         self._options = options
-        self._on_progress = on_progress
         self._process: asyncio.subprocess.Process
         self._tail: deque[str] = deque(maxlen=_STDERR_KEPT)
         # Whoever waits for an answer, by batch; "" is the loading of the engine.
-        self._answers: dict[str, asyncio.Future[protocol.Message]] = {}
+        self._answers: dict[str, asyncio.Future[_Answer]] = {}
         self._on_free: dict[str, Callable[[], None]] = {}
+        self._on_progress: dict[str, JobProgress] = {}  # by job id
         self._batches = 0
         self._said: dict[str, tuple[str, float]] = {}
         self._heard = self._progressed = time.monotonic()
@@ -90,8 +74,8 @@ class WorkerProcess:
         self._tasks: list[asyncio.Task[None]] = []
         self.dead = asyncio.Event()
 
-    async def start(self) -> None:
-        """Spawn it and wait until its engine is loaded. Raises EngineNotReadyError, WorkerDiedError."""
+    async def start(self) -> EngineInfo:
+        """Spawn it and wait until its engine is loaded. Raises EngineNotReadyError, BackendDiedError."""
         arguments = [sys.executable, "-m", "albumgen_core.worker.main", "--runner", self._options.runner]
         if self._options.config is not None:
             arguments += ["--config", str(self._options.config)]
@@ -110,13 +94,11 @@ class WorkerProcess:
             asyncio.create_task(self._read_replies()),
             asyncio.create_task(self._watch()),
         ]
-        answer = await self._ask(
-            {"type": "hello", "protocol": protocol.PROTOCOL}, limit=self._options.start_timeout
-        )
-        if answer["type"] == "unavailable":
+        answer = await self._ask(protocol.Hello(), limit=self._options.start_timeout)
+        if isinstance(answer, protocol.Unavailable):
             await self.dead.wait()
-            raise EngineNotReadyError(str(answer["error"]))
-        self.engine = dict(answer.get("engine") or {})
+            raise EngineNotReadyError(answer.error)
+        return dict(answer.engine) if isinstance(answer, protocol.Ready) else {}
 
     async def _spawn(self, arguments: list[str]) -> asyncio.subprocess.Process:
         return await asyncio.create_subprocess_exec(
@@ -130,43 +112,45 @@ class WorkerProcess:
         )
 
     async def run(
-        self, jobs: Sequence[JobSpec], *, on_free: Callable[[], None] = lambda: None
+        self,
+        batch: Sequence[JobSpec],
+        *,
+        on_progress: JobProgress = ignore_progress,
+        on_free: Callable[[], None] = ignore_free,
     ) -> BatchResult:
-        """Run a batch. Raises WorkerDiedError, BatchBrokenError.
-
-        Args:
-            jobs: what fits together.
-            on_free: called, if the worker can do so, once the next batch may be run: its models have done
-                with this one, whose files are still being made.
-        """
+        """See Backend."""
         self._batches += 1
-        batch = str(self._batches)
-        self._on_free[batch] = on_free
+        name = str(self._batches)
+        job_ids = [job.job_id for job in batch]
+        self._on_free[name] = on_free
+        self._on_progress.update(dict.fromkeys(job_ids, on_progress))
         self._progressed = time.monotonic()
-        request = {"type": "run", "batch": batch, "jobs": [protocol.spec_to_wire(job) for job in jobs]}
         try:
-            answer = await self._ask(request, batch)
+            answer = await self._ask(protocol.Run(name, [job.without_origin() for job in batch]), name)
         finally:
-            del self._on_free[batch]
-            for job in jobs:
-                self._said.pop(job.job_id, None)
-        if answer["type"] == "broken":
-            raise BatchBrokenError(answer["kind"], answer["error"])
+            del self._on_free[name]
+            for job_id in job_ids:
+                self._said.pop(job_id, None)
+                self._on_progress.pop(job_id, None)
+        if isinstance(answer, protocol.Broken):
+            raise BatchFailedError(answer.error, out_of_memory=answer.kind == "out_of_memory")
+        if not isinstance(answer, protocol.Finished):
+            raise BatchFailedError(f"unexpected answer: {answer}", out_of_memory=False)
         try:
-            outcomes = protocol.outcomes_from_wire(answer["outcomes"], [job.job_id for job in jobs])
+            protocol.check_outcomes(answer.outcomes, job_ids)
         except ProtocolError as error:
-            raise BatchBrokenError("error", str(error)) from error
-        return BatchResult(outcomes, dict(answer["timings"]), float(answer["elapsed"]))
+            raise BatchFailedError(str(error), out_of_memory=False) from error
+        return BatchResult(answer.outcomes, answer.timings, answer.elapsed)
 
     def cancel(self, job_id: str) -> None:
         """Tell a running batch that one of its jobs is no longer wanted."""
-        self._send({"type": "cancel", "job_id": job_id})
+        self._send(protocol.Cancel(job_id))
 
     async def stop(self, grace: float) -> None:
         """Ask it to leave, and insist after `grace` seconds."""
         if self.pid is None:
             return
-        self._send({"type": "stop"})
+        self._send(protocol.Stop())
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self.dead.wait(), grace)
         self.kill("it was told to stop")
@@ -191,11 +175,9 @@ class WorkerProcess:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self._process.pid, signal.SIGKILL)
 
-    async def _ask(
-        self, request: protocol.Message, batch: str = "", limit: float | None = None
-    ) -> protocol.Message:
+    async def _ask(self, request: protocol.Request, batch: str = "", limit: float | None = None) -> _Answer:
         if self.dead.is_set():
-            raise WorkerDiedError(self._obituary())
+            raise BackendDiedError(self._obituary())
         answer = self._answers[batch] = asyncio.get_running_loop().create_future()
         self._send(request)
         try:
@@ -203,11 +185,11 @@ class WorkerProcess:
         except TimeoutError:
             self.kill(f"its engine took longer than {limit:g} s to load")
             await self.dead.wait()
-            raise WorkerDiedError(self._obituary()) from None
+            raise BackendDiedError(self._obituary()) from None
         finally:
             del self._answers[batch]
 
-    def _send(self, message: protocol.Message) -> None:
+    def _send(self, message: protocol.Request) -> None:
         pipe = self._process.stdin
         if pipe is not None and not pipe.is_closing():
             pipe.write(protocol.encode(message))  # a dead reader shows as end-of-file on its stdout
@@ -217,8 +199,8 @@ class WorkerProcess:
         assert pipe is not None
         try:
             while line := await pipe.readline():
-                self._hear(protocol.decode(line))
-        except (ProtocolError, ValueError, KeyError) as error:
+                self._on_reply(protocol.decode_reply(line))
+        except (ProtocolError, ValueError) as error:
             self.kill(f"it did not keep to the protocol ({error})")
         except OSError as error:
             self.kill(f"its pipe broke ({error})")
@@ -233,26 +215,32 @@ class WorkerProcess:
         self.dead.set()
         for answer in self._answers.values():
             if not answer.done():
-                answer.set_exception(WorkerDiedError(self._obituary()))
+                answer.set_exception(BackendDiedError(self._obituary()))
 
-    def _hear(self, message: protocol.Message) -> None:
+    def _on_reply(self, reply: protocol.Reply) -> None:
         self._heard, self._spoke = time.monotonic(), True
-        kind = message["type"]
-        if kind == "progress":
-            state = (str(message["stage"]), float(message["fraction"]))
-            # Only news is progress: a stage repeating itself for ever is a hang with a voice.
-            if self._said.get(message["job_id"]) != state:
-                self._said[message["job_id"]] = state
+        match reply:
+            case protocol.Beat():
+                pass
+            case protocol.Progress(job_id, stage, fraction):
+                # Only news is progress: a stage repeating itself for ever is a hang.
+                if self._said.get(job_id) != (stage, fraction):
+                    self._said[job_id] = (stage, fraction)
+                    self._progressed = self._heard
+                    self._on_progress.get(job_id, ignore_progress)(job_id, stage, fraction)
+            case protocol.Free(batch):
                 self._progressed = self._heard
-                self._on_progress(message["job_id"], message["stage"], state[1])
-        elif kind == "free":
-            self._progressed = self._heard
-            self._on_free.get(message["batch"], lambda: None)()
-        elif kind in ("ready", "unavailable", "finished", "broken"):
-            self._progressed = self._heard
-            answer = self._answers.get(message.get("batch", ""))
-            if answer is not None and not answer.done():
-                answer.set_result(message)
+                self._on_free.get(batch, lambda: None)()
+            case protocol.Ready() | protocol.Unavailable():
+                self._answer("", reply)
+            case protocol.Finished(batch) | protocol.Broken(batch):
+                self._answer(batch, reply)
+
+    def _answer(self, batch: str, reply: _Answer) -> None:
+        self._progressed = self._heard
+        answer = self._answers.get(batch)
+        if answer is not None and not answer.done():
+            answer.set_result(reply)
 
     async def _watch(self) -> None:
         """Kill the process when it is silent, or when its batch does not move."""
