@@ -7,8 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from bot.sessions.state.model import EntryState, SessionState
-from bot.sessions.state.store import SessionStore
 
 from albumgen_core.cover.read import load_checked_cover
 from albumgen_core.engines.load import load_engine
@@ -22,6 +20,8 @@ from albumgen_core.retrieval import AlbumIndex
 from albumgen_core.settings import EngineSettings
 from bot.bot import MIGRATIONS
 from bot.messages.message_log import MessageLog
+from bot.sessions.state.model import EntryState, SessionState
+from bot.sessions.state.store import SessionStore
 
 FIXTURE = Path(__file__).parent / "fixtures" / "data_folder_v1" / "data.zip"
 DATA = Path("data")

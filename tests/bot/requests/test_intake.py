@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -36,8 +35,8 @@ async def home(tmp_path: Path) -> AsyncIterator[BotHarness]:
         @bot.tree.command(description="Two clips from one cover")
         async def pair(interaction: discord.Interaction[Any], image: discord.Attachment) -> None:
             context = await bot.requests.context(interaction)
-            first = replace(bot.requests.new_spec(context, rag=True), bundle_id=new_job_id())
-            second = replace(first, job_id=new_job_id(), rag=False)
+            first = bot.requests.new_spec(context, rag=True).replace(bundle_id=new_job_id())
+            second = first.replace(job_id=new_job_id(), rag=False)
             await bot.requests.submit(context, [first, second], image, kind="pair")
 
         await register_commands(bot.tree, bot.database, force=True)
