@@ -28,6 +28,7 @@ from albumgen_core.attributes.predicted import MusicalAttributes
 from albumgen_core.audio.opus import RATE as _OPUS_RATE
 from albumgen_core.audio.opus import encode_opus
 from albumgen_core.audio.types import Audio
+from albumgen_core.cover.read import load_checked_cover
 from albumgen_core.jobs.spec import JobCancelCheck, JobOutcome, JobProgress, JobSpec
 from albumgen_core.result import Take, is_whole, write_take
 from albumgen_core.settings import load_settings
@@ -111,9 +112,7 @@ class InstantRunner:
         return JobOutcome(job.job_id, "done", result_dir=str(folder))
 
     def _take(self, job: JobSpec) -> Take:
-        jpeg = io.BytesIO()
-        with Image.open(job.cover_path) as cover:
-            cover.convert("RGB").save(jpeg, "JPEG")
+        cover = load_checked_cover(Path(job.cover_path))
         return Take(
             attributes=MusicalAttributes(**ATTRIBUTES),
             neighbours=(NEIGHBOUR,) if job.rag and job.bundle_id else (),
@@ -125,8 +124,9 @@ class InstantRunner:
             mp3=tagged(self.mp3, job.seed),
             ogg=self.ogg,
             card=self.card,
-            cover_jpeg=jpeg.getvalue(),
-            cover_sha256="0" * 64,
+            cover_jpeg=cover.to_jpeg(),
+            cover_png=cover.to_png(),
+            cover_sha256=cover.sha256,
             family="sketch",
             describer="instant",
             composer="instant",
