@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from albumgen_core.errors import JobError
 from albumgen_core.jobs.spec import JobOutcome, JobProgress, JobSpec
 
 EngineInfo = Mapping[str, Any]
@@ -85,6 +86,15 @@ class Backend(Protocol):
         ...
 
 
+ENGINE_STOPPED = JobError(
+    "This clip could not be made: the engine stopped each time it tried.", "core.engine_stopped"
+)
+UNEXPECTED = JobError("Something went wrong while making this clip.", "ending.failed")
+OUT_OF_MEMORY = JobError(
+    "This clip needs more memory than the engine has; try a shorter one.", "core.out_of_memory"
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Attempt:
     """One run of a batch, or of half of it.
@@ -92,12 +102,19 @@ class Attempt:
     Attributes:
         jobs: what was run.
         result: what came of it; an error where there is none.
-        out_of_memory_twice: memory ran out for the whole batch, and again for this half.
+        out_of_memory: memory ran out for the whole batch, and again for this half of it.
     """
 
     jobs: list[JobSpec]
     result: BatchResult | BackendDiedError | BatchFailedError
-    out_of_memory_twice: bool = False
+    out_of_memory: bool = False
+
+
+def failure_of(attempt: Attempt) -> JobError:
+    """What the members of a failed attempt are told."""
+    if attempt.out_of_memory:
+        return OUT_OF_MEMORY
+    return ENGINE_STOPPED if isinstance(attempt.result, BackendDiedError) else UNEXPECTED
 
 
 async def run_in_parts(
@@ -110,7 +127,7 @@ async def run_in_parts(
 ) -> AsyncIterator[Attempt]:
     """Run a batch; where memory runs out, run each half of it once more.
 
-    Yields each run that ended the attempt of its jobs. After a yield with `out_of_memory_twice` the rest of
+    Yields each run that ended the attempt of its jobs. After a yield with `out_of_memory` the rest of
     the batch follows, on a backend that the caller may have ended: then it is left out.
     """
     batch = [job for job in jobs if is_wanted(job.job_id)]
@@ -127,7 +144,7 @@ async def run_in_parts(
             continue
         part = await _attempt(backend, wanted, on_progress, ignore_free)
         failed = isinstance(part.result, BatchFailedError) and part.result.out_of_memory
-        yield Attempt(part.jobs, part.result, out_of_memory_twice=failed)
+        yield Attempt(part.jobs, part.result, out_of_memory=failed)
 
 
 async def _attempt(

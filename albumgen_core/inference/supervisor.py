@@ -10,13 +10,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from albumgen_core.errors import EngineNotReadyError, JobError
+from albumgen_core.errors import EngineNotReadyError
 from albumgen_core.inference.backend import (
     Attempt,
     Backend,
     BackendDiedError,
     BatchResult,
     EngineInfo,
+    failure_of,
     run_in_parts,
 )
 from albumgen_core.inference.scheduler import LiveJob, Scheduler
@@ -28,14 +29,6 @@ WorkerState = Literal["starting", "idle", "busy", "waiting to restart", "not rea
 
 STARTS_BEFORE_GIVING_UP = 3
 """Crashes in a row, before the engine was ever loaded, after which it counts as not ready."""
-
-ENGINE_STOPPED = JobError(
-    "This clip could not be made: the engine stopped each time it tried.", "core.engine_stopped"
-)
-UNEXPECTED = JobError("Something went wrong while making this clip.", "ending.failed")
-OUT_OF_MEMORY = JobError(
-    "This clip needs more memory than the engine has; try a shorter one.", "core.out_of_memory"
-)
 
 _FIRST_BACKOFF = 0.25
 _LONGEST_BACKOFF = 30.0
@@ -273,10 +266,9 @@ class Supervisor:
             )
             return
         log.warning("worker %d failed on %d job(s): %s", slot.index, len(jobs), result)
-        if not attempt.out_of_memory_twice:
-            problem = ENGINE_STOPPED if isinstance(result, BackendDiedError) else UNEXPECTED
+        if not attempt.out_of_memory:
             blamed = self._blamed(slot, jobs) if isinstance(result, BackendDiedError) else True
-            await self._scheduler.on_failure(jobs, problem, counted=blamed)
+            await self._scheduler.on_failure(jobs, failure_of(attempt), counted=blamed)
             return
         # Fragmented or leaked memory comes back only with the process. The batch that it works on at the same
         # time is not to blame for its end.
@@ -284,7 +276,7 @@ class Supervisor:
             flight.excused = flight.excused or not any(job in flight.jobs for job in jobs)
         backend.kill("it ran out of memory twice")
         await backend.dead.wait()
-        await self._scheduler.on_failure(jobs, OUT_OF_MEMORY, counted=True)
+        await self._scheduler.on_failure(jobs, failure_of(attempt))
 
     @staticmethod
     def _blamed(slot: Slot, jobs: list[LiveJob]) -> bool:

@@ -20,6 +20,7 @@ from albumgen_core.settings import load_settings
 from albumgen_core.vocabulary import Stage
 
 UNEXPECTED = JobError("Something went wrong while making this clip.", "ending.failed")
+"""Of a job that fails in a batch whose other jobs do not."""
 
 
 class PipelineRunner:
