@@ -29,6 +29,9 @@ log = logging.getLogger("bot")
 STOPPED, FAILED, MISCONFIGURED = 0, 1, 2
 """Exit statuses."""
 
+_AUTHENTICATION_FAILED = 4004
+"""Discord's close code for a token that it does not know."""
+
 ConnectorFactory = Callable[[], aiohttp.BaseConnector]
 
 
@@ -151,7 +154,17 @@ def _verdict(running: asyncio.Task[None]) -> int:
         return _stop(str(error), MISCONFIGURED)
     if isinstance(error, AlbumGenError):
         return _stop(str(error), FAILED)
-    if isinstance(error, discord.HTTPException | aiohttp.ClientError | OSError):
+    if isinstance(error, discord.ConnectionClosed) and error.code == _AUTHENTICATION_FAILED:
+        return _stop(
+            "discord.token: Discord does not accept this token any more; it was reset, or is used elsewhere. "
+            "Replies that are owed go out after a start with the new one",
+            MISCONFIGURED,
+        )
+    if isinstance(error, OSError) and error.filename is not None:
+        return _stop(
+            f"{error.filename}: {error.strerror} (data_dir must be a folder that the bot may write)", FAILED
+        )
+    if isinstance(error, discord.HTTPException | discord.ConnectionClosed | aiohttp.ClientError | OSError):
         return _stop(f"Discord cannot be reached: {error}", FAILED)
     log.error("the bot broke down", exc_info=error)
     return FAILED

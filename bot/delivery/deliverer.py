@@ -11,7 +11,10 @@ import asyncio
 import contextlib
 import logging
 import random
+import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from json import JSONDecodeError
 from typing import Any, Protocol
 
 import aiohttp
@@ -23,6 +26,7 @@ from albumgen_core.inference.records import JobRecord, OutboxItem
 from bot.delivery.progress import QueueMessages
 from bot.i18n.catalogue import text
 from bot.messages import targets
+from bot.messages.embeds import FAILED
 from bot.messages.http_errors import Verdict, verdict
 from bot.messages.message_log import MessageLog
 from bot.messages.reply import Reply, ReplyFile
@@ -37,6 +41,9 @@ _AT_ONCE = 8
 
 _TIMEOUT = 90.0
 """Seconds one try may take; below the outbox's lease, so that no reply is under way twice."""
+
+_REFUSED_PAUSE = 900.0
+"""Seconds to wait after Discord refused us: thousands of such requests in ten minutes get a bot banned."""
 
 _MOST_ATTEMPTS = 60
 """With the longest pause of five minutes: about four hours of trying."""
@@ -60,8 +67,14 @@ DeliveredHook = Callable[[Sequence[JobRecord], int, int], Awaitable[None]]
 Listener = Callable[[Sequence[JobRecord]], Awaitable[None]]
 """Takes note of ended jobs that owe no message; may be called again for the same ones."""
 
-Place = tuple[int, int]
-"""(channel id, message id)."""
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a reply is. `direct`: a direct message stands in for the channel of the request."""
+
+    channel_id: int
+    message_id: int
+    direct: bool = False
 
 
 class Undeliverable(Exception):  # noqa: N818  (not a mistake: the reply has nowhere to go)
@@ -95,6 +108,7 @@ class Delivery:
         self.hooks: list[DeliveredHook] = []
         self.pause = usual_pause
         self.timeout = _TIMEOUT
+        self._refused_until = 0.0
         self._loop: asyncio.Task[None] | None = None
         self._under_way: set[asyncio.Task[None]] = set()
 
@@ -136,6 +150,7 @@ class Delivery:
                 room.release()
                 await asyncio.sleep(self.pause(3))
                 continue
+            await asyncio.sleep(max(0.0, self._refused_until - time.monotonic()))
             task = asyncio.create_task(self._handle(item), name=f"deliver {item.delivery_id}")
             self._under_way.add(task)
             task.add_done_callback(self._under_way.discard)
@@ -167,8 +182,12 @@ class Delivery:
             await outbox.drop(item.delivery_id, f"given up: {type(error).__name__}")
             return
         pause = self.pause(item.attempt)
-        if isinstance(error, discord.HTTPException) and error.status in (401, 403):
-            pause = max(pause, 900.0)  # thousands of these in ten minutes get a bot banned
+        if isinstance(error, discord.HTTPException) and error.status == 403:
+            pause = max(pause, _REFUSED_PAUSE)
+        if isinstance(error, discord.HTTPException) and error.status == 401:
+            # The token was reset. All replies wait, in this process only: the next one may have a new token.
+            log.error("Discord does not accept the token any more; replies wait")
+            self._refused_until = time.monotonic() + _REFUSED_PAUSE
         log.warning(
             "reply %s failed (try %d: %s); again in %.1f s",
             item.delivery_id,
@@ -181,9 +200,11 @@ class Delivery:
 
     async def _record(self, item: OutboxItem, place: Place | None) -> None:
         origin = item.jobs[0].spec.origin
-        if place is not None and origin.get("via") != "token":
+        if place is not None and (place.direct or origin.get("via") != "token"):
             specs = [job.spec for job in item.jobs]
-            await self._messages.note(place[1], place[0], specs, delivered=True)
+            await self._messages.note(
+                place.message_id, place.channel_id, specs, delivered=True, direct=place.direct
+            )
         await self._inference.mark_delivered(item.delivery_id)
         if origin.get("token"):
             for job in item.jobs:  # the reply is there; the token has no further use
@@ -193,7 +214,7 @@ class Delivery:
             return
         for hook in self.hooks:
             try:
-                await hook(item.jobs, *place)
+                await hook(item.jobs, place.channel_id, place.message_id)
             except Exception:
                 log.exception("a delivery's hook failed")
 
@@ -212,8 +233,7 @@ class Delivery:
             if row is not None and row.deleted:
                 raise Undeliverable("the message was deleted")
         locale = str(origin.get("locale", "en"))
-        renderer = self.renderers[str(origin.get("kind", "take"))]
-        reply = await (await renderer.render(item.jobs, locale)).loaded()
+        reply = await self._render(item, str(origin.get("kind", "take")), locale)
         for step in range(SHRINK_STEPS):
             try:
                 return await self._send(item, origin, reply, locale)
@@ -222,6 +242,16 @@ class Delivery:
                     raise
                 reply = await shrunk(reply, step, locale)
         return await self._send(item, origin, reply, locale)
+
+    async def _render(self, item: OutboxItem, kind: str, locale: str) -> Reply:
+        try:
+            return await (await self.renderers[kind].render(item.jobs, locale)).loaded()
+        except (FileNotFoundError, NotADirectoryError, JSONDecodeError) as error:
+            # Trying again would not bring the files back: the member is told instead.
+            log.error("the result of %s is not there any more: %s", item.delivery_id, error)
+            return Reply(
+                embeds=[discord.Embed(description=text(locale, "delivery.result_missing"), colour=FAILED)]
+            )
 
     async def _send(
         self, item: OutboxItem, origin: Mapping[str, Any], reply: Reply, locale: str
@@ -243,7 +273,7 @@ class Delivery:
                     return await self._direct(item, reply, text(locale, "delivery.no_way_in"))
                 case _:
                     raise
-        return channel_id, message_id
+        return Place(channel_id, message_id)
 
     async def _known_message(self, item: OutboxItem, origin: Mapping[str, Any]) -> int | None:
         """The message that is to be changed: its journalled id, or what a search finds."""
@@ -292,7 +322,7 @@ class Delivery:
                 message_id = origin.get("message_id") or await targets.original_id(self._client, origin)
                 if message_id is not None:
                     await targets.edit(self._client, origin, reply, message_id=int(message_id), files=True)
-                    return int(origin["channel_id"]), int(message_id)
+                    return Place(int(origin["channel_id"]), int(message_id))
             except discord.HTTPException as error:
                 if verdict(error) is Verdict.MESSAGE_GONE:
                     raise Undeliverable("the message was dismissed") from error
@@ -324,7 +354,7 @@ class Delivery:
                     target, item.delivery_id, [job.job_id for job in item.jobs], item.jobs[0].received_at
                 )
                 if found is not None:
-                    return target.id, found
+                    return Place(target.id, found, direct=True)
             message = await target.send(
                 words,
                 **_parts(reply),
@@ -334,7 +364,7 @@ class Delivery:
             if verdict(error) in (Verdict.NO_WAY_IN, Verdict.MESSAGE_GONE):
                 raise Undeliverable("the member takes no direct messages") from error
             raise
-        return target.id, message.id
+        return Place(target.id, message.id, direct=True)
 
 
 def _parts(reply: Reply) -> dict[str, Any]:

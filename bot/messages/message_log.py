@@ -45,9 +45,21 @@ class MessageLog:
         self._database = database
 
     async def note(
-        self, message_id: int, channel_id: int, specs: Sequence[JobSpec], *, delivered: bool
+        self,
+        message_id: int,
+        channel_id: int,
+        specs: Sequence[JobSpec],
+        *,
+        delivered: bool,
+        direct: bool = False,
     ) -> None:
         """Remember that a message shows these jobs (one, or a bundle).
+
+        Args:
+            message_id, channel_id: where it is.
+            specs: of the jobs, in their order.
+            delivered: whether it shows their result.
+            direct: it is a direct message, wherever the jobs were asked for.
 
         Nothing is noted for jobs that the journal no longer has: whoever asked for them is forgotten.
         """
@@ -61,7 +73,7 @@ class MessageLog:
             (
                 message_id,
                 channel_id,
-                origin.get("guild_id"),
+                None if direct else origin.get("guild_id"),
                 int(origin.get("user_id") or 0),
                 first.job_id,
                 first.bundle_id,

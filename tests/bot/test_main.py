@@ -89,6 +89,29 @@ async def test_a_damaged_journal_is_said_and_left_alone(tmp_path: Path) -> None:
     assert journal.read_bytes() == before
 
 
+async def test_a_data_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "data").write_text("a file stands where the folder should be")
+    async with LoopbackDiscord() as loopback:
+        status, told = await _served(loopback, [], loopback.token, tmp_path)
+    assert status == FAILED
+    assert str(tmp_path / "data") in told
+    assert "data_dir" in told
+    assert "Discord cannot be reached" not in told
+    assert "Traceback" not in told
+
+
+async def test_a_token_that_is_reset_while_the_bot_runs_is_said(tmp_path: Path) -> None:
+    async with LoopbackDiscord() as loopback:
+        environment = {"ALBUMGEN_DISCORD__TOKEN": loopback.token, "ALBUMGEN_DATA_DIR": str(tmp_path / "data")}
+        bot = await loopback.start_bot(["--config", "/dev/null"], environment=environment)
+        await loopback.gateway.wait_connected()
+        loopback.gateway.token = "another since the reset"
+        await loopback.gateway.close(4004)
+        assert await bot.wait() == MISCONFIGURED
+    assert "does not accept this token any more" in bot.text
+    assert "Traceback" not in bot.text
+
+
 def test_a_token_is_kept_in_place_and_for_its_owner_alone(tmp_path: Path) -> None:
     path = tmp_path / "config.toml"
     path.write_text('data_dir = "d"\n\n[discord]\nhttp_port = 1 # mine\n\n[engine]\nfamily = "sketch"\n')

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 
 from albumgen_core.audio.encode import ClipTags, encode_clip
 from albumgen_core.audio.types import Audio
+from bot.gallery.stored_result import link_to
 from tests.bot.bot_harness import RUNNER, BotHarness, bot_harness, has_clip
 from tests.bot.running_bot import bot_settings, new_bot, started
 from tests.discord.faults import Faults
@@ -37,6 +39,12 @@ async def held(home: BotHarness, **options: object) -> Message:
     await home.until_running()
     await used.message.wait_until(lambda m: len(m.revisions) > 1)
     return used.message
+
+
+async def until(holds: Callable[[], bool], within: float = 10.0) -> None:
+    async with asyncio.timeout(within):
+        while not holds():  # noqa: ASYNC110  (no event tells)
+            await asyncio.sleep(0.01)
 
 
 def expect_too_large(home: BotHarness, times: int) -> None:
@@ -265,3 +273,45 @@ async def test_a_polite_stop_delivers_what_is_being_made_and_keeps_the_rest(tmp_
         async with started(home.loopback, new_bot(home.loopback, bot_settings(tmp_path), RUNNER)):
             await waiting.message.wait_until(has_clip, 15)
         assert len(home.clips()) == 2
+
+
+async def test_a_result_whose_files_are_gone_is_told_at_once_and_once(home: BotHarness) -> None:
+    message = await held(home)
+    fault = home.loopback.faults.status(EDIT, 503, count=1)
+    home.bot.delivery.pause = lambda attempt: 0.5
+    home.release()
+    await until(lambda: fault.hits == 1)
+    shutil.rmtree(Path(str((await home.jobs())[0].result_dir)))
+    await message.wait_until(lambda m: "Festplatte" in m.text, 15)
+    await home.settled()
+    assert not has_clip(message)
+    assert await home.dropped() == []
+    assert len(home.loopback.messages(home.channel)) == 1
+
+
+async def test_a_direct_message_is_known_as_one_and_not_as_the_servers(home: BotHarness) -> None:
+    await held(home)
+    home.loopback.forbid_bot(home.channel, P.VIEW_CHANNEL)
+    home.release()
+    reply = await home.ann.dm.wait_for_message(has_clip, 15)
+    await home.settled()
+    known = await home.bot.messages.find(reply.id)
+    assert known is not None
+    assert (known.guild_id, known.channel_id) == (None, home.ann.dm.id)
+    assert link_to(known) == f"https://discord.com/channels/@me/{home.ann.dm.id}/{reply.id}"
+
+
+async def test_a_reply_refused_for_a_reset_token_goes_out_right_after_the_next_start(tmp_path: Path) -> None:
+    core = {"inference": {"grace_seconds": 0.5}}
+    async with bot_harness(tmp_path, core=core, progress_interval=60.0) as home:
+        message = await held(home)
+        refused = home.loopback.faults.refuse(EDIT, 401, 0, "401: Unauthorized", count=3)
+        home.release()
+        await until(lambda: refused.hits == 1)
+        await asyncio.sleep(0.5)
+        assert refused.hits == 1, "a refused token is not tried again and again"
+        await home.bot.close()
+        home.loopback.faults.clear()
+        async with started(home.loopback, new_bot(home.loopback, bot_settings(tmp_path), RUNNER)):
+            await message.wait_until(has_clip, 5)
+        assert home.clips() == [message]
