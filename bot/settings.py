@@ -12,7 +12,17 @@ from albumgen_core.settings import Section, Settings, SettingsSource, find_confi
 
 
 class GuildDefaults(Section):
-    """`[discord.guild_defaults]`: what holds in a server until its managers change it with /settings."""
+    """`[discord.guild_defaults]`: what holds in a server until its managers change it with /settings.
+
+    Attributes:
+        rag: whether /albumgen reasons from similar albums when the member does not say.
+        cooldown_seconds: pause between a member's requests.
+        jobs_per_member: jobs a member may have waiting or running.
+        max_seconds: longest clip.
+        pictures: take pictures "any"where, or in age-restricted channels ("nsfw_channels") only.
+        name_artist: whether prompts may name the artist that was guessed.
+        retention_days: how long clips are kept.
+    """
 
     rag: bool = True
     cooldown_seconds: int = Field(10, ge=0, le=3600)

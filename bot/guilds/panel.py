@@ -208,10 +208,11 @@ class NumbersModal(SafeModal):
     def __init__(self, settings: GuildSettings, bounds: dict[str, tuple[int, int]], locale: str) -> None:
         super().__init__(title=text(locale, "settings.numbers"), custom_id=custom_id("modal"))
         self._locale, self._bounds = locale, bounds
+        self._shown: dict[str, int] = {}
         self._inputs: dict[str, ui.TextInput[NumbersModal]] = {}
         for name in NUMBERS:
             low, high = bounds[name]
-            shown = min(max(getattr(settings, name), low), high)
+            shown = self._shown[name] = min(max(getattr(settings, name), low), high)
             self._inputs[name] = ui.TextInput(
                 custom_id=name, default=str(shown), min_length=1, max_length=len(str(high)) + 2
             )
@@ -224,8 +225,11 @@ class NumbersModal(SafeModal):
             )
 
     async def on_submit(self, interaction: discord.Interaction[Any]) -> None:
-        """Store all numbers, or none."""
-        await change(interaction, **{name: self._number(name) for name in NUMBERS})
+        """Store the numbers that were changed in this modal, all or none."""
+        typed = {name: self._number(name) for name in NUMBERS}
+        await change(
+            interaction, **{name: typed[name] for name in NUMBERS if typed[name] != self._shown[name]}
+        )
 
     def _number(self, name: str) -> int:
         words = self._inputs[name].value.strip()

@@ -1,27 +1,21 @@
-"""What each server has set for itself: typed, validated, kept in the journal's database."""
+"""What a server's managers have chosen. What they leave alone follows the operator's defaults."""
 
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Literal
+
+from annotated_types import Ge, Le
+from pydantic import ValidationError
 
 from albumgen_core.errors import AlbumGenError
 from albumgen_core.inference.database import Database
 from albumgen_core.settings import Settings
+from bot.keyed_lock import KeyedLock
 from bot.settings import GuildDefaults
 
 LANGUAGES = ("", "en", "de")
 """Reply languages a server may fix; "" follows each member's own."""
-
-
-RANGES: dict[str, tuple[int, int]] = {
-    "max_seconds": (5, 300),
-    "cooldown_seconds": (0, 3600),
-    "jobs_per_member": (1, 20),
-    "retention_days": (1, 3650),
-}
-"""Lowest and highest value of each number."""
 
 
 class GuildSettingError(AlbumGenError):
@@ -33,53 +27,44 @@ class GuildSettingError(AlbumGenError):
     """
 
     def __init__(self, name: str, problem: str, bounds: tuple[int, int] | None = None) -> None:
-        super().__init__(f"{name} {problem}")
+        super().__init__(f"{name}: {problem}")
         self.name = name
         self.bounds = bounds
 
 
-@dataclass(frozen=True, slots=True)
-class GuildSettings:
-    """One server's settings; the defaults come from `[discord.guild_defaults]`.
+class GuildSettings(GuildDefaults):
+    """One server's settings: what the operator gives defaults for, and what only a server can say.
 
     Attributes:
-        rag: whether /albumgen reasons from kindred albums when the member does not say.
-        max_seconds: longest clip, 5 to 300 s.
-        cooldown_seconds: pause between a member's requests, 0 to 3600 s.
-        jobs_per_member: jobs a member may have waiting or running, 1 to 20.
         channels: ids of the channels the bot may be used in; () means all.
         roles: ids of the roles that may use it; () means everyone.
-        pictures: take pictures "any"where, or in "nsfw_channels" only.
-        name_artist: whether prompts may name the artist that was guessed.
         language: see LANGUAGES.
-        retention_days: how long clips are kept, 1 to 3650 days.
     """
 
-    rag: bool = True
-    max_seconds: int = 30
-    cooldown_seconds: int = 10
-    jobs_per_member: int = 2
     channels: tuple[int, ...] = ()
     roles: tuple[int, ...] = ()
-    pictures: Literal["any", "nsfw_channels"] = "any"
-    name_artist: bool = False
-    language: str = ""
-    retention_days: int = 90
+    language: Literal["", "en", "de"] = ""
 
-    def __post_init__(self) -> None:
-        for name, (lowest, highest) in RANGES.items():
-            if not lowest <= (value := getattr(self, name)) <= highest:
-                problem = f"must be between {lowest} and {highest}, not {value}."
-                raise GuildSettingError(name, problem, (lowest, highest))
-        if self.pictures not in ("any", "nsfw_channels"):
-            raise GuildSettingError("pictures", "must be any or nsfw_channels.")
-        if self.language not in LANGUAGES:
-            raise GuildSettingError("language", f"must be one of {', '.join(LANGUAGES[1:])}, or empty.")
+    def changed(self, **changes: Any) -> GuildSettings:
+        """A copy with other values. Raises GuildSettingError."""
+        try:
+            return GuildSettings.model_validate(self.model_dump() | changes)
+        except ValidationError as error:
+            first = error.errors()[0]
+            name = str(first["loc"][0])
+            raise GuildSettingError(name, str(first["msg"]), RANGES.get(name)) from None
 
-    @classmethod
-    def from_defaults(cls, defaults: GuildDefaults) -> GuildSettings:
-        """A server that has changed nothing yet."""
-        return cls(**defaults.model_dump())
+
+def _range(name: str) -> tuple[int, int] | None:
+    """Lowest and highest value that a field's declaration allows."""
+    limits = GuildDefaults.model_fields[name].metadata
+    lowest = next((limit.ge for limit in limits if isinstance(limit, Ge)), None)
+    highest = next((limit.le for limit in limits if isinstance(limit, Le)), None)
+    return (lowest, highest) if isinstance(lowest, int) and isinstance(highest, int) else None
+
+
+RANGES = {name: limits for name in GuildDefaults.model_fields if (limits := _range(name)) is not None}
+"""Lowest and highest value of each number, as `GuildDefaults` declares them."""
 
 
 def bounds_of(core: Settings) -> dict[str, tuple[int, int]]:
@@ -102,8 +87,9 @@ class GuildSettingsStore:
     def __init__(self, database: Database, defaults: GuildDefaults, core: Settings) -> None:
         self.bounds = bounds_of(core)
         self._database = database
-        self._defaults = GuildSettings.from_defaults(defaults)
+        self._defaults = GuildSettings(**defaults.model_dump())
         self._known: dict[int, GuildSettings] = {}
+        self._locks: KeyedLock[int] = KeyedLock()
 
     async def of(self, guild_id: int | None) -> GuildSettings:
         """The settings that hold in a server; the defaults for None (direct messages)."""
@@ -114,7 +100,9 @@ class GuildSettingsStore:
                 "SELECT settings FROM bot_guilds WHERE guild_id = ?", (guild_id,)
             )
             stored = json.loads(rows[0][0]) if rows else {}
-            self._known[guild_id] = replace(self._defaults, **_known_fields(stored))
+            known = {name: value for name, value in stored.items() if name in GuildSettings.model_fields}
+            # A change that was made meanwhile is newer than what was read.
+            self._known.setdefault(guild_id, self._defaults.changed(**known))
         return self._known[guild_id]
 
     async def language_of(self, guild_id: int | None) -> str:
@@ -122,24 +110,18 @@ class GuildSettingsStore:
         return (await self.of(guild_id)).language
 
     async def change(self, guild_id: int, **changes: Any) -> GuildSettings:
-        """Change some settings, all or none. Raises GuildSettingError for a wrong value."""
-        changed = replace(await self.of(guild_id), **changes)
-        defaults = asdict(self._defaults)
-        own = {name: value for name, value in asdict(changed).items() if value != defaults[name]}
-        await self._database.execute(
-            "INSERT INTO bot_guilds (guild_id, settings) VALUES (?, ?)"
-            " ON CONFLICT (guild_id) DO UPDATE SET settings = excluded.settings",
-            (guild_id, json.dumps(own)),
-        )
-        self._known[guild_id] = changed
-        return changed
+        """Change some settings, all or none; what others change at the same time stays changed.
 
-
-def _known_fields(stored: dict[str, Any]) -> dict[str, Any]:
-    """Stored values under names that still exist, lists back as tuples."""
-    names = {field.name for field in fields(GuildSettings)}
-    return {
-        name: tuple(value) if isinstance(value, list) else value
-        for name, value in stored.items()
-        if name in names
-    }
+        Raises GuildSettingError for a wrong value.
+        """
+        async with self._locks(guild_id):
+            changed = (await self.of(guild_id)).changed(**changes)
+            defaults = self._defaults.model_dump()
+            own = {name: value for name, value in changed.model_dump().items() if value != defaults[name]}
+            await self._database.execute(
+                "INSERT INTO bot_guilds (guild_id, settings) VALUES (?, ?)"
+                " ON CONFLICT (guild_id) DO UPDATE SET settings = excluded.settings",
+                (guild_id, json.dumps(own)),
+            )
+            self._known[guild_id] = changed
+            return changed

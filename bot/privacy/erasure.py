@@ -26,6 +26,7 @@ from albumgen_core.inference.client import InferenceClient
 from albumgen_core.inference.records import JobRecord
 from albumgen_core.jobs.layout import checkpoint_path
 from albumgen_core.settings import Settings
+from bot.keyed_lock import KeyedLock
 from bot.messages.http_errors import Verdict, verdict
 
 log = logging.getLogger(__name__)
@@ -76,7 +77,7 @@ class Forgetting:
         self._database = inference.database
         self.parts: list[Part] = []
         self.pause = _PAUSE
-        self._locks: dict[int, asyncio.Lock] = {}
+        self._locks: KeyedLock[int] = KeyedLock()
         self._scrubbing = asyncio.Lock()
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -140,7 +141,7 @@ class Forgetting:
 
     async def carry_out(self, request_id: int, user_id: int, guild_id: int | None) -> None:
         """Carry out a wish; see `forget`."""
-        async with self._locks.setdefault(user_id, asyncio.Lock()):
+        async with self._locks(user_id):
             for part in self.parts:
                 await part.forget(user_id, guild_id)
             await self._doom(user_id, guild_id)
@@ -153,7 +154,6 @@ class Forgetting:
                 await self._database.scrub()
         except InferenceError as error:  # no room to rebuild the file, say: the rows are gone all the same
             log.warning("the database could not be rebuilt without a forgotten member: %s", error)
-        self._locks.pop(user_id, None)
         self._wake.set()
 
     async def _doom(self, user_id: int, guild_id: int | None) -> None:

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import pytest
 
-from bot.guilds.settings import GuildSettingError, GuildSettings, bounds_of
+from bot.guilds.settings import GuildSettingError, GuildSettings, GuildSettingsStore, bounds_of
+from bot.settings import GuildDefaults
 from tests.bot.running_bot import bot_settings, new_bot, running_bot, started
 from tests.discord.driver import LoopbackDiscord, NotOfferedError
 from tests.discord.permissions import P
@@ -125,6 +127,34 @@ async def test_servers_keep_their_settings_apart(tmp_path: Path) -> None:
             await store.change(1, rag=True, max_seconds=4)
         assert (wrong.value.name, wrong.value.bounds) == ("max_seconds", (5, 300))
         assert not (await store.of(1)).rag, "all or nothing"
+
+
+async def test_two_managers_at_once_lose_no_change(tmp_path: Path) -> None:
+    async with running_bot(tmp_path) as harness:
+        store = harness.bot.guild_settings
+        await asyncio.gather(
+            store.change(7, rag=False),
+            store.change(7, name_artist=True),
+            store.change(7, max_seconds=12),
+            store.change(7, channels=(5, 6)),
+        )
+        expected = GuildSettings(rag=False, name_artist=True, max_seconds=12, channels=(5, 6))
+        assert await store.of(7) == expected
+        reopened = GuildSettingsStore(harness.bot.database, GuildDefaults(), harness.bot.settings.core)
+        assert await reopened.of(7) == expected, "and it is stored"
+
+        panel = await (await harness.owner.slash(harness.channel, "settings")).wait_message()
+        asked = await harness.owner.click(panel, "Change")
+        await store.change(harness.guild.id, retention_days=14)
+        numbers = {
+            "max_seconds": "45",
+            "cooldown_seconds": "10",
+            "jobs_per_member": "2",
+            "retention_days": "90",
+        }
+        await (await harness.owner.submit_modal(asked, numbers)).wait_acknowledged()
+        now = await store.of(harness.guild.id)
+        assert (now.max_seconds, now.retention_days) == (45, 14), "an untouched number is not put back"
 
 
 def test_servers_cannot_exceed_the_operators_own_limits(tmp_path: Path) -> None:

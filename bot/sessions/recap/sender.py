@@ -16,7 +16,6 @@ import time
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
-from weakref import WeakValueDictionary
 
 import aiohttp
 import discord
@@ -26,6 +25,7 @@ from albumgen_core.files import remove_paths, write_durably
 from bot.delivery.deliverer import usual_pause
 from bot.guilds.settings import GuildSettingsStore
 from bot.i18n.catalogue import text
+from bot.keyed_lock import KeyedLock
 from bot.messages.http_errors import Verdict, verdict
 from bot.messages.reply import Reply, ReplyFile
 from bot.privacy.retention import DAY, days_kept
@@ -107,15 +107,14 @@ class RecapSender:
     ) -> None:
         self._client, self._settings, self._store, self._guilds = client, settings, store, guilds
         self.pause = usual_pause
-        self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._locks: KeyedLock[str] = KeyedLock()
 
     async def finish(self, record: SessionRecord, reason: EndReason) -> None:
         """Send the recap of an ended session, or what is missing of it. Safe to repeat, at any time.
 
         What may pass is tried again for some minutes, and then again after the next start.
         """
-        lock = self._locks.setdefault(record.session.session_id, asyncio.Lock())
-        async with lock:
+        async with self._locks(record.session.session_id):
             record = replace(record, session=replace(record.session, end_reason=reason))
             for attempt in range(1, _TRIES + 1):
                 try:

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import time
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -61,4 +60,4 @@ async def test_each_servers_clips_go_when_that_server_says_so(tmp_path: Path) ->
 
 @pytest.mark.parametrize(("wish", "bound", "kept"), [(90, 30, 30), (10, 30, 10)])
 def test_the_operators_bound_is_the_upper_one(wish: int, bound: int, kept: int) -> None:
-    assert days_kept(replace(GuildSettings(), retention_days=wish), bound) == kept
+    assert days_kept(GuildSettings(retention_days=wish), bound) == kept
