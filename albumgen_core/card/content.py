@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from PIL import Image
 
-from albumgen_core.albums import Neighbour
+from albumgen_core.albums import Album, Neighbour
 from albumgen_core.attributes.predicted import MusicalAttributes
 from albumgen_core.audio.types import Audio
 from albumgen_core.cover.read import Cover
@@ -19,7 +19,7 @@ class CardContent:
     """Everything a card is drawn from.
 
     Attributes:
-        cover: the picture that was heard.
+        cover: the picture.
         attributes: what was read from it.
         neighbours: the retrieved albums, nearest first; the first five are shown.
         thumbnails: their covers, in the same order, as JPEG or PNG bytes or pictures; None, or a shorter
@@ -30,6 +30,8 @@ class CardContent:
         seconds: length of the clip.
         prompt: the text for the composer; as much of it as fits is shown.
         rag: whether the attributes were reasoned from the neighbours.
+        album: the album whose cover this is, or None where that is not known.
+        language: of the words, "en" or "de".
     """
 
     cover: Cover
@@ -42,3 +44,5 @@ class CardContent:
     seconds: float = 0.0
     prompt: str = ""
     rag: bool = False
+    album: Album | None = None
+    language: str = "en"

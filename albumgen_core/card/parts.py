@@ -11,13 +11,25 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image
 
-from albumgen_core.attributes.fields import AUDIO_FEATURES, FIELD
+from albumgen_core.albums import Neighbour
+from albumgen_core.attributes.fields import AUDIO_FEATURES
+from albumgen_core.attributes.names import field_label
 from albumgen_core.audio.types import Audio
 from albumgen_core.card.palette import Palette
 from albumgen_core.card.text_layout import text_tag, width
+from albumgen_core.localisation import decimal
 
-LABEL = 12.5
-"""Font size of the smallest words: 11.5 px on Discord, which shows a card about 550 px wide."""
+WIDTH = 600
+"""Of every card, in units."""
+
+EDGE = 24.0
+"""Free space around."""
+
+LABEL = 18.5
+"""Font size of the smallest words, in units: 11.1 px where a phone shows a card 360 px wide."""
+
+SMALL_LABEL = 12.5
+"""That of pictures which are shown 550 px wide."""
 
 _CORE = 0.06
 """Share of the radar's radius at value 0, so that a shape of zeros is still seen."""
@@ -85,33 +97,38 @@ def waveform(audio: Audio | None, x: float, y: float, w: float, h: float, colour
     return "".join(drawn)
 
 
-def chip(text: str, right: float, y: float, palette: Palette, *, filled: bool) -> tuple[str, float]:
+def chip(
+    text: str, right: float, y: float, palette: Palette, *, filled: bool, label: float = SMALL_LABEL
+) -> tuple[str, float]:
     """A label with round ends that ends at `right`; returns it and the x it begins at."""
-    long = width(text, LABEL, bold=True) + 20
+    tall = label * 1.8
+    long = width(text, label, bold=True) + label * 1.6
     x = right - long
+    colour, ground, more = palette.text, palette.panel, f' stroke="{palette.line}" stroke-width="1.2"'
     if filled:
-        body = rectangle(x, y, long, 23, palette.accent, radius=11.5)
-        return body + text_tag(text, x + 10, y + 16, LABEL, palette.background, bold=True), x
-    border = f' stroke="{palette.line}" stroke-width="1.2"'
-    body = rectangle(x, y, long, 23, palette.panel, radius=11.5, more=border)
-    return body + text_tag(text, x + 10, y + 16, LABEL, palette.text, bold=True), x
+        colour, ground, more = palette.background, palette.accent, ""
+    body = rectangle(x, y, long, tall, ground, radius=tall / 2, more=more)
+    return body + text_tag(text, x + label * 0.8, y + label * 1.25, label, colour, bold=True), x
 
 
 def radar(
     shapes: Sequence[tuple[Sequence[float], str]],
     around: tuple[float, float, float],
     palette: Palette,
+    language: str,
     *,
     low: Sequence[float] | None = None,
     high: Sequence[float] | None = None,
+    label: float = SMALL_LABEL,
 ) -> str:
     """The eight attributes as polygons, with the range from `low` to `high` shaded behind them.
 
     Args:
         shapes: (eight values in [0, 1] in the order of AUDIO_FEATURES, colour) each.
         around: centre x, centre y, radius.
+        language: of the attributes' names. label: their font size.
     """
-    cx, cy, radius = around
+    cx, cy, _ = around
     count = len(AUDIO_FEATURES)
     drawn = [
         f'<polygon points="{_points([ring] * count, around)}" fill="none" stroke="{palette.line}"/>'
@@ -138,42 +155,45 @@ def radar(
         for i, value in enumerate(values):
             px, py = _place(i, value, around)
             drawn.append(f'<circle cx="{px:.2f}" cy="{py:.2f}" r="3" fill="{colour}"/>')
-    drawn.extend(_radar_labels(shapes, (cx, cy, radius), palette))
+    drawn.extend(_radar_labels(shapes, around, palette, language, label))
     return "".join(drawn)
 
 
-def bar_row(name: str, value: float, x: float, y: float, w: float, palette: Palette) -> str:
-    """One attribute as a name, a number and a bar, 28 px high."""
-    track = rectangle(x, y + 14, w, 5, palette.line, radius=2.5)
-    filled = rectangle(x, y + 14, max(5.0, w * value), 5, palette.accent, radius=2.5)
-    label = text_tag(FIELD[name].display_name, x, y + 8, LABEL, palette.muted)
-    number = text_tag(f"{value:.2f}", x + w, y + 8, LABEL, palette.text, bold=True, anchor="end")
-    return label + number + track + filled
+def feature_range(
+    neighbours: Sequence[Neighbour],
+) -> tuple[tuple[float, ...] | None, tuple[float, ...] | None]:
+    """Lowest and highest value of each attribute among the neighbours; (None, None) without any."""
+    if not neighbours:
+        return None, None
+    columns = list(zip(*(neighbour.attributes.features() for neighbour in neighbours), strict=True))
+    return tuple(map(min, columns)), tuple(map(max, columns))
 
 
 def _radar_labels(
-    shapes: Sequence[tuple[Sequence[float], str]], around: tuple[float, float, float], palette: Palette
+    shapes: Sequence[tuple[Sequence[float], str]],
+    around: tuple[float, float, float],
+    palette: Palette,
+    language: str,
+    size: float,
 ) -> list[str]:
     cx, cy, radius = around
     drawn = []
     for i, name in enumerate(AUDIO_FEATURES):
         angle = _angle(i)
-        dx, dy = math.cos(angle), math.sin(angle)
-        x, y = cx + (radius + 10) * dx, cy + (radius + 12) * dy
-        anchor = "start" if dx > 0 else "end"
-        # The name above its value; the pair is centred on the axis's end.
-        y += -2 if dy > 0 else -4
-        drawn.append(
-            text_tag(
-                FIELD[name].display_name, x, y + (4 if dy > 0 else 0), LABEL, palette.muted, anchor=anchor
-            )
-        )
+        x = cx + (radius + 0.6 * size) * math.cos(angle)
+        # The name above its value; the middle of the pair is a little outside the axis's end.
+        middle = cy + (radius + 1.2 * size) * math.sin(angle)
+        anchor = "start" if math.cos(angle) > 0 else "end"
+        label = field_label(name, language)
+        drawn.append(text_tag(label, x, middle - 0.2 * size, size, palette.muted, anchor=anchor))
         values = shapes if anchor == "start" else list(reversed(shapes))
         for n, (numbers, colour) in enumerate(values):
-            offset = n * 36 * (1 if anchor == "start" else -1)
+            offset = n * 2.7 * size * (1 if anchor == "start" else -1)
             tone = palette.text if len(shapes) == 1 else colour
-            at = y + (19 if dy > 0 else 15)
-            drawn.append(text_tag(f"{numbers[i]:.2f}", x + offset, at, LABEL, tone, bold=True, anchor=anchor))
+            shown = decimal(numbers[i], language)
+            drawn.append(
+                text_tag(shown, x + offset, middle + 0.95 * size, size, tone, bold=True, anchor=anchor)
+            )
     return drawn
 
 

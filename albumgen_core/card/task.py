@@ -13,8 +13,8 @@ import soundfile
 
 from albumgen_core.attributes.predicted import MusicalAttributes
 from albumgen_core.audio.types import Audio
+from albumgen_core.card.comparison import render_comparison
 from albumgen_core.card.content import CardContent
-from albumgen_core.card.render import render_comparison
 from albumgen_core.cover.read import load_checked_cover
 from albumgen_core.errors import AlbumGenError
 from albumgen_core.files import write_durably
@@ -22,7 +22,7 @@ from albumgen_core.result import CLIP_OGG, COVER, read_document
 from albumgen_core.tasks.child import serve
 
 
-def _content(folder: Path) -> CardContent:
+def _content(folder: Path, language: str) -> CardContent:
     """What the result's folder tells, without its neighbours. Raises AlbumGenError."""
     try:
         document = read_document(folder)
@@ -34,13 +34,15 @@ def _content(folder: Path) -> CardContent:
             family=document["engine"]["family"],
             seed=int(document["seed"]),
             seconds=float(document["seconds"]),
+            language=language,
         )
     except (ValueError, KeyError, soundfile.LibsndfileError) as error:
         raise AlbumGenError(f"The result in {folder} is damaged: {error}") from error
 
 
 def _obey(order: Mapping[str, Any]) -> dict[str, Any]:
-    left, right = (_content(Path(folder)) for folder in order["folders"])
+    language = str(order["language"])
+    left, right = (_content(Path(folder), language) for folder in order["folders"])
     first, second = order["names"]
     write_durably(Path(order["out"]), render_comparison(left, right, names=(first, second)))
     return {}

@@ -1,25 +1,18 @@
-"""Words on a card: the font, measured widths, and what to do with anybody's text.
-
-Inter (SIL Open Font License) is bundled and covers Latin, Greek and Cyrillic. Text in other scripts is
-drawn with whatever fonts the system has; where it has none, the font's placeholder box stands for them.
-"""
+"""Words on a card: measured widths, and what to do with anybody's text."""
 
 from __future__ import annotations
 
 import unicodedata
-from functools import lru_cache
-from pathlib import Path
 from xml.sax.saxutils import escape
 
-from PIL import ImageFont
-
-FONTS = Path(__file__).parent.parent / "assets" / "fonts"
-REGULAR, SEMIBOLD = FONTS / "Inter-Regular.ttf", FONTS / "Inter-SemiBold.ttf"
+from albumgen_core.card import fonts
+from albumgen_core.card.fonts import BUNDLED
 
 ELLIPSIS = "…"
-_MEASURED_AT = 100
 _MAX_CHARACTERS = 600
 _MAX_MARKS = 2
+_SHAPED = 1.02
+"""The renderer shapes the bundled font with optical refinements of its own: two per cent wider at most."""
 
 
 def clean(text: str) -> str:
@@ -41,17 +34,12 @@ def clean(text: str) -> str:
 
 def is_bundled(text: str) -> bool:
     """Whether the bundled font has every character."""
-    return all(_bundled(letter) for letter in set(text))
+    return all(map(fonts.is_bundled, set(text)))
 
 
 def width(text: str, size: float, *, bold: bool = False) -> float:
-    """Width in pixels at a font size; characters of other fonts are taken for generously wide."""
-    own = "".join(letter for letter in text if _bundled(letter))
-    others = (letter for letter in text if not _bundled(letter))
-    # The renderer shapes text with optical refinements of its own: two per cent wider at most.
-    return 1.02 * _font(bold).getlength(own) * size / _MEASURED_AT + sum(
-        _guess(letter) * size for letter in others
-    )
+    """Width in pixels at a font size."""
+    return _SHAPED * size * sum(fonts.advance(piece, family, bold=bold) for piece, family in fonts.runs(text))
 
 
 def fit(text: str, size: float, room: float, *, bold: bool = False) -> str:
@@ -87,28 +75,25 @@ def wrap(text: str, size: float, room: float, lines: int) -> list[str]:
 def text_tag(
     text: str, x: float, y: float, size: float, colour: str, *, bold: bool = False, anchor: str = "start"
 ) -> str:
-    """An SVG text element on the base line y; `text` is escaped here."""
+    """An SVG text element on the base line y; `text` is escaped here.
+
+    Each script is placed on its own: resvg sets a line of several fonts with the first one's shapes, and
+    leaves boxes where letters join (Devanagari, emoji of several parts).
+    """
+    pieces = fonts.runs(text)
+    if len(pieces) > 1:
+        lengths = [size * fonts.advance(piece, family, bold=bold) for piece, family in pieces]
+        x -= {"start": 0.0, "middle": 0.5, "end": 1.0}[anchor] * sum(lengths)
+        anchor = "start"
+    else:
+        lengths = [0.0]
     weight = 600 if bold else 400
-    return (
-        f'<text x="{x:.1f}" y="{y:.1f}" font-size="{size:g}" font-weight="{weight}" fill="{colour}" '
-        f'text-anchor="{anchor}">{escape(text)}</text>'
-    )
-
-
-@lru_cache(maxsize=2)
-def _font(bold: bool) -> ImageFont.FreeTypeFont:
-    # The basic layout engine measures alike on every machine, whether libraqm is there or not.
-    path = SEMIBOLD if bold else REGULAR
-    return ImageFont.truetype(str(path), _MEASURED_AT, layout_engine=ImageFont.Layout.BASIC)
-
-
-def _bundled(letter: str) -> bool:
-    code = ord(letter)
-    return 0x20 <= code <= 0x52F or 0x1E00 <= code <= 0x1FFF or 0x2010 <= code <= 0x2027 or code == 0x20AC
-
-
-def _guess(letter: str) -> float:
-    """Width of a character of an unknown font, in ems."""
-    if unicodedata.category(letter).startswith("M"):
-        return 0.0
-    return 1.05 if unicodedata.east_asian_width(letter) in {"W", "F"} else 0.75
+    drawn = []
+    for (piece, family), length in zip(pieces, lengths, strict=False):
+        families = f' font-family="{family}, {BUNDLED}"' if family != BUNDLED else ""
+        drawn.append(
+            f'<text x="{x:.1f}" y="{y:.1f}" font-size="{size:g}" font-weight="{weight}" fill="{colour}" '
+            f'text-anchor="{anchor}"{families}>{escape(piece)}</text>'
+        )
+        x += length
+    return "".join(drawn)

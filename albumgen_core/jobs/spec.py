@@ -33,6 +33,7 @@ class ClipOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         seed: non-negative, below 2**31.
         prompt_style: the slides' template, or short captions like MusicGen's training text.
         name_artist: whether the prompt may name the predicted artist.
+        language: of the words on the card, "en" or "de".
         overrides: attribute fields set by hand; they replace what is predicted. Where they cover every
             field, nothing is predicted.
     """
@@ -42,6 +43,7 @@ class ClipOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     seed: int = 0
     prompt_style: PromptStyle = "concise"
     name_artist: bool = False
+    language: str = "en"
     overrides: Mapping[str, Any] = {}
 
 

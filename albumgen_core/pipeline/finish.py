@@ -109,6 +109,7 @@ class Finisher:
             seconds=take.seconds,
             prompt=take.prompt,
             rag=bool(take.neighbours),
+            language=request.options.language,
         )
 
     def _thumbnails(self, neighbours: Sequence[Neighbour]) -> list[bytes | None]:

@@ -18,7 +18,7 @@ from albumgen_core.inference.records import JobRecord
 from albumgen_core.result import CARD, CLIP_MP3, read_document
 from albumgen_core.tasks.child import run_aside
 from bot.comparisons.votes import Comparisons, rag_comes_first
-from bot.i18n.catalogue import text
+from bot.i18n.catalogue import language_of, text
 from bot.messages.embeds import DONE, bar, ending_embed, engine_label, take_embed, take_title
 from bot.messages.reply import Reply, ReplyFile
 
@@ -81,7 +81,7 @@ async def comparison_reply(pair: Pair, locale: str, comparisons: Comparisons, vi
         locale: of the words. comparisons: where the votes are. view: its buttons.
     """
     names = [text(locale, "compare.take", name=name) for name in NAMES]
-    chart = await _chart(pair, names)
+    chart = await _chart(pair, names, locale)
     embed = _embed(pair, locale, names)
     embed.add_field(name="\u200b", value=await votes_line(comparisons, pair.bundle_id, locale), inline=False)
     files = [
@@ -157,11 +157,16 @@ def _bars(first: Mapping[str, Any], second: Mapping[str, Any], locale: str) -> s
     return "```\n" + "\n".join(lines) + "\n```"
 
 
-async def _chart(pair: Pair, names: Sequence[str]) -> bytes | None:
+async def _chart(pair: Pair, names: Sequence[str], locale: str) -> bytes | None:
     """The picture, drawn by another process; None where that fails, for the clips matter more."""
     with tempfile.TemporaryDirectory(prefix="albumgen-") as folder:
         out = Path(folder) / CHART
-        order = {"folders": [take.folder for take in pair.takes], "names": names, "out": out}
+        order = {
+            "folders": [take.folder for take in pair.takes],
+            "names": names,
+            "language": language_of(locale),
+            "out": out,
+        }
         try:
             await run_aside(_DRAWING, order, _DRAWING_SECONDS)
             return await asyncio.to_thread(out.read_bytes)

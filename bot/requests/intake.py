@@ -137,6 +137,7 @@ class Requests:
             "seed": secrets.randbelow(SEEDS),
             "prompt_style": self._core.prompt.style,
             "name_artist": context.guild.name_artist,
+            "language": language_of(context.locale),
             "group": context.group,
             "member": context.member,
         }

@@ -11,8 +11,9 @@ import resvg_py
 from PIL import Image
 
 from albumgen_core.card import parts
+from albumgen_core.card.fonts import REGULAR, SEMIBOLD
 from albumgen_core.card.palette import Palette
-from albumgen_core.card.text_layout import REGULAR, SEMIBOLD, is_bundled
+from albumgen_core.card.text_layout import is_bundled
 
 
 def opened(path: Path | None) -> Image.Image | None:

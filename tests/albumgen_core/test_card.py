@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import html
 import io
+import itertools
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -15,8 +18,11 @@ from albumgen_core.attributes.measured import MeasuredAttributes
 from albumgen_core.attributes.predicted import MusicalAttributes
 from albumgen_core.audio.types import Audio
 from albumgen_core.card import CardContent, render_card, render_comparison
+from albumgen_core.card.comparison import comparison_svg
+from albumgen_core.card.fonts import runs
 from albumgen_core.card.palette import ACCENT_CONTRAST, TEXT_CONTRAST, contrast, palette_of
-from albumgen_core.card.text_layout import clean, fit, width, wrap
+from albumgen_core.card.render import card_svg
+from albumgen_core.card.text_layout import clean, fit, text_tag, width, wrap
 from albumgen_core.cover.read import Cover
 
 FLAT = dict.fromkeys(AUDIO_FEATURES, 0.5)
@@ -67,18 +73,18 @@ def changed(first: bytes, second: bytes, box: tuple[int, int, int, int]) -> floa
     return float((np.abs(a - b).max(axis=2) > 8).mean())
 
 
-RADAR, TOP_RIGHT, COLUMN, PROMPT = (
-    (98, 308, 278, 488),
-    (264, 20, 600, 245),
-    (362, 270, 600, 545),
-    (0, 552, 600, 636),
+RADAR, TOP_RIGHT, ALBUMS, PROMPT = (
+    (214, 288, 386, 460),
+    (246, 20, 600, 241),
+    (0, 510, 600, 700),
+    (0, 508, 600, 604),
 )
 
 
 @pytest.mark.parametrize("scale", [0.5, 1.0, 2.0])
 def test_a_card_has_its_size_and_transparent_corners(scale: float) -> None:
     shown = pixels(render_card(content(), scale=scale))
-    assert shown.shape[:2] == (636 * scale, 600 * scale)
+    assert shown.shape[:2] == (604 * scale, 600 * scale)
     assert shown[0, 0, 3] == 0
     assert shown[shown.shape[0] // 2, 5, 3] == 255
 
@@ -122,7 +128,7 @@ def test_thumbnails_are_shown_and_a_broken_one_is_not_fatal() -> None:
     broken = render_card(content(neighbours=near, thumbnails=[b"\xff\xd8 nonsense"]), scale=1)
     shown = render_card(content(neighbours=near, thumbnails=[buffer.getvalue(), picture()]), scale=1)
     assert without == broken
-    assert changed(without, shown, COLUMN) > 0.04
+    assert changed(without, shown, ALBUMS) > 0.04
 
 
 @pytest.mark.parametrize("text", HOSTILE)
@@ -130,15 +136,17 @@ def test_hostile_text_stays_in_its_column(text: str) -> None:
     calm = content(neighbours=[neighbour("Calm")] * 5, rag=True)
     stormy = content(neighbours=[neighbour(text or "", text or "")] * 5, rag=True)
     first, second = render_card(calm, scale=1), render_card(stormy, scale=1)
-    assert changed(first, second, (0, 0, 400, 636)) == 0
-    assert changed(first, second, (576, 0, 600, 636)) == 0
-    assert pixels(render_card(content(prompt=text), scale=0.5)).shape == (318, 300, 4)
+    assert changed(first, second, (0, 0, 600, 636)) == 0
+    assert changed(first, second, (577, 0, 600, 798)) == 0
+    for left in (24 + 112.4 * i for i in range(5)):  # neither does a title run into the next one
+        assert changed(first, second, (round(left) - 9, 0, round(left) - 1, 798)) == 0
+    assert pixels(render_card(content(prompt=text), scale=0.5)).shape == (302, 300, 4)
 
 
 @pytest.mark.parametrize("size", [(640, 40), (40, 640), (1, 1), (640, 640)])
 def test_covers_of_any_shape_are_shown_whole(size: tuple[int, int]) -> None:
     image = Image.new("RGB", size, "#00c0ff")
-    shown = pixels(render_card(content(cover=Cover(image, "0")), scale=1))[26:240, 26:240, :3]
+    shown = pixels(render_card(content(cover=Cover(image, "0")), scale=1))[24:224, 24:224, :3]
     share = float((np.abs(shown - [0, 192, 255]).max(axis=2) < 24).mean())
     assert share == pytest.approx(min(size) / max(size), abs=0.03)
 
@@ -146,17 +154,79 @@ def test_covers_of_any_shape_are_shown_whole(size: tuple[int, int]) -> None:
 @pytest.mark.parametrize("count", [0, 1, 3, 5, 12])
 def test_any_number_of_neighbours(count: int) -> None:
     card = content(neighbours=[neighbour(f"Album {i}") for i in range(count)], rag=count > 0)
-    assert pixels(render_card(card, scale=0.5)).shape == (318, 300, 4)
+    assert pixels(render_card(card, scale=0.5)).shape == (399 if count else 302, 300, 4)
 
 
 def test_a_comparison_shows_both_takes() -> None:
     left = content(neighbours=[neighbour()] * 5, rag=True)
     right = content(attributes=replace(left.attributes, energy=0.1, album_genre="ambient"))
     both = render_comparison(left, right, scale=1)
-    assert pixels(both).shape == (758, 600, 4)
+    assert pixels(both).shape == (798, 600, 4)
     assert both == render_comparison(left, right, scale=1)
-    assert changed(both, render_comparison(left, left, scale=1), (204, 380, 396, 576)) > 0.02
-    assert changed(both, render_comparison(right, right, scale=1), (0, 610, 600, 758)) > 0.03
+    assert changed(both, render_comparison(left, left, scale=1), (214, 380, 386, 552)) > 0.02
+    assert changed(both, render_comparison(right, right, scale=1), (0, 600, 600, 640)) > 0.03
+
+
+def words(svg: str) -> list[str]:
+    """What an SVG says, in order."""
+    return [html.unescape(each) for each in re.findall(r">([^<>]+)</text>", svg)]
+
+
+def drawings(language: str) -> list[str]:
+    """A card with albums and one without, and comparisons with both, one and no rows of albums."""
+    album = Album("a", "Nevermind", "Nirvana", neighbour().attributes)
+    with_rag = content(neighbours=[neighbour()] * 5, rag=True, language=language, prompt="", album=album)
+    without = content(language=language, prompt="", attributes=replace(with_rag.attributes, energy=0.1))
+    pairs = [(with_rag, without), (with_rag, with_rag), (without, without)]
+    compared = [comparison_svg(left, right, 1.0) for left, right in pairs]
+    return [
+        card_svg(with_rag, 1.0),
+        card_svg(without, 1.0),
+        *compared,
+        comparison_svg(*pairs[0], 1.0, ("A", "B")),
+    ]
+
+
+def test_every_word_of_a_picture_is_in_its_language() -> None:
+    neutral = {"Title", "Rock", "A", "B"}
+    for english, german in zip(drawings("en"), drawings("de"), strict=True):
+        said, translated = words(english), words(german)
+        assert len(said) == len(translated) > 20
+        same = {word for word, other in zip(said, translated, strict=True) if word == other}
+        assert same <= neutral
+        assert not (set(said) - neutral) & set(translated)
+    together = {word for drawing in drawings("de") for word in words(drawing)}
+    assert {"ähnliche Alben", "nur Cover", "D-Dur · 4/4 · 120 BPM", "10,0 s", "Seed 7", "0,75"} <= together
+    assert {"Das ist Nevermind von Nirvana", "Erinnert an Queen", "Ein Cover, zwei Fassungen"} <= together
+
+
+@pytest.mark.parametrize("language", ["en", "de"])
+def test_words_are_legible_on_a_phone(language: str) -> None:
+    """11 px and more where a card is shown 360 px wide."""
+    for drawing in drawings(language):
+        sizes = [float(size) for size in re.findall(r'font-size="([\d.]+)"', drawing)]
+        assert min(sizes) * 360 / 600 >= 11
+
+
+def test_labels_keep_apart_in_both_languages() -> None:
+    for language in ("en", "de"):
+        drawing = card_svg(
+            content(neighbours=[neighbour()] * 5, rag=True, language=language, seed=2**31 - 1), 1.0
+        )
+        placed = re.findall(
+            r'<text x="([\d.]+)" y="([\d.]+)" font-size="([\d.]+)" font-weight="(\d+)" fill="[^"]+" '
+            r'text-anchor="(\w+)">([^<]+)<',
+            drawing,
+        )
+        lines: dict[float, list[tuple[float, float]]] = {}
+        for x, y, size, weight, anchor, text in placed:
+            long = width(text, float(size), bold=weight == "600")
+            left = float(x) - long * {"start": 0.0, "middle": 0.5, "end": 1.0}[anchor]
+            assert left >= 20
+            assert left + long <= 582
+            lines.setdefault(float(y), []).append((left, left + long))
+        for spans in map(sorted, lines.values()):
+            assert all(one[1] < two[0] for one, two in itertools.pairwise(spans)), spans
 
 
 @pytest.mark.parametrize("silent", [np.zeros((1, 8000)), np.full((2, 3), np.nan), np.zeros((1, 0))])
@@ -193,3 +263,25 @@ def test_text_is_cleaned() -> None:
     assert clean("a\x00\n b\u202ec\ud800") == "a bc"
     assert clean("e" + "\u0301" * 9) == "e\u0301\u0301"
     assert clean("夜 مرحبا") == "夜 مرحبا"
+
+
+def test_each_script_is_drawn_with_its_own_font() -> None:
+    assert runs("Nevermind 🎸 – नमस्ते दुनिया, ok") == [
+        ("Nevermind ", "Inter"),
+        ("🎸", "Noto Color Emoji"),
+        (" – ", "Inter"),
+        ("नमस्ते दुनिया", "Noto Sans Devanagari"),
+        (", ok", "Inter"),
+    ]
+    assert runs("夜に駆ける 한국어") == [("夜に駆ける 한국어", "Noto Sans CJK JP")]
+    assert runs("👩\u200d🎤👍🏽") == [("👩\u200d🎤👍🏽", "Noto Color Emoji")]
+    assert runs("") == []
+
+
+def test_pieces_of_a_line_follow_one_another_whatever_its_anchor() -> None:
+    for anchor in ("start", "middle", "end"):
+        drawn = text_tag("One 🎸 two", 300, 10, 20, "#fff", anchor=anchor)
+        places = [float(x) for x in re.findall(r'x="([\d.]+)"', drawn)]
+        assert places == sorted(places)
+        assert len(places) == 3
+        assert set(re.findall(r'text-anchor="(\w+)"', drawn)) == {"start"}

@@ -16,7 +16,7 @@ import discord
 
 from albumgen_core.attributes.fields import AUDIO_FEATURES
 from albumgen_core.result import COVER
-from bot.i18n.catalogue import text
+from bot.i18n.catalogue import language_of, text
 from bot.messages.embeds import DONE, WAITING, WORKING, bar, plain
 from bot.sessions import formatting
 from bot.sessions.panel.picture import PanelPicture
@@ -185,6 +185,7 @@ def picture_of(board: PanelContent) -> PanelPicture | None:
         features=now.features,
         cover=str(now.cover) if now.cover is not None else None,
         hidden=now.cover is None and now.title is None,
+        language=language_of(locale),
     )
 
 

@@ -45,6 +45,7 @@ class PanelPicture:
         compared: whether the take is one of two.
         features: eight values in [0, 1] in the order of AUDIO_FEATURES, or None.
         cover: path of the picture, None where it is hidden or gone. hidden: whether to draw a riddle.
+        language: of the attributes' names.
     """
 
     kicker: str
@@ -57,6 +58,7 @@ class PanelPicture:
     features: tuple[float, ...] | None
     cover: str | None
     hidden: bool
+    language: str
 
 
 async def draw_in_child(picture: PanelPicture) -> bytes | None:
@@ -79,7 +81,7 @@ def draw(picture: PanelPicture, *, scale: float = SCALE) -> bytes:
     room = WIDTH - _EDGE - x
     size = next((size for size in (25.0, 21.0) if width(picture.title, size, bold=True) <= room), 18.0)
     chip, _ = parts.chip(picture.take, _EDGE + _COVER - 8, 32, palette, filled=picture.compared)
-    engine = fit(picture.engine, parts.LABEL, room)
+    engine = fit(picture.engine, parts.SMALL_LABEL, room)
     drawn = [
         _sleeve(image, palette, scale, hidden=picture.hidden),
         chip,
@@ -87,11 +89,11 @@ def draw(picture: PanelPicture, *, scale: float = SCALE) -> bytes:
         text_tag(fit(picture.submitter, 14, _NAME), _EDGE, 272, 14, palette.muted),
         text_tag(fit(picture.title, size, room, bold=True), x, 48, size, palette.text, bold=True),
         text_tag(fit(picture.music, 14, room, bold=True), x, 72, 14, palette.accent, bold=True),
-        text_tag(engine, WIDTH - _EDGE, 306, parts.LABEL, palette.muted, anchor="end"),
+        text_tag(engine, WIDTH - _EDGE, 306, parts.SMALL_LABEL, palette.muted, anchor="end"),
     ]
     if picture.features is not None:
         shape = [(picture.features, palette.accent)]
-        drawn.append(parts.radar(shape, (x + room / 2, 180, 62), palette))
+        drawn.append(parts.radar(shape, (x + room / 2, 180, 62), palette, picture.language))
     return svg_png("".join(drawn), (WIDTH, HEIGHT), palette, scale)
 
 
