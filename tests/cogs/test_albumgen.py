@@ -43,6 +43,7 @@ async def test_a_cover_becomes_a_clip_in_the_message_that_was_there_at_once(home
     await home.settled()
     (job,) = await home.jobs()
     assert (job.spec.seconds, job.spec.seed, job.spec.rag, job.spec.prompt_style) == (7.0, 42, True, "slides")
+    assert job.spec.language == "de"
     assert message.attachment(".mp3").filename == "albumgen-jazz-42.mp3"
     assert message.attachment("card.png").embedded
     assert message.embeds[0]["title"] == "Jazz in cis-Moll"

@@ -68,6 +68,13 @@ def test_a_cover_becomes_a_clip_with_its_neighbours(engine: Engine, index: Album
     assert take.notices == []
 
 
+def test_the_card_speaks_the_requests_language(engine: Engine, cover: Cover) -> None:
+    requests = [ClipRequest(cover, rag=False, seconds=1, seed=1, language=each) for each in ("en", "de")]
+    english, german = map(made, Pipeline(engine, None).run(requests))
+    assert english.card != german.card
+    assert english.document() | {"timings": {}} == german.document() | {"timings": {}}
+
+
 def test_rag_changes_what_is_read(engine: Engine, index: AlbumIndex, cover: Cover) -> None:
     pipeline = Pipeline(engine, index)
     with_rag, *_ = pipeline.read(clip(cover, rag=True, seed=1))
