@@ -69,7 +69,7 @@ def test_a_cover_becomes_a_clip_with_its_neighbours(engine: Engine, index: Album
 
 
 def test_the_card_speaks_the_requests_language(engine: Engine, cover: Cover) -> None:
-    requests = [ClipRequest(cover, rag=False, seconds=1, seed=1, language=each) for each in ("en", "de")]
+    requests = [clip(cover, rag=False, seconds=1, seed=1, language=each) for each in ("en", "de")]
     english, german = map(made, Pipeline(engine, None).run(requests))
     assert english.card != german.card
     assert english.document() | {"timings": {}} == german.document() | {"timings": {}}
