@@ -10,5 +10,7 @@ EXAMPLES = REPOSITORY / "examples"
 EXAMPLE_COVERS = EXAMPLES / "covers"
 EXAMPLE_SHELF = EXAMPLES / "shelf"
 EXAMPLE_CONFIG = REPOSITORY / "config.example.toml"
-# Real covers and tables, which the repository does not hold; tests that want them are skipped without them.
-DEVELOPMENT_DATA = Path(os.environ.get("ALBUMGEN_DEV_DATA", REPOSITORY.parent / "shared")) / "data"
+# What developers may have and the repository does not hold: real covers and tables, and Discord's OpenAPI
+# document. Tests that want them are skipped without them.
+DEVELOPMENT = Path(os.environ.get("ALBUMGEN_DEV_DATA") or REPOSITORY.parent / "shared")
+DEVELOPMENT_DATA = DEVELOPMENT / "data"

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[1]
+from tests.paths import REPOSITORY
+
 HEAVY = {
     "torch",
     "transformers",
@@ -37,15 +38,19 @@ print(json.dumps(sorted({module.partition(".")[0] for module in sys.modules})))
 def loaded_by(*modules: str) -> set[str]:
     """Top-level packages in a fresh interpreter after it has imported `modules`."""
     done = subprocess.run(
-        [sys.executable, "-c", LOAD_AND_TELL, *modules], cwd=ROOT, capture_output=True, text=True, check=True
+        [sys.executable, "-c", LOAD_AND_TELL, *modules],
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        check=True,
     )
     return set(json.loads(done.stdout))
 
 
 def modules_of(package: str) -> list[str]:
     names = [
-        ".".join(file.relative_to(ROOT).with_suffix("").parts)
-        for file in sorted((ROOT / package).rglob("*.py"))
+        ".".join(file.relative_to(REPOSITORY).with_suffix("").parts)
+        for file in sorted((REPOSITORY / package).rglob("*.py"))
     ]
     return [name.removesuffix(".__init__") for name in names if not name.endswith("__main__")]
 
@@ -61,8 +66,8 @@ def imports_in(file: Path) -> Iterator[str]:
 
 def offenders(package: str, forbidden: set[str]) -> list[str]:
     return [
-        f"{file.relative_to(ROOT)} imports {name}"
-        for file in sorted((ROOT / package).rglob("*.py"))
+        f"{file.relative_to(REPOSITORY)} imports {name}"
+        for file in sorted((REPOSITORY / package).rglob("*.py"))
         for name in imports_in(file)
         if name.partition(".")[0] in forbidden
     ]
@@ -95,7 +100,7 @@ def test_help_loads_no_command_and_none_of_what_commands_need() -> None:
             "-c",
             f"{show_help}\ntry: main()\nexcept SystemExit: print(sorted(sys.modules), file=sys.stderr)",
         ],
-        cwd=ROOT,
+        cwd=REPOSITORY,
         capture_output=True,
         text=True,
         check=True,
@@ -123,14 +128,16 @@ def module_files() -> dict[str, Path]:
     """Every module of the product with its file; packages under their own name."""
     found = {}
     for part in ("albumgen_core", "bot", "cogs"):
-        for file in sorted((ROOT / part).rglob("*.py")):
-            found[".".join(file.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")] = file
+        for file in sorted((REPOSITORY / part).rglob("*.py")):
+            found[".".join(file.relative_to(REPOSITORY).with_suffix("").parts).removesuffix(".__init__")] = (
+                file
+            )
     return found
 
 
 def imported_modules(file: Path, known: dict[str, Path]) -> Iterator[str]:
     """The product's modules that a file imports: for types only, inside functions and relatively, too."""
-    here = ".".join(file.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+    here = ".".join(file.relative_to(REPOSITORY).with_suffix("").parts).removesuffix(".__init__")
     for node in ast.walk(ast.parse(file.read_text("utf-8"))):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names if alias.name in known)

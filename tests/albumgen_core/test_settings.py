@@ -11,8 +11,7 @@ from pydantic import BaseModel
 from albumgen_core.errors import ConfigError
 from albumgen_core.settings import Settings, load_settings
 from bot.settings import DiscordSettings, load_bot_settings
-
-EXAMPLE = Path(__file__).parents[2] / "config.example.toml"
+from tests.paths import EXAMPLE_CONFIG
 
 
 def write(folder: Path, text: str) -> Path:
@@ -91,7 +90,7 @@ def test_the_discord_section_is_read_by_the_bot_and_left_alone_by_the_core(tmp_p
 
 def test_the_example_file_shows_every_setting_with_its_default(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("ALBUMGEN_DATA_DIR")
-    text = EXAMPLE.read_text(encoding="utf-8")
+    text = EXAMPLE_CONFIG.read_text(encoding="utf-8")
     shown = tomllib.loads(text)
     # What has no default worth showing is there as a comment.
     commented = tomllib.loads(text.replace("\n# data_dir", "\ndata_dir").replace("\n# path", "\npath"))

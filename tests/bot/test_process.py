@@ -19,9 +19,8 @@ from tests.discord.driver import LoopbackDiscord, Person
 from tests.discord.interactions import Interaction
 from tests.discord.process import BotProcess
 from tests.discord.state import Channel, Message
+from tests.paths import EXAMPLE_SHELF
 from tests.waiting import eventually
-
-SHELF = Path(__file__).parents[2] / "examples" / "shelf"
 
 CONFIG = """
 data_dir = "{data}"
@@ -65,7 +64,7 @@ class Home:
     async def build_index(self) -> None:
         """As `albumgen index build` does it for the example albums."""
         build = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "albumgen_core.cli.main", "index", "build", str(SHELF)),
+            *(sys.executable, "-m", "albumgen_core.cli.main", "index", "build", str(EXAMPLE_SHELF)),
             env={"ALBUMGEN_DATA_DIR": str(self.config.parent / "data"), "PATH": "", "OMP_NUM_THREADS": "1"},
             stdout=asyncio.subprocess.DEVNULL,
         )

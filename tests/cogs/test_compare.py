@@ -19,10 +19,10 @@ from tests.bot.bot_harness import RUNNER, BotHarness, bot_harness, picture
 from tests.bot.running_bot import bot_settings, new_bot, running_bot, started
 from tests.discord.interactions import Interaction
 from tests.discord.state import Message
+from tests.paths import EXAMPLE_COVERS, EXAMPLE_SHELF
 from tests.waiting import eventually
 
-SHELF = Path(__file__).parents[2] / "examples" / "shelf"
-COVER = Path(__file__).parents[2] / "examples" / "covers" / "solar-arcade.png"
+COVER = EXAMPLE_COVERS / "solar-arcade.png"
 
 
 @pytest.fixture
@@ -206,7 +206,7 @@ async def test_where_both_takes_fail_the_reason_is_said_once(home: BotHarness) -
 
 async def test_a_real_comparison_has_two_clips_that_play_and_one_chart(tmp_path: Path) -> None:
     build = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "albumgen_core.cli.main", "index", "build", str(SHELF)),
+        *(sys.executable, "-m", "albumgen_core.cli.main", "index", "build", str(EXAMPLE_SHELF)),
         env={"ALBUMGEN_DATA_DIR": str(tmp_path / "data"), "PATH": "", "OMP_NUM_THREADS": "1"},
         stdout=asyncio.subprocess.DEVNULL,
     )

@@ -17,11 +17,13 @@ async with LoopbackDiscord() as discord:
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from types import TracebackType
 from typing import Any
 
 import aiohttp
+from discord.gateway import KeepAliveHandler
 
 from tests.discord import launch, payloads
 from tests.discord.permissions import MEMBER, P
@@ -81,6 +83,7 @@ class LoopbackDiscord:
     ) -> None:
         for process in self.processes:
             await process.end()
+        _stop_keep_alives()
         await self.server.stop()
 
     # reaching it
@@ -206,3 +209,14 @@ class LoopbackDiscord:
     def commands(self, guild: Guild | None = None) -> list[dict[str, Any]]:
         """The registered commands, global or of one guild."""
         return self.world.commands.get(guild.id if guild else None, [])
+
+
+def _stop_keep_alives() -> None:
+    """Ends the heartbeats that discord.py leaves running when a client is closed while it connects.
+
+    The next one would be sent through an event loop that is closed by then.
+    """
+    for thread in threading.enumerate():
+        if isinstance(thread, KeepAliveHandler):
+            thread.stop()
+            thread.join(1.0)

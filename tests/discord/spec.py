@@ -6,19 +6,17 @@ The document is development data and not part of this repository; without it the
 from __future__ import annotations
 
 import json
-import os
 import re
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-REPOSITORY = Path(__file__).resolve().parents[2]
+from tests.paths import DEVELOPMENT
 
 
 def document_path() -> Path | None:
-    """``$ALBUMGEN_DEV_DATA/discord/openapi.json``, or the same beside the repository."""
-    root = Path(os.environ.get("ALBUMGEN_DEV_DATA") or REPOSITORY.parent / "shared")
-    path = root / "discord" / "openapi.json"
+    """Where it lies; None where there is none."""
+    path = DEVELOPMENT / "discord" / "openapi.json"
     return path if path.is_file() else None
 
 

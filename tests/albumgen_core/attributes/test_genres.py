@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
-from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from albumgen_core.attributes.genres import GENRES, normalise_genre
+from tests.paths import DEVELOPMENT_DATA
 
 FACTS = {
     "album rock": "classic rock",
@@ -99,8 +98,7 @@ def test_any_text_gives_a_genre_or_none(raw: str) -> None:
 
 
 def test_musicoset_is_covered() -> None:
-    data = Path(os.environ.get("ALBUMGEN_DEV_DATA", Path(__file__).parents[4] / "shared")) / "data"
-    table = data / "musicoset" / "musicoset_metadata" / "artists.csv"
+    table = DEVELOPMENT_DATA / "musicoset" / "musicoset_metadata" / "artists.csv"
     if not table.is_file():
         pytest.skip("development data (MusicOSet) is not here")
     head, *lines = table.read_text(encoding="utf-8").splitlines()

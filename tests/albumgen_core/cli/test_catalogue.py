@@ -8,8 +8,8 @@ from typer.testing import CliRunner
 
 from albumgen_core.cli.main import app
 from tests.albumgen_core.retrieval.text.drawn import cover_with
+from tests.paths import EXAMPLE_SHELF
 
-SHELF = Path(__file__).resolve().parents[3] / "examples" / "shelf"
 runner = CliRunner()
 
 
@@ -23,7 +23,7 @@ def run(*arguments: str | Path) -> str:
 def catalogue(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("catalogue") / "catalogue.db"
     assert "25 albums by 20 artists" in " ".join(
-        run("catalogue", "build", SHELF / "albums.csv", "--catalogue", path).split()
+        run("catalogue", "build", EXAMPLE_SHELF / "albums.csv", "--catalogue", path).split()
     )
     return path
 

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
@@ -10,8 +9,7 @@ from hypothesis import strategies as st
 from albumgen_core.dataset.musicoset import find_table, parse_artists, parse_billboard, read_musicoset
 from albumgen_core.errors import DatasetError
 from tests.albumgen_core.dataset.musicoset_tables import FEATURE_COLUMNS, song, write_musicoset, write_table
-
-DEVELOPMENT_DATA = Path(os.environ.get("ALBUMGEN_DEV_DATA", Path(__file__).parents[4] / "shared")) / "data"
+from tests.paths import DEVELOPMENT_DATA
 
 
 @pytest.fixture

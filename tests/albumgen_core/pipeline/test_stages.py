@@ -25,8 +25,7 @@ from albumgen_core.result import Take, read_document
 from albumgen_core.retrieval import AlbumIndex, build_index
 from albumgen_core.vocabulary import STAGES
 from albumgen_core.worker.runner import PipelineRunner
-
-EXAMPLES = Path(__file__).parents[3] / "examples"
+from tests.paths import EXAMPLE_COVERS, EXAMPLE_SHELF
 
 
 @pytest.fixture(scope="module")
@@ -37,14 +36,14 @@ def engine() -> Engine:
 @pytest.fixture(scope="module")
 def index(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[AlbumIndex]:
     folder = tmp_path_factory.mktemp("index")
-    build_index(read_source(EXAMPLES / "shelf").with_covers(), engine.embedder, folder)
+    build_index(read_source(EXAMPLE_SHELF).with_covers(), engine.embedder, folder)
     with AlbumIndex.open(folder, embedder_name=engine.embedder.name) as opened:
         yield opened
 
 
 @pytest.fixture(scope="module")
 def cover() -> Cover:
-    return read_cover((EXAMPLES / "covers" / "low-tide.png").read_bytes())
+    return read_cover((EXAMPLE_COVERS / "low-tide.png").read_bytes())
 
 
 def clip(cover: Cover, **options: Any) -> ClipRequest:

@@ -16,6 +16,7 @@ from albumgen_core.dataset.pictures import load_cover
 from albumgen_core.errors import DatasetError, IndexUnavailableError
 from albumgen_core.retrieval import AlbumIndex, build_index
 from tests.albumgen_core.retrieval.helpers import EMBEDDER, ColourEmbedder, a_row, draw_covers, write_csv
+from tests.paths import REPOSITORY
 
 
 def test_every_cover_finds_itself_first(tmp_path: Path) -> None:
@@ -100,7 +101,7 @@ def test_a_killed_build_is_finished_by_the_next(tmp_path: Path) -> None:
             [sys.executable, "-c", SLOW_BUILD, str(covers), str(index)],
             stdout=subprocess.PIPE,
             text=True,
-            env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])},
+            env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
         )
         assert process.stdout is not None
         for line in process.stdout:

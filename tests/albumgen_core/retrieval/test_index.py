@@ -24,6 +24,7 @@ from tests.albumgen_core.retrieval.helpers import (
     random_vectors,
     write_index,
 )
+from tests.paths import REPOSITORY
 
 COUNT = 2_500
 Filled = tuple[AlbumIndex, ExactIndex, NDArray[np.float32]]
@@ -281,7 +282,7 @@ class TestOneWriter:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-            env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])},
+            env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
         )
         assert process.stdout is not None
         assert process.stdout.readline() == "held\n"

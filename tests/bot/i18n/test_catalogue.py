@@ -4,7 +4,6 @@ import ast
 import json
 import re
 import string
-from pathlib import Path
 
 import discord
 import pytest
@@ -12,8 +11,8 @@ from discord import app_commands
 
 from albumgen_core.localisation import catalogue_of
 from bot.i18n.catalogue import LANGUAGES, SOURCE, CatalogueTranslator, catalogue, language_of, text
+from tests.paths import REPOSITORY
 
-ROOT = Path(__file__).resolve().parents[3]
 PACKAGES = ("albumgen_core", "bot", "cogs")
 OTHERS = [language for language in LANGUAGES if language != SOURCE]
 
@@ -26,7 +25,7 @@ def spoken(*packages: str) -> tuple[set[str], list[re.Pattern[str]]]:
     """Every string in the source that could be a key, and as patterns those that are put together there."""
     words: set[str] = set()
     patterns: list[re.Pattern[str]] = []
-    for file in [file for folder in packages for file in (ROOT / folder).rglob("*.py")]:
+    for file in [file for folder in packages for file in (REPOSITORY / folder).rglob("*.py")]:
         for node in ast.walk(ast.parse(file.read_text("utf-8"))):
             if isinstance(node, ast.Constant) and isinstance(node.value, str):
                 words.add(node.value)
@@ -68,7 +67,8 @@ def test_every_key_is_used_and_every_room_has_both_languages() -> None:
         assert unused == []
     for folder in ("bot", "albumgen_core"):
         rooms = [
-            {file.name for file in (ROOT / folder / "locales" / each).glob("*.json")} for each in LANGUAGES
+            {file.name for file in (REPOSITORY / folder / "locales" / each).glob("*.json")}
+            for each in LANGUAGES
         ]
         assert len(set(map(frozenset, rooms))) == 1
 
@@ -76,7 +76,9 @@ def test_every_key_is_used_and_every_room_has_both_languages() -> None:
 def test_every_room_is_sorted_into_one_file_only() -> None:
     for language in LANGUAGES:
         seen: dict[str, str] = {}
-        rooms = [(ROOT / folder / "locales" / language).glob("*.json") for folder in ("bot", "albumgen_core")]
+        rooms = [
+            (REPOSITORY / folder / "locales" / language).glob("*.json") for folder in ("bot", "albumgen_core")
+        ]
         for file in sorted(file for room in rooms for file in room):
             for key, entry in json.loads(file.read_text("utf-8")).items():
                 assert key not in seen, f"{key} is in {seen[key]} and {file.name}"
