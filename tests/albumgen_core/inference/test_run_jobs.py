@@ -21,8 +21,7 @@ from albumgen_core.result import is_whole
 from albumgen_core.worker.runner import PipelineRunner
 from tests.albumgen_core.inference.conftest import make_spec
 from tests.albumgen_core.inference.runners import ObedientRunner, unavailable
-
-EXAMPLES = Path(__file__).parents[3] / "examples"
+from tests.paths import EXAMPLES
 
 
 @pytest.fixture
