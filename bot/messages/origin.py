@@ -1,6 +1,6 @@
 """Where the reply to a job goes: what the bot keeps in `JobSpec.origin`, typed.
 
-The journal stores it as a JSON object beside the job and merges changes into it; the core reads nothing of it.
+The journal stores it as a JSON object beside the job and merges changes into it; the core reads none of it.
 
     origin = Origin.of(record.spec)
     await inference.update_origin(job_id, **Origin.changes(message_id=7, token=None))
