@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 MAX_PROFILE_BYTES = 2 * 2**20
 ORIENTATION = 0x0112
+LIGHT_EDGE = 170
+"""Luma above which an edge is seen better on black than on white."""
 
 
 def main() -> None:
@@ -115,7 +117,7 @@ def _decode(reader: type[ImageFile.ImageFile], data: bytes, max_pixels: int, max
     picture.load()
     small = _eight_bits(picture)
     small.thumbnail((max_side, max_side), Image.Resampling.LANCZOS)
-    return _upright(_to_srgb(_on_white(small), picture.info.get("icc_profile")), picture)
+    return _upright(_to_srgb(_on_backdrop(small), picture.info.get("icc_profile")), picture)
 
 
 def _eight_bits(picture: Image.Image) -> Image.Image:
@@ -130,10 +132,11 @@ def _eight_bits(picture: Image.Image) -> Image.Image:
     return picture.copy() if picture.mode in ("L", "RGB", "CMYK") else picture.convert("RGB")
 
 
-def _on_white(picture: Image.Image) -> Image.Image:
-    """Lay a transparent picture on white: what a page shows behind it, and what album indexes assume.
+def _on_backdrop(picture: Image.Image) -> Image.Image:
+    """Lay a transparent picture on white, or on black where what borders the transparency is light.
 
-    The colours of fully transparent pixels are arbitrary, so they must not be seen.
+    A white logo would vanish on white. The colours of fully transparent pixels are arbitrary, so they must
+    not be seen.
     """
     if picture.mode != "RGBA":
         return picture
@@ -142,9 +145,17 @@ def _on_white(picture: Image.Image) -> Image.Image:
     alpha = picture.getchannel("A")
     if alpha.getextrema()[1] == 0:
         raise _RefusedError("transparent")
-    paper = Image.new("RGB", picture.size, "white")
-    paper.paste(picture, mask=alpha)
-    return paper
+    backdrop = Image.new("RGB", picture.size, "black" if _edge_luma(picture, alpha) > LIGHT_EDGE else "white")
+    backdrop.paste(picture, mask=alpha)
+    return backdrop
+
+
+def _edge_luma(picture: Image.Image, alpha: Image.Image) -> float:
+    """Mean luma, 0 to 255, of the visible pixels beside transparent ones; of all visible ones without any."""
+    from PIL import ImageChops, ImageFilter, ImageStat
+
+    edges = ImageChops.subtract(alpha, alpha.filter(ImageFilter.MinFilter(3)))
+    return ImageStat.Stat(picture.convert("L"), edges if edges.getbbox() else alpha).mean[0]
 
 
 def _to_srgb(picture: Image.Image, profile: bytes | None) -> Image.Image:

@@ -103,7 +103,8 @@ class Cover:
 def read_cover(data: bytes, limits: CoverLimits = _DEFAULT_LIMITS) -> Cover:
     """Decode untrusted bytes in a limited child process; blocks for about a tenth of a second.
 
-    The aspect is kept (Lanczos) and nothing is enlarged. Transparency is laid on white; CMYK and colours
+    The aspect is kept (Lanczos) and nothing is enlarged. Transparency is laid on white, or on black
+    where the edges of what can be seen are light; CMYK and colours
     with an ICC profile become sRGB. Raises CoverError.
     """
     image = _child_for(data, limits).run(data)

@@ -14,12 +14,13 @@ import time
 import zlib
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image, ImageCms, ImageDraw
+from PIL import Image, ImageCms, ImageColor, ImageDraw
 
 from albumgen_core.cover import sandbox
 from albumgen_core.cover.errors import refusal
@@ -175,11 +176,39 @@ def test_transparency_is_laid_on_white_whatever_colour_hides_in_it() -> None:
         assert alike(seen(read_cover(data)), [WHITE, (127, 127, 255), WHITE, YELLOW])
 
 
-def test_transparent_edges_stay_clean_when_scaled() -> None:
-    image = Image.new("RGBA", (2000, 2000), (0, 0, 0, 0))
-    ImageDraw.Draw(image).rectangle((0, 0, 999, 1999), (255, 255, 255, 255))
-    histogram = read_cover(encoded(image, "PNG")).image.convert("L").histogram()
-    assert not sum(histogram[:254]), "hidden black bled into the edge"
+BLACK, WHITE = (0, 0, 0), (255, 255, 255)
+
+
+@pytest.mark.parametrize(
+    ("logo", "behind"),
+    [
+        ("white", (0, 0, 0)),
+        ((255, 230, 120), (0, 0, 0)),
+        ("black", (255, 255, 255)),
+        ("navy", (255, 255, 255)),
+    ],
+)
+def test_a_logo_without_a_background_can_be_seen(logo: Any, behind: tuple[int, int, int]) -> None:
+    picture = Image.new("RGBA", (200, 200), (0, 0, 0, 0))
+    ImageDraw.Draw(picture).ellipse((50, 50, 150, 150), fill=logo)
+    cover = read_cover(encoded(picture, "PNG")).image
+    assert cover.getpixel((2, 2)) == behind
+    shown = cover.getpixel((100, 100))
+    assert shown == ImageColor.getrgb(logo) if isinstance(logo, str) else shown == logo
+    low, high = cover.convert("L").getextrema()
+    assert high - low > 100
+
+
+@pytest.mark.parametrize("shade", [255, 150, 0])
+def test_transparent_edges_stay_clean_when_scaled(shade: int) -> None:
+    pictures = []
+    for hidden in (0, 255):
+        image = Image.new("RGBA", (2000, 2000), (hidden, hidden, hidden, 0))
+        ImageDraw.Draw(image).rectangle((0, 0, 999, 1999), (shade, shade, shade, 255))
+        pictures.append(read_cover(encoded(image, "PNG")).image.convert("L"))
+    assert pictures[0].tobytes() == pictures[1].tobytes(), "a hidden colour bled into the edge"
+    if shade == 150:
+        assert not sum(pictures[0].histogram()[:149]), "nothing is darker than the picture and its backdrop"
 
 
 def test_palettes_with_transparency() -> None:
