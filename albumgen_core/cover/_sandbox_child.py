@@ -154,8 +154,11 @@ def _edge_luma(picture: Image.Image, alpha: Image.Image) -> float:
     """Mean luma, 0 to 255, of the visible pixels beside transparent ones; of all visible ones without any."""
     from PIL import ImageChops, ImageFilter, ImageStat
 
-    edges = ImageChops.subtract(alpha, alpha.filter(ImageFilter.MinFilter(3)))
-    return ImageStat.Stat(picture.convert("L"), edges if edges.getbbox() else alpha).mean[0]
+    # Scaling leaves faint pixels whose colours are rounded; what is seen clearly counts.
+    clear = alpha.point(lambda value: 255 if value >= 128 else 0)
+    edges = ImageChops.subtract(clear, alpha.filter(ImageFilter.MinFilter(3)).point(lambda value: 2 * value))
+    mask = next((each for each in (edges, clear) if each.getbbox()), alpha)
+    return ImageStat.Stat(picture.convert("L"), mask).mean[0]
 
 
 def _to_srgb(picture: Image.Image, profile: bytes | None) -> Image.Image:
