@@ -207,6 +207,17 @@ class InferenceError(AlbumGenError):
     """Base of the errors of the journal, the queue and the workers."""
 
 
+class DataDirectoryError(InferenceError):
+    """The data directory, or a file in it, cannot be written."""
+
+    def __init__(self, directory: Path, detail: str) -> None:
+        super().__init__(
+            f"The data directory {directory} cannot be written ({detail}); make it writable for the user "
+            "that AlbumGen runs as, or set `data_dir` to another folder."
+        )
+        self.directory = directory
+
+
 class AlreadyRunningError(InferenceError):
     """Another process holds the data directory."""
 

@@ -10,39 +10,78 @@ import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
-from albumgen_core.errors import AlreadyRunningError
+from albumgen_core.errors import AlreadyRunningError, DataDirectoryError
 
 PART = ".part-"
 """How the names of files that are being written begin; what a kill leaves of them may be removed."""
 
 
+class FileLock:
+    """A held `flock` on a file, until `release` or the death of the process; see `lock_file`."""
+
+    def __init__(self, descriptor: int) -> None:
+        self.descriptor = descriptor
+
+    def release(self) -> None:
+        """Give the lock back; a second call does nothing."""
+        if self.descriptor >= 0:
+            os.close(self.descriptor)
+            self.descriptor = -1
+
+    def __enter__(self) -> FileLock:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.release()
+
+
+def lock_file(path: Path, *, shared: bool = False, mode: int = 0o600) -> FileLock:
+    """Lock a file, made when missing, for one holder or for several that share it.
+
+    Raises BlockingIOError while somebody holds it otherwise, and OSError where it cannot be opened.
+    """
+    # Python opens descriptors close-on-exec, so a child that outlives us does not keep the lock.
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, mode)
+    try:
+        fcntl.flock(descriptor, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return FileLock(descriptor)
+
+
 class DirectoryLock:
-    """An exclusive `flock` on a directory, held until `release` or the death of the process."""
+    """The one owner of a data directory."""
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
-        self._descriptor: int | None = None
+        self._held: FileLock | None = None
 
     def acquire(self) -> None:
-        """Take the lock, making the directory if need be. Raises AlreadyRunningError if it is held."""
-        self._directory.mkdir(parents=True, exist_ok=True)
-        # Python opens descriptors close-on-exec, so a worker that outlives us does not keep the lock.
-        descriptor = os.open(self._directory / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+        """Take the lock, making the directory if need be; nobody but its owner may look into it then.
+
+        Raises AlreadyRunningError if it is held, DataDirectoryError if the directory cannot be written.
+        """
+        path = self._directory / "lock"
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            owner = os.pread(descriptor, 32, 0).decode("ascii", "replace").strip()
-            os.close(descriptor)
+            self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            with contextlib.suppress(PermissionError):  # writable for us, and another user's
+                self._directory.chmod(0o700)
+            self._held = lock_file(path)
+            os.ftruncate(self._held.descriptor, 0)
+            os.pwrite(self._held.descriptor, f"{os.getpid()}\n".encode("ascii"), 0)
+        except BlockingIOError as error:
+            owner = path.read_text("ascii", "replace")[:32].strip()
             raise AlreadyRunningError(self._directory, owner) from error
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, f"{os.getpid()}\n".encode("ascii"), 0)
-        self._descriptor = descriptor
+        except OSError as error:
+            self.release()
+            raise DataDirectoryError(self._directory, error.strerror or str(error)) from error
 
     def release(self) -> None:
         """Give the lock back; harmless when it is not held."""
-        if self._descriptor is not None:
-            os.close(self._descriptor)
-            self._descriptor = None
+        if self._held is not None:
+            self._held.release()
+            self._held = None
 
 
 def write_durably(path: Path, data: bytes) -> None:
@@ -60,6 +99,14 @@ def write_durably(path: Path, data: bytes) -> None:
             Path(temporary).unlink()
         raise
     sync_directory(path.parent)
+
+
+def write_synced(path: Path, data: bytes) -> None:
+    """Write a file; its content is on disk when this returns (for its name, see `sync_directory`)."""
+    with path.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def sync_directory(directory: Path) -> None:

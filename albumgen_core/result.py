@@ -10,7 +10,6 @@ to a neighbouring `.partial` folder, synced, and renamed.
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import zipfile
 from collections.abc import Mapping, Sequence
@@ -24,6 +23,7 @@ from numpy.typing import NDArray
 from albumgen_core.albums import Neighbour
 from albumgen_core.attributes.predicted import MusicalAttributes
 from albumgen_core.audio.types import Audio
+from albumgen_core.files import sync_directory, write_synced
 from albumgen_core.version import __version__
 from albumgen_core.vocabulary import Family
 
@@ -134,10 +134,10 @@ def write_take(take: Take, folder: Path) -> Path:
     }
     try:
         for name, data in files.items():
-            _write_synced(partial / name, data)
+            write_synced(partial / name, data)
         if take.audio.tokens is not None:
             np.savez_compressed(partial / TOKENS, tokens=take.audio.tokens)
-            _sync(partial / TOKENS)
+            sync_directory(partial / TOKENS)
         if take.embedding is not None:
             np.savez(
                 partial / EMBEDDING,
@@ -145,17 +145,17 @@ def write_take(take: Take, folder: Path) -> Path:
                 embedder=np.array(take.embedder),
                 cover_sha256=np.array(take.cover_sha256),
             )
-            _sync(partial / EMBEDDING)
+            sync_directory(partial / EMBEDDING)
         document = json.dumps(take.document(), ensure_ascii=False, indent=2)
-        _write_synced(partial / RESULT, document.encode())
-        _sync(partial)
+        write_synced(partial / RESULT, document.encode())
+        sync_directory(partial)
     except OSError:
         shutil.rmtree(partial, ignore_errors=True)
         raise
     if folder.exists():
         shutil.rmtree(folder)
     partial.rename(folder)
-    _sync(folder.parent)
+    sync_directory(folder.parent)
     return folder
 
 
@@ -199,18 +199,3 @@ def read_embedding(folder: Path, cover_sha256: str, embedder: str) -> NDArray[np
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
         return None
     return vector
-
-
-def _write_synced(path: Path, data: bytes) -> None:
-    with path.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

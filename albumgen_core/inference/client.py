@@ -33,7 +33,6 @@ from albumgen_core.inference.events import JobEvent, Watch
 from albumgen_core.inference.handle import JobHandle
 from albumgen_core.inference.history import History
 from albumgen_core.inference.journal import LEASE_SECONDS, Journal
-from albumgen_core.inference.keylock import KeyedLock
 from albumgen_core.inference.outbox import Outbox
 from albumgen_core.inference.queue import FairQueue
 from albumgen_core.inference.records import JobRecord
@@ -43,6 +42,7 @@ from albumgen_core.inference.status import ClientStatus, WorkerStatus
 from albumgen_core.inference.supervisor import Supervisor
 from albumgen_core.jobs.layout import DataLayout
 from albumgen_core.jobs.spec import JobOutcome, JobSpec
+from albumgen_core.keyed_lock import KeyedLock
 
 log = logging.getLogger(__name__)
 
@@ -71,16 +71,18 @@ class InferenceClient:
         self._supervisor: Supervisor
         self._chores: list[asyncio.Task[None]] = []
         self._submissions: set[asyncio.Future[Any]] = set()
-        self._turns = KeyedLock()
+        self._turns: KeyedLock[str] = KeyedLock()
         self._started = False
         self._accepting = False
 
     async def start(self) -> None:
         """Open the journal, put unfinished jobs back in line, start the workers (without waiting for them).
 
-        Raises AlreadyRunningError, JournalCorruptError, JournalVersionError, JournalBusyError.
+        Raises ConfigError, DataDirectoryError, AlreadyRunningError, JournalCorruptError, JournalVersionError,
+        JournalBusyError.
         """
         settings = self.settings
+        workers = settings.worker_options()
         self.database = await Database.open(
             settings.data_dir, migrations=settings.migrations, busy_timeout=settings.busy_timeout
         )
@@ -96,11 +98,11 @@ class InferenceClient:
             )
             for record in waiting:
                 self._scheduler.restore(record)
+            await self._sweep()
         except BaseException:
             await self.database.close()
             raise
-        await self._sweep()
-        self._supervisor = Supervisor(self._scheduler, settings.worker_options())
+        self._supervisor = Supervisor(self._scheduler, workers)
         self._supervisor.start()
         self._chores = [asyncio.create_task(self._renew()), asyncio.create_task(self._tidy())]
         self._started = self._accepting = True
@@ -259,6 +261,7 @@ class InferenceClient:
             not_ready=self._supervisor.not_ready,
             engine=dict(self._supervisor.engine),
             queued=len(self._scheduler.queue),
+            unreadable=await self._journal.unreadable(),
             running=tuple(job.watch.event for job in self._scheduler.running()),
             owed_replies=await self.outbox.pending(),
             workers=tuple(WorkerStatus.of(slot) for slot in slots),
@@ -271,7 +274,8 @@ class InferenceClient:
         first = specs[0]
         if len({(spec.group, spec.member, spec.bundle_id) for spec in specs}) != 1:
             raise InferenceError("The jobs of one request must share group, member and bundle.")
-        async with self._turns.of(request_key):
+        # Jobs without a key are no replay of anything: each has a turn of its own.
+        async with self._turns(request_key or first.job_id):
             if request_key is not None and (known := await self._replayed(request_key, specs)):
                 return known
             self._check_room()

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -19,7 +20,13 @@ from urllib.parse import quote
 
 import aiosqlite
 
-from albumgen_core.errors import DiskFullError, InferenceError, JournalBusyError, JournalCorruptError
+from albumgen_core.errors import (
+    DataDirectoryError,
+    DiskFullError,
+    InferenceError,
+    JournalBusyError,
+    JournalCorruptError,
+)
 from albumgen_core.files import DirectoryLock
 from albumgen_core.inference.migrations import CORE_MIGRATIONS, MigrationSet, migrate
 
@@ -41,6 +48,9 @@ _WHOLE_COMMIT = {
     sqlite3.SQLITE_NOMEM,
     sqlite3.SQLITE_CORRUPT,
 }
+
+_SMALLEST = 512
+"""Bytes of the smallest SQLite database that is not empty."""
 
 _RETRY_PAUSE = 0.25
 _LARGEST_COMMIT = 64
@@ -75,8 +85,8 @@ class Database:
     ) -> Database:
         """Lock the directory, check `journal.sqlite3` in it, and bring its schema up to date.
 
-        Raises AlreadyRunningError, JournalCorruptError (the file is left untouched), JournalBusyError and
-        JournalVersionError.
+        Raises DataDirectoryError, AlreadyRunningError, JournalCorruptError (the file is left untouched),
+        JournalBusyError and JournalVersionError.
         """
         path = directory / "journal.sqlite3"
         lock = DirectoryLock(directory)
@@ -84,7 +94,7 @@ class Database:
         database = cls(path, lock)
         try:
             with _translated(path):
-                if path.exists():
+                if _prepare(path):
                     await _check_integrity(path, busy_timeout)
                 await database._connect(migrations, busy_timeout)
         except BaseException:
@@ -296,7 +306,33 @@ def _translated(path: Path) -> Iterator[None]:
             raise DiskFullError(path.parent) from error
         if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
             raise JournalCorruptError(path, str(error)) from error
+        if code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM):
+            raise DataDirectoryError(path.parent, str(error)) from error
         raise
+
+
+def _prepare(path: Path) -> bool:
+    """Keep the journal's files to their owner; whether there is a journal already.
+
+    An empty file is a new journal only where it has no results beside it. Raises JournalCorruptError,
+    DataDirectoryError.
+    """
+    log = path.with_name(f"{path.name}-wal")
+    size = path.stat().st_size if path.exists() else None
+    unlogged = not (log.exists() and log.stat().st_size)
+    if size is not None and size < _SMALLEST and unlogged:
+        folders = (path.with_name(name) for name in ("results", "covers", "sessions"))
+        if size or any(folder.is_dir() and any(folder.iterdir()) for folder in folders):
+            raise JournalCorruptError(path, f"it has {size} bytes")
+    try:
+        # SQLite gives its other files the journal's mode. It may hold interaction tokens.
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+        for file in (path, log, path.with_name(f"{path.name}-shm")):
+            with contextlib.suppress(FileNotFoundError, PermissionError):
+                file.chmod(0o600)
+    except OSError as error:
+        raise DataDirectoryError(path.parent, error.strerror or str(error)) from error
+    return bool(size) or not unlogged
 
 
 async def _check_integrity(path: Path, busy_timeout: float) -> None:

@@ -90,15 +90,19 @@ class Journal:
 
         return await self.database.write(operation)
 
-    async def mark_running(self, job_ids: Sequence[str]) -> None:
-        """Note that jobs started. Lazy: a run that is over within milliseconds shares its commit."""
+    async def mark_running(self, job_ids: Sequence[str], fences: Mapping[str, int] | None = None) -> None:
+        """Note that jobs started, unless their run was given up meanwhile (see `finish`).
+
+        Lazy: a run that is over within milliseconds shares its commit.
+        """
+        current = fences or {}
         now = time.time()
 
         def operation(connection: sqlite3.Connection) -> None:
             connection.executemany(
                 "UPDATE jobs SET state = 'running', started_at = ?, lease_owner = ?, lease_until = ?"
-                " WHERE job_id = ? AND state = 'queued'",
-                [(now, self.owner, now + LEASE_SECONDS, job_id) for job_id in job_ids],
+                " WHERE job_id = ? AND state = 'queued' AND fence = coalesce(?, fence)",
+                [(now, self.owner, now + LEASE_SECONDS, id_, current.get(id_)) for id_ in job_ids],
             )
 
         await self.database.write(operation, lazy=True, patient=True)
@@ -178,8 +182,8 @@ class Journal:
                 return _end(connection, JobOutcome(job_id, "cancelled"), now), None
             cursor = connection.execute(
                 "UPDATE jobs SET state = 'cancelled', result_dir = NULL WHERE job_id = ? AND state = 'done'"
-                " AND EXISTS (SELECT 1 FROM outbox WHERE delivery_id = coalesce(bundle_id, job_id)"
-                " AND attempts = 0 AND delivered_at IS NULL)",
+                " AND NOT EXISTS (SELECT 1 FROM outbox WHERE delivery_id = coalesce(bundle_id, job_id)"
+                " AND (attempts > 0 OR delivered_at IS NOT NULL))",
                 (job_id,),
             )
             return cursor.rowcount == 1, rows[0]["result_dir"]
@@ -201,7 +205,8 @@ class Journal:
     ) -> list[JobRecord]:
         """After a start: what was running is queued again; returns all that is queued, oldest first.
 
-        Received jobs get their apology, or stay as they are with `keep_received` (see `unread`).
+        Received jobs get their apology, or stay as they are with `keep_received` (see `unread`). Unfinished
+        jobs that cannot be read are set aside (see `unreadable`), and replies that were put off are due now.
         The directory's lock proves that every earlier owner is gone, so no lease needs waiting for.
         """
         now = time.time()
@@ -227,7 +232,11 @@ class Journal:
                         " solo = max(solo, interruptions >= 1) WHERE job_id = ?",
                         (job.job_id,),
                     )
-            connection.execute("UPDATE outbox SET leased_until = NULL WHERE delivered_at IS NULL")
+            # What kept a reply from being sent (a revoked token, an outage) may be over: try all at once.
+            connection.execute(
+                "UPDATE outbox SET leased_until = NULL, due_at = min(due_at, ?) WHERE delivered_at IS NULL",
+                (now,),
+            )
 
         await self.database.write(operation)
         rows = await self.database.fetch(

@@ -8,11 +8,18 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import sqlite3
 import time
 
+from albumgen_core.errors import JobError
+from albumgen_core.files import is_folder
 from albumgen_core.inference.database import Database
 from albumgen_core.inference.records import OutboxItem, readable
+
+log = logging.getLogger(__name__)
+
+RESULT_MISSING = JobError("The finished clip could not be found on disk.", "core.result_missing")
 
 SEND_LEASE = 120.0
 """Seconds after which a taken item that nobody reported on is handed out again."""
@@ -58,13 +65,19 @@ class Outbox:
             if not rows:
                 return None
             row = rows[0]
-            jobs = list(
-                connection.execute(
-                    "SELECT * FROM jobs WHERE bundle_id = ?1 OR (job_id = ?1 AND bundle_id IS NULL)"
-                    " ORDER BY request_index, rowid",
-                    (row["delivery_id"],),
+            jobs = _jobs_of(connection, row["delivery_id"])
+            gone = [
+                job["job_id"] for job in jobs if job["state"] == "done" and not is_folder(job["result_dir"])
+            ]
+            if gone:
+                # Removed by hand, or with a disk: the member is told so at once.
+                log.error("the results of %s are gone from disk", ", ".join(gone))
+                connection.executemany(
+                    "UPDATE jobs SET state = 'failed', result_dir = NULL, error = ?, error_code = ?"
+                    " WHERE job_id = ?",
+                    [(str(RESULT_MISSING), RESULT_MISSING.code, job_id) for job_id in gone],
                 )
-            )
+                jobs = _jobs_of(connection, row["delivery_id"])
             readable_jobs = tuple(readable(jobs))
             if jobs and len(readable_jobs) < len(jobs):
                 # Written by a newer version, or damaged: kept for a version that can read it.
@@ -137,6 +150,16 @@ class Outbox:
         )
         due = rows[0][0]
         return _LONGEST_NAP if due is None else min(max(due - time.time(), 0.005), _LONGEST_NAP)
+
+
+def _jobs_of(connection: sqlite3.Connection, delivery_id: str) -> list[sqlite3.Row]:
+    return list(
+        connection.execute(
+            "SELECT * FROM jobs WHERE bundle_id = ?1 OR (job_id = ?1 AND bundle_id IS NULL)"
+            " ORDER BY request_index, rowid",
+            (delivery_id,),
+        )
+    )
 
 
 _DUE = "delivered_at IS NULL AND due_at <= :now AND coalesce(leased_until, 0) <= :now"

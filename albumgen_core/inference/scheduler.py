@@ -9,20 +9,18 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from albumgen_core.errors import AlbumGenError, JobError
+from albumgen_core.errors import AlbumGenError
 from albumgen_core.files import is_folder, remove_paths
 from albumgen_core.inference.eta import DurationModel
 from albumgen_core.inference.events import JobEvent, Watch
 from albumgen_core.inference.journal import Journal, StageTiming
-from albumgen_core.inference.outbox import Outbox
+from albumgen_core.inference.outbox import RESULT_MISSING, Outbox
 from albumgen_core.inference.queue import FairQueue, QueuedJob
 from albumgen_core.inference.records import JobRecord
 from albumgen_core.jobs.spec import JobOutcome, JobSpec
 from albumgen_core.vocabulary import Stage
 
 log = logging.getLogger(__name__)
-
-RESULT_MISSING = JobError("The finished clip could not be found on disk.", "core.result_missing")
 
 _REFRESH_SECONDS = 0.05
 _REFRESH_SECONDS_A_JOB = 0.002
@@ -98,7 +96,8 @@ class Scheduler:
             self._running[job.job_id] = len(batch)
             job.watch.update(JobEvent(job.job_id, "running", eta=self._eta_running(job)))
         if batch:
-            self._spawn(self.journal.mark_running([job.job_id for job in batch]))
+            fences = {job.job_id: job.fence for job in batch}
+            self._spawn(self.journal.mark_running(list(fences), fences))
             self.refresh()
         return batch
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from albumgen_core.errors import ConfigError
 from albumgen_core.files import free_bytes
 from albumgen_core.inference.database import BUSY_TIMEOUT
 from albumgen_core.inference.journal import MAX_INTERRUPTIONS
@@ -64,11 +65,14 @@ class ClientSettings:
     free_bytes: Callable[[Path], int] = free_bytes
 
     def worker_options(self) -> list[WorkerOptions]:
-        """One WorkerOptions for each worker process."""
+        """One WorkerOptions for each worker process. Raises ConfigError."""
         if self.workers < 1:
-            raise ValueError("at least one worker is needed")
+            raise ConfigError("inference.workers", "at least one worker is needed")
         if self.devices and len(self.devices) != self.workers:
-            raise ValueError("devices must name one device for each worker")
+            raise ConfigError(
+                "inference.devices",
+                f"names {len(self.devices)} device(s) for {self.workers} worker(s); name one for each",
+            )
         return [
             WorkerOptions(
                 runner=self.runner,

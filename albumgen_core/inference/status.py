@@ -52,7 +52,8 @@ class ClientStatus:
         accepting: whether new jobs are taken.
         not_ready: why no worker can run anything, None while one can or may soon.
         engine: what the worker said about its engine, {} before the first was ready.
-        queued: jobs waiting. running: the newest event of each running job.
+        queued: jobs waiting. unreadable: unfinished jobs that were set aside, because a newer version wrote
+            them or they are damaged. running: the newest event of each running job.
         owed_replies: outbox items not delivered yet.
         workers: one entry each.
     """
@@ -61,6 +62,7 @@ class ClientStatus:
     not_ready: str | None
     engine: Mapping[str, Any]
     queued: int
+    unreadable: int
     running: tuple[JobEvent, ...]
     owed_replies: int
     workers: tuple[WorkerStatus, ...]

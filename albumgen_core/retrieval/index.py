@@ -16,9 +16,10 @@ from albumgen_core.albums import Neighbour
 from albumgen_core.dataset.records import artist_key
 from albumgen_core.engines.base import EMBEDDING_DIMENSIONS
 from albumgen_core.errors import IndexUnavailableError
+from albumgen_core.files import FileLock
 from albumgen_core.retrieval import checksums, store
 from albumgen_core.retrieval.exact import ExactIndex, checked_query, nearness
-from albumgen_core.retrieval.lock import DirectoryLock, lock_for_reading, one_opening
+from albumgen_core.retrieval.lock import lock_for_reading, one_opening
 from albumgen_core.retrieval.metadata import ARTIST_KEY, album_from_metadata
 from albumgen_core.retrieval.thumbnails import Thumbnails
 
@@ -83,7 +84,7 @@ class AlbumIndex:
         embedder_name: str,
         client: Client,
         collection: ChromaCollection,
-        lock: DirectoryLock,
+        lock: FileLock,
         count: int,
     ) -> None:
         self.directory = directory
@@ -121,7 +122,7 @@ class AlbumIndex:
             raise
 
     @classmethod
-    def _opened(cls, directory: Path, embedder_name: str, client: Client, lock: DirectoryLock) -> AlbumIndex:
+    def _opened(cls, directory: Path, embedder_name: str, client: Client, lock: FileLock) -> AlbumIndex:
         with store.chroma_errors(directory):
             collection = store.find_collection(client, embedder_name, directory)
             count = collection.count()

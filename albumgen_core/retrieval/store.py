@@ -47,6 +47,10 @@ def chroma_errors(directory: Path) -> Iterator[None]:
         yield
     except (IndexUnavailableError, KeyboardInterrupt, SystemExit, GeneratorExit):
         raise
+    except MemoryError as error:
+        raise IndexUnavailableError(
+            f"The album index at {directory} cannot be opened at the moment: memory ran out."
+        ) from error
     except BaseException as error:  # a panic of Chroma's Rust core derives from BaseException
         raise IndexUnavailableError(
             f"The album index at {directory} cannot be read ({_brief(error)}); "

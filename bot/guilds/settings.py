@@ -10,8 +10,8 @@ from pydantic import ValidationError
 
 from albumgen_core.errors import AlbumGenError
 from albumgen_core.inference.database import Database
+from albumgen_core.keyed_lock import KeyedLock
 from albumgen_core.settings import Settings
-from bot.keyed_lock import KeyedLock
 from bot.settings import GuildDefaults
 
 LANGUAGES = ("", "en", "de")

@@ -25,8 +25,8 @@ from albumgen_core.files import remove_paths
 from albumgen_core.inference.client import InferenceClient
 from albumgen_core.inference.records import JobRecord
 from albumgen_core.jobs.layout import checkpoint_path
+from albumgen_core.keyed_lock import KeyedLock
 from albumgen_core.settings import Settings
-from bot.keyed_lock import KeyedLock
 from bot.messages.http_errors import Verdict, verdict
 
 log = logging.getLogger(__name__)

@@ -22,10 +22,10 @@ import discord
 
 from albumgen_core.errors import AsideError, MixtapeError
 from albumgen_core.files import remove_paths, write_durably
+from albumgen_core.keyed_lock import KeyedLock
 from bot.delivery.deliverer import usual_pause
 from bot.guilds.settings import GuildSettingsStore
 from bot.i18n.catalogue import text
-from bot.keyed_lock import KeyedLock
 from bot.messages.http_errors import Verdict, verdict
 from bot.messages.reply import Reply, ReplyFile
 from bot.privacy.retention import DAY, days_kept

@@ -53,7 +53,8 @@ def history(database: Database) -> History:
     return History(database)
 
 
-def done(spec: JobSpec, folder: str = "/results/x") -> JobOutcome:
+def done(spec: JobSpec, folder: str = str(Path(__file__).parent)) -> JobOutcome:
+    """A job that is done; its result is a folder that exists."""
     return JobOutcome(spec.job_id, "done", result_dir=folder)
 
 
@@ -108,7 +109,8 @@ async def test_every_end_owes_exactly_one_reply(journal: Journal, outbox: Outbox
     spec = make_spec()
     await journal.add([spec])
     await journal.mark_running([spec.job_id])
-    outcome = JobOutcome(spec.job_id, status, error="sorry" if status == "failed" else None)  # type: ignore[arg-type]
+    error = "sorry" if status == "failed" else None
+    outcome = done(spec) if status == "done" else JobOutcome(spec.job_id, status, error=error)  # type: ignore[arg-type]
     assert await journal.finish([outcome]) == {spec.job_id}
     assert await journal.finish([outcome]) == set()
     item = await outbox.take()
@@ -272,10 +274,10 @@ async def test_only_answered_jobs_expire_and_shared_covers_stay_while_needed(
     regenerated = make_spec(cover_path="/covers/a")
     for spec in (old, regenerated):
         await journal.add([spec])
-    await journal.finish([done(old, "/results/old")])
+    await journal.finish([done(old)])
     assert await history.expired_results(0) == []
     await deliver_all(outbox)
-    assert [record.result_dir for record in await history.expired_results(0)] == ["/results/old"]
+    assert [record.result_dir for record in await history.expired_results(0)] == [done(old).result_dir]
     assert await history.expired_results(3600) == []
     assert await history.expired_covers() == []
     await journal.finish([done(regenerated)])
