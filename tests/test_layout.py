@@ -16,6 +16,8 @@ ACROSS_MODULES = {
     "albumgen_core/engines/neural/musicgen/test_same_music.py": "clips token for token as transformers' own",
     "albumgen_core/engines/neural/test_resumption.py": "killed workers go on where they were",
     "albumgen_core/engines/sketch/test_fidelity.py": "tempo and key as other tools measure them",
+    "albumgen_core/inference/test_faults.py": "what the disk and the worker do wrong",
+    "albumgen_core/inference/test_fences.py": "late results of superseded runs",
     "albumgen_core/inference/test_two_phases.py": "client and worker, composing while files are written",
     "albumgen_core/retrieval/test_with_clip.py": "index and predictor on the neural embedder",
     "bot/sessions/lifecycle/test_whole_session.py": "a session from start to recap, through a kill",
