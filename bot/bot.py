@@ -41,9 +41,14 @@ from bot.privacy.erasure import Forgetting
 from bot.requests.intake import Requests
 from bot.requests.recovery import Recovery
 from bot.services import Services
+from bot.sessions.lifecycle.erasure import SessionErasure
 from bot.sessions.lifecycle.manager import SessionManager
+from bot.sessions.lifecycle.submissions import Submissions
+from bot.sessions.panel.panels import SessionPanels
 from bot.sessions.playback.composition import KIND as SESSION
 from bot.sessions.playback.composition import Composition
+from bot.sessions.recap.sender import RecapSender
+from bot.sessions.schedule.events import Schedule
 from bot.settings import BotSettings
 from bot.setup.commands_sync import Registration, register_commands
 from bot.setup.startup import ready
@@ -59,7 +64,7 @@ COGS = (
     "cogs.help",
     "cogs.privacy",
     "cogs.session",
-    "cogs.session_end",
+    "cogs.session_events",
     "cogs.settings",
     "cogs.stats",
     "cogs.status",
@@ -221,7 +226,10 @@ class AlbumGenBot(commands.AutoShardedBot):
             http=http,
         )
         composition = Composition(inference, requests, core.data_dir)
-        sessions = SessionManager(self, database, wanted.sessions, guilds, composition)
+        sessions = SessionManager(self, database, wanted.sessions, composition)
+        panels, session_erasure = SessionPanels(self, sessions), SessionErasure(sessions, composition)
+        recaps = RecapSender(self, self.settings, sessions.store, guilds)
+        sessions.notifications.on_end.append(recaps.finish)
         star_watch = StarWatch(self, database, messages, stars)
         reaction_prompts = Offers(self, inference)
         metrics = Metrics(self, inference)
@@ -229,7 +237,9 @@ class AlbumGenBot(commands.AutoShardedBot):
         self.services = Services(
             [
                 *(inference, database, guilds, messages, votes, stars, queue_messages, delivery, erasure),
-                *(requests, sessions, star_watch, reaction_prompts, metrics, web),
+                *(requests, star_watch, reaction_prompts, metrics, web),
+                *(sessions, panels, Schedule(self, sessions), recaps, session_erasure),
+                Submissions(sessions, guilds, composition),
                 ReplyLanguage(guilds.language_of),
             ]
         )
@@ -248,7 +258,7 @@ class AlbumGenBot(commands.AutoShardedBot):
         delivery.on_delivered(reaction_prompts.delivered)
         erasure.register("votes", votes.forget, votes.of_member)
         erasure.register("stars", stars.forget, stars.of_member)
-        erasure.register("sessions", sessions.forget_member, sessions.tell_member)
+        erasure.register("sessions", session_erasure.forget, session_erasure.of_member)
 
         await self.tree.set_translator(CatalogueTranslator())
         for name in COGS:
@@ -266,9 +276,10 @@ class AlbumGenBot(commands.AutoShardedBot):
         opened.push_async_callback(metrics.close)
         metrics.start()
         opened.push_async_callback(web.close)
-        recaps = core.data_dir if wanted.sessions.public_url else None
-        await web.start(wanted.http_host, wanted.http_port, recaps=recaps)
+        served = core.data_dir if wanted.sessions.public_url else None
+        await web.start(wanted.http_host, wanted.http_port, recaps=served)
         opened.push_async_callback(self._finish, core.inference.grace_seconds)
+        opened.push_async_callback(panels.close)
         opened.push_async_callback(sessions.close)
         opened.callback(requests.stop)
         # Before the gateway connects: from then on, what is received is not an earlier process's.

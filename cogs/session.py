@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-import logging
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import discord
@@ -14,23 +14,27 @@ from discord.ext import commands
 from bot.guilds.policy import ChannelContext, check_place
 from bot.i18n.catalogue import text
 from bot.i18n.reply_language import locale_of
-from bot.messages.errors import Refusal
-from bot.sessions.lifecycle.channels import event_channel, session_text_channel, session_voice_channel
-from bot.sessions.lifecycle.chat_uploads import submit_uploads, title_of
+from bot.messages.errors import Refusal, tell
+from bot.sessions.lifecycle.channels import (
+    event_channel,
+    session_text_channel,
+    session_voice_channel,
+    undone_on_error,
+)
+from bot.sessions.lifecycle.chat_uploads import title_of
+from bot.sessions.lifecycle.manager import SessionManager
+from bot.sessions.lifecycle.submissions import Submissions
 from bot.sessions.panel.buttons import ITEMS, require_steering
 from bot.sessions.panel.pages import PAGE_ROOM, choices, list_page, show_page, turn_page
 from bot.sessions.panel.panels import SessionPanels
-from bot.sessions.schedule.events import Schedule
 from bot.sessions.schedule.when import parse_when
-from bot.sessions.state.model import Session
+from bot.sessions.state.model import Session, SessionPlan
+from bot.sessions.state.view import PlaybackStatus
 from bot.ui.paginator import Turn, register, show
 
 if TYPE_CHECKING:
     from bot.bot import AlbumGenBot
 
-log = logging.getLogger(__name__)
-
-STAR = "⭐"
 Room = discord.VoiceChannel | discord.StageChannel
 
 
@@ -46,28 +50,17 @@ class SessionCog(
     group_name="session",
     group_description=locale_str("Hear covers together in a voice channel", key="command.session"),
 ):
-    """The commands, the panels, the schedule, and what members do beside them.
-
-    Attributes:
-        panels: see `bot.sessions.panel.panels`. schedule: see `bot.sessions.schedule.events`.
-    """
+    """The commands."""
 
     def __init__(self, bot: AlbumGenBot) -> None:
         self.bot = bot
-        self.panels = SessionPanels(bot, bot.sessions)
-        self.schedule = Schedule(bot, bot.sessions)
-        self._starred: dict[tuple[int, int], tuple[int, str]] = {}
+        self.sessions = bot.services[SessionManager]
+        self.panels = bot.services[SessionPanels]
 
     async def cog_load(self) -> None:
-        """Hear the buttons, those of earlier processes too; watch the clock."""
+        """Hear the buttons, those of earlier processes too."""
         self.bot.add_dynamic_items(*ITEMS, Turn)
         register(PAGE_ROOM, turn_page)
-        self.schedule.start()
-
-    async def cog_unload(self) -> None:
-        """Stop."""
-        await self.schedule.close()
-        await self.panels.close()
 
     # beginning and ending
 
@@ -99,23 +92,20 @@ class SessionCog(
         name = title or text(locale, "session.untitled", channel=room.name)[:100]
         await interaction.response.defer()
         place, thread = await session_text_channel(interaction, name)
-        try:
-            session = await self.bot.sessions.start(
-                guild_id=room.guild.id,
-                voice_channel_id=room.id,
-                text_channel_id=place,
-                host_id=interaction.user.id,
-                title=name,
-                theme=theme or "",
-                rounds=rounds or 0,
-                blind=blind,
-                versus=versus,
-                locale=locale,
-            )
-        except Refusal:
-            if thread is not None:
-                await thread.edit(archived=True)
-            raise
+        plan = SessionPlan(
+            guild_id=room.guild.id,
+            voice_channel_id=room.id,
+            text_channel_id=place,
+            host_id=interaction.user.id,
+            title=name,
+            theme=theme or "",
+            rounds=rounds or 0,
+            blind=blind,
+            versus=versus,
+            locale=locale,
+        )
+        async with undone_on_error(partial(thread.edit, archived=True) if thread is not None else None):
+            session = await self.sessions.start(plan)
         key = "session.started_in_thread" if thread is not None else "session.started"
         words = text(locale, key, title=_plain(session.title), channel=f"<#{room.id}>", thread=f"<#{place}>")
         await interaction.followup.send(words)
@@ -158,23 +148,21 @@ class SessionCog(
             privacy_level=discord.PrivacyLevel.guild_only,
             description=text(locale, "session.event", theme=theme or "–")[:1000],
         )
-        try:
-            await self.bot.sessions.plan(
-                guild_id=room.guild.id,
-                voice_channel_id=room.id,
-                text_channel_id=interaction.channel_id or room.id,
-                host_id=interaction.user.id,
-                title=name,
-                theme=theme or "",
-                rounds=rounds or 0,
-                blind=blind,
-                versus=versus,
-                locale=locale,
-                event_id=event.id,
-            )
-        except Refusal:
-            await event.delete()
-            raise
+        plan = SessionPlan(
+            guild_id=room.guild.id,
+            voice_channel_id=room.id,
+            text_channel_id=interaction.channel_id or room.id,
+            host_id=interaction.user.id,
+            title=name,
+            theme=theme or "",
+            rounds=rounds or 0,
+            blind=blind,
+            versus=versus,
+            locale=locale,
+            event_id=event.id,
+        )
+        async with undone_on_error(event.delete):
+            await self.sessions.plan(plan)
         stamp = f"<t:{int(begins.timestamp())}:F>"
         words = text(locale, "session.planned", title=_plain(name), when=stamp, channel=f"<#{room.id}>")
         await interaction.followup.send(f"{words}\n{event.url}")
@@ -185,7 +173,7 @@ class SessionCog(
         session = self._steered(interaction)
         locale = await locale_of(interaction)
         await interaction.response.defer(ephemeral=True)
-        await self.bot.sessions.stop(session.session_id)
+        await self.sessions.stop(session.session_id)
         await interaction.followup.send(text(locale, "session.stopped"), ephemeral=True)
 
     @app_commands.command(
@@ -200,7 +188,7 @@ class SessionCog(
         locale = await locale_of(interaction)
         await interaction.response.defer(ephemeral=True)
         self.panels.anew(stored.session_id)
-        await self.bot.sessions.resume(stored.session_id)
+        await self.sessions.resume(stored.session_id)
         await self.panels.changed(stored.session_id)
         await interaction.followup.send(text(locale, "session.resumed"), ephemeral=True)
 
@@ -226,7 +214,8 @@ class SessionCog(
         await interaction.response.defer(ephemeral=True)
         cover = await requests.fetch_cover(image)
         user, name = interaction.user, title or title_of(image.filename)
-        entry = await self.bot.sessions.submit(chosen.session_id, user.id, cover, name, user.display_name)
+        submissions = self.bot.services[Submissions]
+        entry = await submissions.submit(chosen.session_id, user.id, cover, name, user.display_name)
         words = text(await locale_of(interaction), "session.submitted", number=entry.entry_id)
         await interaction.followup.send(words, ephemeral=True)
 
@@ -235,7 +224,7 @@ class SessionCog(
     async def skip(self, interaction: discord.Interaction[Any], force: bool = False) -> None:
         """One vote a listener."""
         session = self._steered(interaction) if force else self._current(interaction)
-        result = await self.bot.sessions.skip(session.session_id, interaction.user.id, force=force)
+        result = await self.sessions.controls(session.session_id).skip(interaction.user.id, force=force)
         key = "session.skipped" if result.skipped else "session.skip_counted"
         await self._whisper(interaction, key, votes=result.votes, needed=result.needed)
 
@@ -243,24 +232,25 @@ class SessionCog(
     async def pause(self, interaction: discord.Interaction[Any]) -> None:
         """For host and moderators."""
         session = self._steered(interaction)
-        view = self.bot.sessions.view(session.session_id)
-        if view is not None and view.status == "paused":
-            await self.bot.sessions.unpause(session.session_id)
-            await self._whisper(interaction, "session.goes_on")
-        else:
-            await self.bot.sessions.pause(session.session_id)
-            await self._whisper(interaction, "session.paused")
+        view = self.sessions.view(session.session_id)
+        paused = view is not None and view.status is PlaybackStatus.PAUSED
+        await self.sessions.controls(session.session_id).set_paused(not paused)
+        await self._whisper(interaction, "session.goes_on" if paused else "session.paused")
 
     @app_commands.command(name="replay", description=said("replay", "Play the clip again from its beginning"))
     async def replay(self, interaction: discord.Interaction[Any]) -> None:
         """For host and moderators."""
-        await self.bot.sessions.replay(self._steered(interaction).session_id)
+        controls = self.sessions.controls(self._steered(interaction).session_id)
+        await interaction.response.defer(ephemeral=True)  # a quieter copy may have to be made
+        await controls.replay()
         await self._whisper(interaction, "session.replayed")
 
     @app_commands.command(name="back", description=said("back", "Play the cover before once more"))
     async def back(self, interaction: discord.Interaction[Any]) -> None:
         """For host and moderators."""
-        await self.bot.sessions.back(self._steered(interaction).session_id)
+        controls = self.sessions.controls(self._steered(interaction).session_id)
+        await interaction.response.defer(ephemeral=True)  # a quieter copy may have to be made
+        await controls.back()
         await self._whisper(interaction, "session.went_back")
 
     @app_commands.command(name="volume", description=said("volume", "How loud the session plays"))
@@ -271,9 +261,8 @@ class SessionCog(
         """For host and moderators."""
         session = self._steered(interaction)
         await interaction.response.defer(ephemeral=True)
-        await self.bot.sessions.set_volume(session.session_id, percent / 100)
-        locale = await locale_of(interaction)
-        await interaction.followup.send(text(locale, "session.volume", percent=percent), ephemeral=True)
+        await self.sessions.controls(session.session_id).set_volume(percent / 100)
+        await self._whisper(interaction, "session.volume", percent=percent)
 
     # looking
 
@@ -284,7 +273,7 @@ class SessionCog(
         """Page by page."""
         locale = await locale_of(interaction)
         await interaction.response.defer(ephemeral=True)
-        page = await list_page(self.bot.sessions, interaction.guild_id or 0, 0, locale)
+        page = await list_page(self.sessions, interaction.guild_id or 0, 0, locale)
         await show(interaction, page, locale)
 
     @app_commands.command(
@@ -296,7 +285,7 @@ class SessionCog(
         chosen = await self._chosen(interaction, session) if session else self._current(interaction)
         locale = await locale_of(interaction)
         await interaction.response.defer(ephemeral=True)
-        await show(interaction, await show_page(self.bot.sessions, chosen, locale), locale)
+        await show(interaction, await show_page(self.sessions, chosen, locale), locale)
 
     @resume.autocomplete("session")
     @show_session.autocomplete("session")
@@ -307,91 +296,7 @@ class SessionCog(
         """Sessions of this server whose title holds what was typed."""
         command = interaction.command.name if interaction.command is not None else ""
         locale = await locale_of(interaction)
-        return await choices(self.bot.sessions, interaction.guild_id or 0, typed, command, locale)
-
-    # what happens beside the commands
-
-    @commands.Cog.listener()
-    async def on_message(self, message: discord.Message) -> None:
-        """Pictures for the session; and the panel is not at the bottom any more."""
-        if self.bot.user is None or message.author.id != self.bot.user.id:
-            await submit_uploads(self.bot.services, message)
-        self.panels.written(message.channel.id, message.id)
-
-    @commands.Cog.listener()
-    async def on_raw_message_delete(self, event: discord.RawMessageDeleteEvent) -> None:
-        """A deleted panel comes back."""
-        self.panels.deleted({event.message_id})
-
-    @commands.Cog.listener()
-    async def on_raw_bulk_message_delete(self, event: discord.RawBulkMessageDeleteEvent) -> None:
-        """The same for many."""
-        self.panels.deleted(set(event.message_ids))
-
-    @commands.Cog.listener()
-    async def on_raw_reaction_add(self, event: discord.RawReactionActionEvent) -> None:
-        """⭐ on the panel stars what plays."""
-        session_id = self.panels.of_message(event.message_id) if str(event.emoji) == STAR else None
-        view = self.bot.sessions.view(session_id) if session_id is not None else None
-        if session_id is None or view is None or view.current is None or view.clip is None:
-            return
-        if event.member is None or event.member.bot:
-            return
-        try:
-            await self.bot.sessions.vote(
-                session_id,
-                view.current.entry_id,
-                view.clip.job_id,
-                event.user_id,
-                event.member.display_name,
-                starred=True,
-            )
-        except Refusal as refusal:
-            log.info("a star was not counted: %s", refusal.key)
-            return
-        self._starred[event.message_id, event.user_id] = (view.current.entry_id, view.clip.job_id)
-
-    @commands.Cog.listener()
-    async def on_raw_reaction_remove(self, event: discord.RawReactionActionEvent) -> None:
-        """A ⭐ that is taken back while its clip plays; later it only makes room for another clip's."""
-        if str(event.emoji) != STAR:
-            return
-        starred = self._starred.pop((event.message_id, event.user_id), None)
-        session_id = self.panels.of_message(event.message_id)
-        view = self.bot.sessions.view(session_id) if session_id is not None else None
-        if starred is None or session_id is None or view is None or view.clip is None:
-            return
-        if view.clip.job_id != starred[1]:
-            return
-        try:
-            name = view.listeners.get(event.user_id, "")
-            await self.bot.sessions.vote(session_id, *starred, event.user_id, name, starred=False)
-        except Refusal as refusal:
-            log.info("a star was not taken back: %s", refusal.key)
-
-    @commands.Cog.listener()
-    async def on_voice_state_update(
-        self, member: discord.Member, before: discord.VoiceState, after: discord.VoiceState
-    ) -> None:
-        """On a stage we were let speak, or sent back to the audience: the panel tells."""
-        session = self.bot.sessions.of_guild(member.guild.id)
-        if session is not None and member.id == member.guild.me.id and before.suppress != after.suppress:
-            await self.panels.changed(session.session_id)
-
-    @commands.Cog.listener()
-    async def on_scheduled_event_update(
-        self, before: discord.ScheduledEvent, after: discord.ScheduledEvent
-    ) -> None:
-        """Somebody started an event, or cancelled it."""
-        if after.status is discord.EventStatus.active:
-            await self.schedule.begun(after.id)
-        elif after.status is discord.EventStatus.cancelled:
-            await self.schedule.cancelled(after.id)
-
-    @commands.Cog.listener()
-    async def on_scheduled_event_delete(self, event: discord.ScheduledEvent) -> None:
-        """An event is gone."""
-        await self.schedule.cancelled(event.id)
+        return await choices(self.sessions, interaction.guild_id or 0, typed, command, locale)
 
     # helpers
 
@@ -402,7 +307,7 @@ class SessionCog(
 
     def _current(self, interaction: discord.Interaction[Any]) -> Session:
         """The session that runs in this server. Raises Refusal."""
-        session = self.bot.sessions.of_guild(interaction.guild_id or 0)
+        session = self.sessions.of_guild(interaction.guild_id or 0)
         if session is None:
             raise Refusal("session.none_running")
         return session
@@ -414,15 +319,18 @@ class SessionCog(
         return session
 
     async def _chosen(self, interaction: discord.Interaction[Any], session_id: str) -> Session:
-        """A session of this server by its id. Raises Refusal."""
-        session = await self.bot.sessions.store.get(session_id)
-        if session is None or session.guild_id != interaction.guild_id:
+        """A session of this server by its id, which suggestions send, or by its title. Raises Refusal."""
+        guild_id = interaction.guild_id or 0
+        session = await self.sessions.store.get(session_id)
+        if session is None:
+            session = await self.sessions.store.of_title(guild_id, session_id)
+        if session is None or session.guild_id != guild_id:
             raise Refusal("session_core.unknown")
         return session
 
     async def _whisper(self, interaction: discord.Interaction[Any], key: str, **values: Any) -> None:
         locale = await locale_of(interaction)
-        await interaction.response.send_message(text(locale, key, **values), ephemeral=True)
+        await tell(interaction, text(locale, key, **values))
 
 
 def _plain(words: str) -> str:

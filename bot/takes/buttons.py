@@ -18,6 +18,7 @@ from bot.requests.context import RequestContext
 from bot.requests.intake import Requests
 from bot.services import services_of
 from bot.sessions.lifecycle.manager import SessionManager
+from bot.sessions.lifecycle.submissions import Submissions
 from bot.takes.edit_modal import EditModal, Typed, read_edit
 from bot.takes.regenerate import another, finished
 from bot.ui.buttons import JobButton
@@ -149,7 +150,7 @@ class Listen(JobButton, action="session"):
             raise Refusal("session.none_running")
         record, _ = await finished(services[InferenceClient], self.job_id)
         user = interaction.user
-        entry = await sessions.add_take(session.session_id, record, user.id, user.display_name)
+        entry = await services[Submissions].add_result(session.session_id, record, user.id, user.display_name)
         words = text(
             await locale_of(interaction),
             "session.added",

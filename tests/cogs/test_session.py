@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
+from bot.sessions.panel.panels import SessionPanels
+from bot.sessions.schedule.events import Schedule
 from bot.sessions.state.model import SessionState
-from cogs.session import SessionCog
 from tests.bot.bot_harness import has_clip
 from tests.bot.sessions.voice_harness import VoiceHarness, cover, voice_harness
 from tests.discord.driver import Person
@@ -27,16 +28,10 @@ async def place(tmp_path: Path) -> AsyncIterator[VoiceHarness]:
         yield made
 
 
-def session_cog(place: VoiceHarness) -> SessionCog:
-    cog: Any = place.bot.get_cog("SessionCog")
-    assert cog is not None
-    return cog  # type: ignore[no-any-return]  # its module was loaded anew, so it is no isinstance
-
-
 def hasten(place: VoiceHarness) -> None:
-    """SessionPanels that are drawn at once."""
-    cog = session_cog(place)
-    cog.panels.edits_apart, cog.panels.moves_apart = 0.05, 0.2
+    """Panels that are drawn at once."""
+    panels = place.bot.services[SessionPanels]
+    panels.edits_apart, panels.moves_apart = 0.05, 0.2
 
 
 def general(place: VoiceHarness) -> Channel:
@@ -252,11 +247,11 @@ async def planned_evening(place: VoiceHarness) -> None:
     assert (event["name"], event["entity_type"], event["status"]) == ("Saturday", 2, 1)
     [planned] = await place.sessions.store.of_guild(place.guild.id)
     assert "Cover 1" in await brings(place, bo, general(place), session=planned.session_id)
-    cog = session_cog(place)
+    schedule = place.bot.services[Schedule]
     now = datetime.datetime.now(datetime.UTC)
-    await cog.schedule.look(now)
+    await schedule.look(now)
     assert place.sessions.running() == []
-    await cog.schedule.look(now + datetime.timedelta(hours=2, minutes=1))
+    await schedule.look(now + datetime.timedelta(hours=2, minutes=1))
     await place.until(lambda: place.sessions.running())
     assert event["status"] == 2
     panel = await general(place).wait_for_message(is_panel)

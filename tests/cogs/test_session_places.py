@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from bot.sessions.panel.panels import SessionPanels
 from bot.sessions.state.model import SessionState
 from bot.setup.invite import permissions
 from tests.bot.running_bot import bot_settings, new_bot, started
@@ -27,10 +28,9 @@ async def place(tmp_path: Path) -> AsyncIterator[VoiceHarness]:
         yield made
 
 
-def hasten(place: VoiceHarness) -> Any:
-    cog: Any = place.bot.get_cog("SessionCog")
-    cog.panels.edits_apart = cog.panels.retry_pause = 0.05
-    return cog
+def hasten(place: VoiceHarness) -> None:
+    panels = place.bot.services[SessionPanels]
+    panels.edits_apart = panels.retry_pause = 0.05
 
 
 def general(place: VoiceHarness) -> Channel:
@@ -110,6 +110,25 @@ async def test_events_need_a_permission_of_the_bot_and_of_the_member(place: Voic
     place.loopback.forbid_bot(place.room, P.CREATE_EVENTS)
     assert "may not create events" in await refusal(place, "session schedule", 0, **wish)
     assert not place.guild.events
+
+
+async def test_an_unexpected_error_leaves_neither_thread_nor_event(
+    place: VoiceHarness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def broken(*_: object) -> None:
+        raise OSError("the disk is gone")
+
+    monkeypatch.setattr(place.sessions.store, "create", broken)
+    for command, options in (("start", {}), ("schedule", {"when": "in 2 h"})):
+        used = await place.people[0].slash(general(place), f"session {command}", title="Never", **options)
+        said = await used.wait_message()
+        assert "went wrong" in said.text
+    assert [c.archived for c in place.guild.channels.values() if c.name == "Never"] == [True]
+    assert not place.guild.events
+    assert place.sessions.running() == []
+    monkeypatch.undo()
+    await place.people[0].slash(general(place), "session start", title="Now")
+    await place.until(place.sessions.running)
 
 
 async def test_an_event_that_somebody_starts_begins_its_session(place: VoiceHarness) -> None:

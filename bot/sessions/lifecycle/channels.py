@@ -2,17 +2,34 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
+import aiohttp
 import discord
 
 from bot.guilds.policy import check_permissions
 from bot.messages.errors import Refusal
+from bot.sessions.playback.listeners import VoiceRoom as Room
+from bot.sessions.state.model import Session
 
 log = logging.getLogger(__name__)
 
-Room = discord.VoiceChannel | discord.StageChannel
+
+@contextlib.asynccontextmanager
+async def undone_on_error(undo: Callable[[], Awaitable[object]] | None) -> AsyncIterator[None]:
+    """Leaves no thread or event behind whose session could not be made, whatever the error."""
+    try:
+        yield
+    except BaseException:
+        if undo is not None:
+            try:
+                await undo()
+            except (discord.HTTPException, aiohttp.ClientError, OSError) as failure:
+                log.warning("what a session left behind cannot be removed: %s", failure)
+        raise
 
 
 def session_voice_channel(interaction: discord.Interaction[Any], chosen: Room | None) -> Room:
@@ -73,3 +90,21 @@ async def session_text_channel(
         else:
             return thread.id, thread
     return interaction.channel_id or 0, None
+
+
+def playable_channel(client: discord.Client, session: Session) -> Room:
+    """The session's voice channel, where the bot has all permissions that playing takes. Raises Refusal."""
+    guild = client.get_guild(session.guild_id)
+    channel = guild.get_channel(session.voice_channel_id) if guild is not None else None
+    if not isinstance(channel, Room):
+        raise Refusal("session_core.no_voice_channel")
+    allowed = channel.permissions_for(channel.guild.me)
+    needed = ["view_channel", "connect"]
+    if isinstance(channel, discord.VoiceChannel):
+        needed.append("speak")
+    elif not allowed.mute_members:
+        needed.append("request_to_speak")  # on a stage, speaking is asked for
+    for name in needed:
+        if not getattr(allowed, name):
+            raise Refusal("session_core.voice_permission", permission=name.replace("_", " ").title())
+    return channel

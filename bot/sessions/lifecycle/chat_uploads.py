@@ -13,6 +13,7 @@ from bot.messages.errors import Refusal, sentence_for
 from bot.requests.intake import Requests
 from bot.services import Services
 from bot.sessions.lifecycle.manager import SessionManager
+from bot.sessions.lifecycle.submissions import Submissions
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +42,7 @@ async def submit_uploads(services: Services, message: discord.Message) -> None:
         for picture in pictures[:MOST_AT_ONCE]:
             cover = await requests.fetch_cover(picture)
             title = title_of(picture.filename)
-            await sessions.submit(
+            await services[Submissions].submit(
                 session.session_id, message.author.id, cover, title, message.author.display_name
             )
     except Exception as error:

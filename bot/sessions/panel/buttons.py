@@ -207,7 +207,8 @@ class SkipButton(_Plain, template=rf"{PREFIX}:sk:{_SESSION}"):
     async def act(self, interaction: discord.Interaction[Any]) -> None:
         """Count it."""
         self.now(interaction)
-        result = await services_of(interaction)[SessionManager].skip(self.session_id, interaction.user.id)
+        controls = services_of(interaction)[SessionManager].controls(self.session_id)
+        result = await controls.skip(interaction.user.id)
         locale = await locale_of(interaction)
         key = "session.skipped" if result.skipped else "session.skip_counted"
         await _confirm(interaction, text(locale, key, votes=result.votes, needed=result.needed))
@@ -225,11 +226,8 @@ class PauseButton(_Plain, template=rf"{PREFIX}:sp:{_SESSION}"):
         view = self.now(interaction)
         require_steering(interaction, view.session)
         await interaction.response.defer()
-        sessions = services_of(interaction)[SessionManager]
-        if view.status is PlaybackStatus.PAUSED:
-            await sessions.unpause(self.session_id)
-        else:
-            await sessions.pause(self.session_id)
+        controls = services_of(interaction)[SessionManager].controls(self.session_id)
+        await controls.set_paused(view.status is not PlaybackStatus.PAUSED)
 
 
 class MineButton(_Plain, template=rf"{PREFIX}:sm:{_SESSION}"):

@@ -21,6 +21,7 @@ import discord
 from albumgen_core.errors import InferenceError
 from bot.messages.errors import Refusal
 from bot.messages.http_errors import Verdict, verdict
+from bot.sessions.background import BackgroundTasks
 from bot.sessions.lifecycle.manager import SessionManager
 from bot.sessions.panel.buttons import panel_buttons
 from bot.sessions.panel.content import (
@@ -65,13 +66,15 @@ class SessionPanels:
         self.edits_apart, self.moves_apart, self.retry_pause = EDITS_APART, _MOVES_APART, _RETRY_PAUSE
         self.renewed: set[str] = set()
         self._panels: dict[str, _Panel] = {}
-        sessions.on_change(self.changed)
+        self._tasks = BackgroundTasks()
+        sessions.notifications.on_change.append(self.changed)
 
     async def changed(self, session_id: str) -> None:
         """The session's panel must be drawn again."""
         panel = self._panels.get(session_id)
         if panel is None:
             panel = self._panels[session_id] = _Panel(self, session_id)
+            self._tasks.spawn(panel.keep(), f"the panel of session {session_id}")
         panel.mark()
 
     def anew(self, session_id: str) -> None:
@@ -97,10 +100,7 @@ class SessionPanels:
 
     async def close(self) -> None:
         """Stop drawing; the messages stay."""
-        tasks = [panel.task for panel in self._panels.values()]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._tasks.close()
         self._panels.clear()
 
     def done(self, session_id: str) -> None:
@@ -109,7 +109,7 @@ class SessionPanels:
 
 
 class _Panel:
-    """One panel, with the task that keeps it."""
+    """One panel."""
 
     def __init__(self, panels: SessionPanels, session_id: str) -> None:
         self.panels, self.client, self.sessions = panels, panels.client, panels.sessions
@@ -125,7 +125,6 @@ class _Panel:
         panels.renewed.discard(session_id)
         self._status: str | None = None
         self._moved_at = -_MOVES_APART
-        self.task = asyncio.create_task(self._keep(), name=f"panel {session_id}")
 
     def mark(self) -> None:
         """To be drawn again."""
@@ -147,7 +146,8 @@ class _Panel:
         self.message_id = None
         self._changed.set()
 
-    async def _keep(self) -> None:
+    async def keep(self) -> None:
+        """Draw the panel after each change, until the session is over."""
         while True:
             await self._changed.wait()
             self._changed.clear()

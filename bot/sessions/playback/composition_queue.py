@@ -79,11 +79,6 @@ class CompositionQueue:
             self._submitted.add(entry.entry_id)
         self.trouble = None
 
-    def unplayable(self, entry: Entry) -> Entry:
-        """An entry whose clip cannot be played."""
-        sentence = text(self._session.locale, "session_core.clip_broken")
-        return replace(entry, state=EntryState.FAILED, error=sentence)
-
     async def at_end(self, entry: Entry, reason: EndReason, now: float) -> Entry:
         """An entry as the session's end leaves it. One that can be taken up again keeps its playlist."""
         if reason.resumable:
@@ -110,3 +105,8 @@ class CompositionQueue:
             log.error("error %s while submitting a session's cover", error_id, exc_info=error)
             sentence = text(self._session.locale, "session_core.unexpected", id=error_id)
         self.trouble = sentence
+
+
+def unplayable(entry: Entry, locale: str) -> Entry:
+    """An entry whose clip cannot be played."""
+    return replace(entry, state=EntryState.FAILED, error=text(locale, "session_core.clip_broken"))

@@ -49,7 +49,7 @@ class QueueItem:
 class LoadedTrack:
     """A take in memory, and the volume that it has."""
 
-    slot: QueueItem
+    item: QueueItem
     track: Track
     volume: float
 
@@ -87,30 +87,30 @@ class PlayQueue:
         self.prepared: QueueItem | None = None
         self.volume = volume
         self._read, self._join = read, join
-        self._slots: dict[str, QueueItem] = {}
+        self._items: dict[str, QueueItem] = {}
 
     @property
     def position(self) -> int:
         """Frames of the current track that were heard."""
         return self.source.position if self.current is not None else 0
 
-    async def load(self, slot: QueueItem) -> LoadedTrack:
+    async def load(self, item: QueueItem) -> LoadedTrack:
         """Read a take, at the volume of now (which may take a second). Raises TrackError."""
         volume = self.volume
-        return LoadedTrack(slot, await self._read(slot.folder, volume, slot.key), volume)
+        return LoadedTrack(item, await self._read(item.folder, volume, item.key), volume)
 
     def begin(self, loaded: LoadedTrack, at: int = 0) -> None:
         """Play a take from frame `at`, at once."""
         self.source.follow_with(None)
         self.source.start(loaded.track, at)
-        self.current, self.prepared = loaded.slot, None
-        self._slots = {loaded.slot.key: loaded.slot}
+        self.current, self.prepared = loaded.item, None
+        self._items = {loaded.item.key: loaded.item}
 
     def follow(self, loaded: LoadedTrack | None) -> None:
         """What plays after the current take."""
-        self.prepared = loaded.slot if loaded is not None else None
+        self.prepared = loaded.item if loaded is not None else None
         if loaded is not None:
-            self._slots[loaded.slot.key] = loaded.slot
+            self._items[loaded.item.key] = loaded.item
         self.source.follow_with(loaded.track if loaded is not None else None)
 
     async def blend(self) -> None:
@@ -131,7 +131,7 @@ class PlayQueue:
             return []
         over = [self.current]
         if playing is not None:
-            self.current = self._slots[playing.key]
+            self.current = self._items[playing.key]
             if self.current is self.prepared:
                 self.prepared = None
         else:
@@ -139,7 +139,7 @@ class PlayQueue:
                 over.append(self.prepared)  # so short that it is over as well
                 self.prepared = None
             self.current = None
-        self._slots = {slot.key: slot for slot in (self.current, self.prepared) if slot is not None}
+        self._items = {item.key: item for item in (self.current, self.prepared) if item is not None}
         return over
 
     async def apply_volume(self) -> None:

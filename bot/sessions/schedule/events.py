@@ -7,14 +7,12 @@ An event that is cancelled or deleted takes its session with it.
 
 from __future__ import annotations
 
-import asyncio
 import datetime
 import logging
 
 import aiohttp
 import discord
 
-from albumgen_core.errors import InferenceError
 from bot.i18n.catalogue import text
 from bot.messages.errors import Refusal
 from bot.sessions.lifecycle.manager import SessionManager
@@ -22,7 +20,7 @@ from bot.sessions.state.model import EndReason, SessionRecord, SessionState
 
 log = logging.getLogger(__name__)
 
-_LOOK_EVERY = 20.0
+LOOK_EVERY = 20.0
 """Seconds between two looks at what is due."""
 
 _TOO_LATE = datetime.timedelta(hours=1)
@@ -30,35 +28,12 @@ _TOO_LATE = datetime.timedelta(hours=1)
 
 
 class Schedule:
-    """Begins planned sessions. `look_every`: seconds between two looks; tests shorten it."""
+    """Begins planned sessions. `look` is called every LOOK_EVERY seconds (by the cog)."""
 
     def __init__(self, client: discord.Client, sessions: SessionManager) -> None:
         self._client, self._sessions = client, sessions
-        self.look_every = _LOOK_EVERY
-        self._task: asyncio.Task[None] | None = None
         self._beginning: set[str] = set()
-        sessions.on_end(self._ended)
-
-    def start(self) -> None:
-        """Begin to watch the clock."""
-        self._task = asyncio.create_task(self._watch(), name="session schedule")
-
-    async def close(self) -> None:
-        """Stop."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
-
-    async def _watch(self) -> None:
-        await self._client.wait_until_ready()
-        while True:
-            try:
-                await self.look(datetime.datetime.now(datetime.UTC))
-            except (InferenceError, aiohttp.ClientError, OSError) as error:
-                log.warning("the schedule could not be read: %s", type(error).__name__)
-            except Exception:
-                log.exception("the schedule could not be followed")
-            await asyncio.sleep(self.look_every)
+        sessions.notifications.on_end.append(self._ended)
 
     async def look(self, now: datetime.datetime) -> None:
         """Begin what is due, drop what was cancelled while the bot was away."""

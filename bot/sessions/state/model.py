@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import secrets
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
 LOWEST_SCORE, HIGHEST_SCORE = 1, 5
+TITLE_LENGTH = 100
+"""Longest title and theme that are stored."""
 
 
 class SessionState(StrEnum):
@@ -187,6 +191,31 @@ class Session:
     current_clip: int = 0
     position: int = 0
     end_reason: EndReason | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SessionPlan:
+    """What somebody wants a session to be. The fields are those of `Session`."""
+
+    guild_id: int
+    voice_channel_id: int
+    text_channel_id: int
+    host_id: int
+    title: str
+    theme: str = ""
+    rounds: int = 0
+    blind: bool = False
+    versus: bool = False
+    locale: str = "en"
+    event_id: int | None = None
+
+    def session(self, state: SessionState) -> Session:
+        """A new session; one that is not PLANNED begins now."""
+        now = time.time()
+        values = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        values |= {"title": self.title[:TITLE_LENGTH], "theme": self.theme[:TITLE_LENGTH]}
+        started = None if state is SessionState.PLANNED else now
+        return Session(secrets.token_hex(16), **values, state=state, created_at=now, started_at=started)
 
 
 @dataclass(frozen=True, slots=True)

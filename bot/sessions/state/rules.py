@@ -9,6 +9,7 @@ A cover can be voted on from the moment it begins, and its votes changed, until
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Sequence, Set
 
 from bot.messages.errors import Refusal
@@ -87,3 +88,9 @@ def check_room(session: Session, entries: Iterable[Entry], user_id: int, setting
         raise Refusal("session_core.rounds_used", limit=session.rounds)
     if brought >= settings.entries_per_member:
         raise Refusal("session_core.member_full", limit=settings.entries_per_member)
+
+
+def all_brought(session: Session, entries: Iterable[Entry], present: Collection[int]) -> bool:
+    """Whether nobody who is present (user ids) may bring more, for all have used their rounds."""
+    brought = Counter(entry.submitter_id for entry in entries)
+    return bool(session.rounds and brought) and all(brought[user] >= session.rounds for user in present)

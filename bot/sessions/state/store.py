@@ -53,6 +53,12 @@ class SessionStore:
             "guild_id = ? ORDER BY created_at DESC, rowid DESC LIMIT ?", (guild_id, limit)
         )
 
+    async def of_title(self, guild_id: int, title: str) -> Session | None:
+        """A server's latest session of this title, in upper or lower case."""
+        sessions = await self.of_guild(guild_id, limit=-1)
+        wanted = title.strip().casefold()
+        return next((session for session in sessions if session.title.strip().casefold() == wanted), None)
+
     async def of_event(self, event_id: int) -> Session | None:
         """The session that begins with a scheduled event."""
         found = await self._sessions("event_id = ? ORDER BY created_at DESC LIMIT 1", (event_id,))
@@ -204,7 +210,7 @@ class SessionStore:
         return rows[0][0] if rows else None
 
     async def set_recap(self, session_id: str, message_id: int | None, *, complete: bool) -> None:
-        """RecapManifest the recap's message, and whether nothing more is owed."""
+        """Note the recap's message, and whether nothing more is owed."""
         await self.database.execute(
             "UPDATE bot_sessions SET recap_message_id = ?, recap_at = ? WHERE session_id = ?",
             (message_id, time.time() if complete else None, session_id),

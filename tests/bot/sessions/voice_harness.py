@@ -23,7 +23,8 @@ from albumgen_core.files import write_durably
 from albumgen_core.jobs.spec import JobCancelCheck, JobOutcome, JobSpec
 from bot.bot import AlbumGenBot
 from bot.sessions.lifecycle.manager import SessionManager
-from bot.sessions.state.model import EndReason, Entry, EntryState, Session, SessionRecord
+from bot.sessions.lifecycle.submissions import Submissions
+from bot.sessions.state.model import EndReason, Entry, EntryState, Session, SessionPlan, SessionRecord
 from bot.sessions.state.view import PlaybackStatus, SessionView
 from bot.setup.invite import permissions
 from tests.bot.fake_runner import FakeRunner
@@ -92,16 +93,20 @@ class VoiceHarness:
     def sessions(self) -> SessionManager:
         return self.bot.sessions
 
+    @property
+    def submissions(self) -> Submissions:
+        return self.bot.services[Submissions]
+
     def listen(self) -> None:
         """Note ends, and be quick to give a voice channel up."""
         self.sessions.link_options = {"tries": 2, "timeout": 3.0, "pause": 0.05}
         if not self.recaps:
-            self.sessions.ends.clear()
+            self.sessions.notifications.on_end.clear()
 
         async def ended(record: SessionRecord, reason: EndReason) -> None:
             self.ends.append(reason)
 
-        self.sessions.on_end(ended)
+        self.sessions.notifications.on_end.append(ended)
 
     @contextlib.asynccontextmanager
     async def after_a_kill(self, home: Path, **sessions: Any) -> AsyncIterator[VoiceHarness]:
@@ -121,17 +126,19 @@ class VoiceHarness:
             "host_id": self.people[0].id,
             "title": "Friday",
         }
-        return await self.sessions.start(**(values | changes))
+        return await self.sessions.start(SessionPlan(**(values | changes)))
 
     async def plan(self, **changes: Any) -> Session:
         general = self.guild.channel("general").id
         return await self.sessions.plan(
-            guild_id=self.guild.id,
-            voice_channel_id=self.room.id,
-            text_channel_id=general,
-            host_id=self.people[0].id,
-            title="Later",
-            **changes,
+            SessionPlan(
+                guild_id=self.guild.id,
+                voice_channel_id=self.room.id,
+                text_channel_id=general,
+                host_id=self.people[0].id,
+                title="Later",
+                **changes,
+            )
         )
 
     async def bring(self, session: Session, *people: Person) -> list[Entry]:
@@ -139,7 +146,7 @@ class VoiceHarness:
         brought = []
         for person in people:
             brought.append(
-                await self.sessions.submit(
+                await self.submissions.submit(
                     session.session_id, person.id, cover(), "A cover", person.user.name
                 )
             )

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from bot.messages.errors import Refusal
+from bot.sessions.lifecycle.erasure import SessionErasure
 from bot.sessions.playback.playlist import read_track
-from bot.sessions.state.model import EndReason, EntryState, SessionState
+from bot.sessions.state.model import EndReason, EntryState, Session, SessionState
 from bot.sessions.state.view import PlaybackStatus
 from tests.bot.sessions.playback.test_player import refused
 from tests.bot.sessions.voice_harness import VoiceHarness, voice_harness
@@ -35,10 +38,11 @@ async def test_there_are_limits_and_each_is_one_sentence(tmp_path: Path) -> None
         assert await refused(place.plan()) == "too_many_guild"
         await place.bring(planned, ana, ana, bo, cy)
         assert await refused(place.bring(planned, ana)) == "full"
-        assert await refused(place.sessions.pause(planned.session_id)) == "not_running"
-        assert await refused(place.sessions.pause("gone")) == "not_running"
+        for not_running in (planned.session_id, "gone"):
+            with pytest.raises(Refusal, match="not_running"):
+                place.sessions.controls(not_running)
         assert await refused(place.sessions.begin("gone")) == "unknown"
-        assert await refused(place.sessions.set_volume(session.session_id, 0.01)) == "volume"
+        assert await refused(place.sessions.controls(session.session_id).set_volume(0.01)) == "volume"
 
         # Another server has its own session; a third one is too many for all.
         other = place.loopback.guild("Other", ana)
@@ -154,13 +158,13 @@ async def test_killed_in_the_middle_it_rejoins_and_goes_on(place: VoiceHarness, 
     await place.playing(session, first)
     job = first.clips[0].job_id
     await place.sessions.vote(sid, first.entry_id, job, bo.id, "Bo", score=5, starred=True)
-    await place.sessions.skip(sid, cy.id)
+    await place.sessions.controls(sid).skip(cy.id)
     place.hold()
     (second,) = await place.bring(session, bo)
     await place.until_running()
     await place.until_view(session, lambda view: view.position > 0.4)
-    await place.sessions.pause(sid)  # notes the position, as every change does
-    await place.sessions.unpause(sid)
+    await place.sessions.controls(sid).set_paused(True)  # notes the position, as every change does
+    await place.sessions.controls(sid).set_paused(False)
     async with place.after_a_kill(tmp_path / "again") as again:
         view = await again.playing(session, first)
         assert view.position >= 0.4
@@ -168,7 +172,7 @@ async def test_killed_in_the_middle_it_rejoins_and_goes_on(place: VoiceHarness, 
         assert [(v.user_id, v.score, v.starred) for v in view.votes] == [(bo.id, 5, True)]
         assert view.current is not None
         again.release()
-        assert (await again.sessions.skip(sid, ana.id)).skipped, "with the vote from before"
+        assert (await again.sessions.controls(sid).skip(ana.id)).skipped, "with the vote from before"
         await again.playing(session, second)
         jobs = await again.bot.database.fetch("SELECT job_id FROM jobs")
         assert {row[0] for row in jobs} == {job, second.clips[0].job_id}, "nothing was composed twice"
@@ -201,7 +205,7 @@ async def test_volume_changes_what_plays_where_it_is(place: VoiceHarness) -> Non
     await place.bring(session, *place.people[:2])
     await place.playing(session)
     connection = await place.loopback.voice.wait_frames(place.guild, 20)
-    await place.sessions.set_volume(session.session_id, 0.4)
+    await place.sessions.controls(session.session_id).set_volume(0.4)
     before = place.view(session)
     assert before.position > 0.3
     assert before.session.volume == 0.4
@@ -220,11 +224,11 @@ async def test_a_finished_clip_joins_the_playlist_as_it_is(place: VoiceHarness) 
     (first,) = await place.bring(session, ana)
     await place.playing(session, first)
     record = await place.bot.inference.record(first.clips[0].job_id)
-    refusal = await refused(place.sessions.add_take(session.session_id, record, bo.id, "Bo"))
+    refusal = await refused(place.submissions.add_result(session.session_id, record, bo.id, "Bo"))
     assert refusal == "already_in"
     await place.sessions.stop(session.session_id)
     another = await place.start()
-    entry = await place.sessions.add_take(another.session_id, record, bo.id, "Bo")
+    entry = await place.submissions.add_result(another.session_id, record, bo.id, "Bo")
     await place.playing(another, entry)
     assert len(await place.bot.database.fetch("SELECT 1 FROM jobs")) == 1
 
@@ -239,7 +243,7 @@ async def test_a_forgotten_member_is_gone_from_a_running_session(place: VoiceHar
     assert mine.cover_path.exists()
     await place.bot.forgetting.forget(ana.id, place.guild.id)
     assert not mine.cover_path.exists()
-    assert await place.bot.sessions.tell_member(ana.id) == []
+    assert await place.bot.services[SessionErasure].of_member(ana.id) == []
     view = await place.playing(session, theirs)
     assert [entry.submitter_id for entry in view.entries] == [bo.id]
     assert view.votes == []
@@ -256,7 +260,7 @@ async def test_what_is_wanted_ahead_is_composed_and_what_is_stopped_is_not(tmp_p
         assert [entry.state for entry in view.up_next[2:]] == [EntryState.COMPOSING] * 2
         assert len(await place.bot.database.fetch("SELECT 1 FROM jobs")) == 3
         place.hold()
-        await place.sessions.skip(session.session_id, 0, force=True)
+        await place.sessions.controls(session.session_id).skip(0, force=True)
         await place.until_running()
         record = await place.sessions.stop(session.session_id)
         states = [entry.state for entry in record.entries]
@@ -264,3 +268,38 @@ async def test_what_is_wanted_ahead_is_composed_and_what_is_stopped_is_not(tmp_p
         assert states[3:] == [EntryState.FAILED] * 2, "one was being composed, one was not begun"
         jobs = [row[0] for row in await place.bot.database.fetch("SELECT state FROM jobs ORDER BY rowid")]
         assert jobs[3:] == ["cancelled"]
+
+
+async def test_of_two_who_begin_at_the_same_moment_one_is_refused_and_one_plays(place: VoiceHarness) -> None:
+    ana, bo, _ = place.people
+    planned = await place.plan(event_id=5)
+    begun = await asyncio.gather(
+        place.start(host_id=ana.id),
+        place.start(host_id=bo.id),
+        place.sessions.begin(planned.session_id),
+        return_exceptions=True,
+    )
+    (session,) = [result for result in begun if isinstance(result, Session)]
+    refusals = [result.key for result in begun if isinstance(result, Refusal)]
+    assert refusals == ["session_core.one_per_guild"] * 2
+    assert place.sessions.running() == [session]
+    # Neither has put the other out of the channel, and nothing of the refused one is stored.
+    await place.bring(session, ana)
+    await place.playing(session)
+    stored = await place.sessions.store.of_guild(place.guild.id)
+    assert {one.session_id for one in stored} == {session.session_id, planned.session_id}
+
+
+async def test_a_start_that_fails_unexpectedly_leaves_voice_and_no_session(
+    place: VoiceHarness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def broken(*_: object, **__: object) -> object:
+        raise RuntimeError("the disk is gone")
+
+    monkeypatch.setattr(place.sessions.store, "members", broken)
+    with pytest.raises(RuntimeError):
+        await place.start()
+    assert await place.sessions.store.of_guild(place.guild.id) == []
+    monkeypatch.undo()
+    session = await place.start()
+    assert place.sessions.running() == [session]

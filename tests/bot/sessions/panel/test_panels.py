@@ -28,7 +28,7 @@ async def place(tmp_path: Path) -> AsyncIterator[VoiceHarness]:
 
 def hasten(place: VoiceHarness) -> SessionPanels:
     """SessionPanels that wait for nothing."""
-    panels: SessionPanels = getattr(place.bot.get_cog("SessionCog"), "panels")  # noqa: B009  (a Cog has none)
+    panels = place.bot.services[SessionPanels]
     panels.edits_apart, panels.moves_apart, panels.retry_pause = 0.05, 0.2, 0.05
     return panels
 
@@ -52,7 +52,7 @@ async def test_a_burst_of_changes_is_few_edits(place: VoiceHarness) -> None:
     kept.edits_apart = 0.4
     before = place.loopback.count("PATCH /channels/{channel_id}/messages/{message_id}")
     for percent in range(50, 80):
-        await place.sessions.set_volume(session.session_id, percent / 100)
+        await place.sessions.controls(session.session_id).set_volume(percent / 100)
         await kept.changed(session.session_id)
     await panel.wait_until(lambda m: "volume 79 %" in m.text)
     edits = place.loopback.count("PATCH /channels/{channel_id}/messages/{message_id}") - before
@@ -71,7 +71,7 @@ async def test_failed_edits_are_made_up_for(place: VoiceHarness) -> None:
     session, panel = await begun(place)
     place.loopback.faults.reset_before(EDIT, count=2)
     place.loopback.faults.refuse(EDIT, 429, 30046, "Maximum number of edits to messages older than 1 hour")
-    await place.sessions.set_volume(session.session_id, 0.5)
+    await place.sessions.controls(session.session_id).set_volume(0.5)
     await panel.wait_until(lambda m: "volume 50 %" in m.text)
     assert panels(place) == [panel]
 
@@ -81,7 +81,7 @@ async def test_a_panel_is_sent_anew_before_it_is_too_old(
 ) -> None:
     session, panel = await begun(place)
     monkeypatch.setattr(rooms, "_OLD", datetime.timedelta(seconds=-5))
-    await place.sessions.set_volume(session.session_id, 0.5)
+    await place.sessions.controls(session.session_id).set_volume(0.5)
     await panel.wait_deleted()
     monkeypatch.undo()
     newer = await general(place).wait_for_message(lambda m: "Listening in" in m.text and m.id > panel.id)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from itertools import pairwise
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from bot.messages.errors import Refusal
+from bot.sessions.playback.playlist import Track
 from bot.sessions.state.model import EndReason, EntryState
 from bot.sessions.state.view import PlaybackStatus
 from tests.bot.sessions.voice_harness import VoiceHarness, voice_harness
@@ -93,15 +95,15 @@ async def test_the_room_skips_by_the_votes_of_those_who_hear(tmp_path: Path) -> 
         await cy.join(place.room, deaf=True)
         session = await place.start(rounds=0)
         sid = session.session_id
-        assert await refused(place.sessions.skip(sid, ana.id)) == "nothing_plays"
+        assert await refused(place.sessions.controls(sid).skip(ana.id)) == "nothing_plays"
         first, second, third = await place.bring(session, ana, bo, cy)
         await place.playing(session, first)
-        assert await refused(place.sessions.skip(sid, cy.id)) == "not_listening"
-        assert await refused(place.sessions.skip(sid, 12345)) == "not_listening"
+        assert await refused(place.sessions.controls(sid).skip(cy.id)) == "not_listening"
+        assert await refused(place.sessions.controls(sid).skip(12345)) == "not_listening"
         view = place.view(session)
         assert view.hearing == {ana.id, bo.id}
         assert view.skips_needed == 1
-        result = await place.sessions.skip(sid, bo.id)
+        result = await place.sessions.controls(sid).skip(bo.id)
         assert (result.skipped, result.votes, result.needed) == (True, 1, 1)
         await place.playing(session, second)
         assert place.view(session).skip_votes == 0, "the next one begins without votes"
@@ -111,17 +113,17 @@ async def test_the_room_skips_by_the_votes_of_those_who_hear(tmp_path: Path) -> 
         view = await place.until_view(session, lambda view: not view.hearing)
         assert view.skips_needed == 1
         assert len(view.listeners) == 3, "they are there, so it goes on"
-        assert await refused(place.sessions.skip(sid, ana.id)) == "not_listening"
+        assert await refused(place.sessions.controls(sid).skip(ana.id)) == "not_listening"
 
         for person in place.people:
             await person.join(place.room)
         await place.until_view(session, lambda view: view.skips_needed == 2)
-        assert not (await place.sessions.skip(sid, bo.id)).skipped
-        assert (await place.sessions.skip(sid, bo.id)).votes == 1, "one vote a member"
+        assert not (await place.sessions.controls(sid).skip(bo.id)).skipped
+        assert (await place.sessions.controls(sid).skip(bo.id)).votes == 1, "one vote a member"
         await ana.leave(place.guild)  # now one of two wants it skipped
         await place.playing(session, third)
 
-        assert (await place.sessions.skip(sid, 0, force=True)).skipped
+        assert (await place.sessions.controls(sid).skip(0, force=True)).skipped
         view = await place.until_view(session, lambda view: view.status is PlaybackStatus.WAITING)
         assert [entry.state for entry in view.entries] == [EntryState.SKIPPED] * 3
 
@@ -156,27 +158,27 @@ async def test_pause_replay_and_back(tmp_path: Path) -> None:
         ana, bo, _ = place.people
         session = await place.start()
         sid = session.session_id
-        assert await refused(place.sessions.replay(sid)) == "nothing_plays"
+        assert await refused(place.sessions.controls(sid).replay()) == "nothing_plays"
         first, second = await place.bring(session, ana, bo)
         await place.playing(session, first)
-        assert await refused(place.sessions.back(sid)) == "nothing_before"
+        assert await refused(place.sessions.controls(sid).back()) == "nothing_before"
         await place.until_view(session, lambda view: view.position > 0.3)
-        await place.sessions.pause(sid)
+        await place.sessions.controls(sid).set_paused(True)
         held = place.view(session)
         assert held.status is PlaybackStatus.PAUSED
         await quiet(0.2)
         assert place.view(session).position == held.position
-        await place.sessions.unpause(sid)
+        await place.sessions.controls(sid).set_paused(False)
         await place.until_view(session, lambda view: view.position > held.position)
-        await place.sessions.replay(sid)
+        await place.sessions.controls(sid).replay()
         assert place.view(session).position < 0.2
 
-        await place.sessions.skip(sid, 0, force=True)
+        await place.sessions.controls(sid).skip(0, force=True)
         await place.playing(session, second)
-        await place.sessions.back(sid)
+        await place.sessions.controls(sid).back()
         view = await place.playing(session, first)
         assert [entry.entry_id for entry in view.up_next] == [second.entry_id]
-        await place.sessions.skip(sid, 0, force=True)
+        await place.sessions.controls(sid).skip(0, force=True)
         await place.playing(session, second)
 
 
@@ -261,3 +263,37 @@ async def test_when_all_was_played_and_nobody_brings_more_it_ends_and_votes_clos
         assert set(record.members) == {person.id for person in place.people}
         connection = place.loopback.voice.of(place.guild)
         assert connection.frames[-5:] == [SILENCE] * 5
+
+
+async def test_votes_are_taken_while_the_cover_before_is_made_quieter(tmp_path: Path) -> None:
+    async with voice_harness(tmp_path, clip_seconds=2.0) as place:
+        ana, bo, _ = place.people
+        reads = place.sessions.volumes.track_for
+        ready, asked = asyncio.Event(), asyncio.Event()
+
+        async def slow(folder: Path, volume: float, key: str) -> Track:
+            if volume < 1:
+                asked.set()
+                await ready.wait()
+            return await reads(folder, volume, key)
+
+        place.sessions.volumes.track_for = slow  # type: ignore[assignment, method-assign]
+        session = await place.start()
+        sid = session.session_id
+        first, second = await place.bring(session, ana, bo)
+        await place.playing(session, second)
+        controls = place.sessions.controls(sid)
+        quieter = asyncio.create_task(controls.set_volume(0.5))
+        await asked.wait()
+        going_back = asyncio.create_task(controls.back())
+        # The rendering has not ended; the session does not wait for it.
+        async with asyncio.timeout(1):
+            await place.sessions.vote(sid, first.entry_id, first.clips[0].job_id, bo.id, "Bo", score=4)
+            await controls.set_paused(True)
+            await controls.set_paused(False)
+        assert not going_back.done()
+        ready.set()
+        await asyncio.gather(quieter, going_back)
+        view = await place.playing(session, first)
+        assert [entry.entry_id for entry in view.up_next] == [second.entry_id]
+        assert len(await place.sessions.store.votes(sid)) == 1

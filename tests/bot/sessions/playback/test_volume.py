@@ -118,20 +118,20 @@ async def test_covers_overlap_and_two_takes_of_one_cover_do_not(tmp_path: Path) 
     async def join(one: Path, other: Path, volume: float) -> Sequence[bytes]:
         return await volumes.joint(one, other, 0.2, volume)
 
-    deck = PlayQueue(volumes.track_for, lambda: None, 0.5, join)
-    playing, following = await deck.load(QueueItem(1, 0, first)), await deck.load(QueueItem(2, 0, second))
+    queue = PlayQueue(volumes.track_for, lambda: None, 0.5, join)
+    playing, following = await queue.load(QueueItem(1, 0, first)), await queue.load(QueueItem(2, 0, second))
     a, b = playing.track, following.track
-    deck.begin(playing)
-    deck.follow(following)
-    await deck.blend()
-    heard = played(deck.source)
+    queue.begin(playing)
+    queue.follow(following)
+    await queue.blend()
+    heard = played(queue.source)
     assert len(heard) == len(a.packets) + len(b.packets) - 10
     assert heard[: len(a.packets) - 10] == list(a.packets[:-10])
     assert heard[len(a.packets) :] == list(b.packets[10:])
-    deck.begin(playing)
-    deck.follow(await deck.load(QueueItem(1, 1, second)))
-    await deck.blend()
-    assert played(deck.source) == [*a.packets, *b.packets]
+    queue.begin(playing)
+    queue.follow(await queue.load(QueueItem(1, 1, second)))
+    await queue.blend()
+    assert played(queue.source) == [*a.packets, *b.packets]
 
 
 async def test_what_is_too_short_or_gone_has_no_joint(tmp_path: Path) -> None:

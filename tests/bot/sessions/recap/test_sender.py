@@ -19,6 +19,7 @@ from yarl import URL
 from albumgen_core.errors import MixtapeTooLongError
 from bot.monitoring.http import HttpServer
 from bot.privacy.retention import DAY
+from bot.sessions.lifecycle.erasure import SessionErasure
 from bot.sessions.recap.files import chosen_takes, make_recap_mixtape
 from bot.sessions.recap.message import recap_embed
 from bot.sessions.recap.sender import RecapSender, folder_of, read_manifest
@@ -226,7 +227,7 @@ async def test_who_is_forgotten_is_not_in_the_recap_that_is_made_anew(tmp_path: 
         await evening.finish()
         # The manager hands on only what has a reason.
         await evening.harness.bot.sessions.store.update(SESSION, end_reason=EndReason.HOST)
-        await evening.harness.bot.sessions.forget_member(BO)
+        await evening.harness.bot.services[SessionErasure].forget(BO)
         assert await evening.owed()
         await no_longer(evening.owed, 60)
         (message,) = evening.messages

@@ -194,7 +194,7 @@ async def test_a_forgotten_member_is_nowhere_and_the_evening_stays(store: Sessio
     assert [e.submitter_id for e in record.entries] == [12]
     assert [(v.user_id, v.score) for v in record.votes] == [(12, 3)]
     assert record.members == {12: "Member 12"}
-    await store.set_entry(replace(mine, state=EntryState.PLAYED))  # by a conductor that had not heard
+    await store.set_entry(replace(mine, state=EntryState.PLAYED))  # by a player that had not heard
     assert [e.submitter_id for e in await store.entries(SID)] == [12]
 
 
