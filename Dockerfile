@@ -10,11 +10,12 @@ ENV PIP_DISABLE_PIP_VERSION_CHECK=1 \
     ALBUMGEN_DATA_DIR=/data
 
 # make sets the environment up; gcc builds the optional MusicGen kernel, which needs libgomp1 to run. The fonts
-# write album titles in any script, emoji included. tini is process 1: it reaps orphaned processes and passes
-# signals on.
+# write album titles in any script, emoji included; the sketch engine plays with the SoundFont (MIT). tini is
+# process 1: it reaps orphaned processes and passes signals on.
 RUN apt-get update \
     && apt-get install --no-install-recommends --yes \
-        fonts-noto-cjk fonts-noto-color-emoji fonts-noto-core gcc libc6-dev libgomp1 make tini \
+        fonts-noto-cjk fonts-noto-color-emoji fonts-noto-core gcc libc6-dev libgomp1 make \
+        musescore-general-soundfont-small tini \
     && rm -rf /var/lib/apt/lists/* \
     && useradd --create-home --uid 10001 albumgen \
     && mkdir -p /app /data /cache/huggingface \

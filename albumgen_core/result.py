@@ -2,9 +2,10 @@
 
 A result folder holds `clip.mp3`, `clip.ogg` (20 ms Opus frames, for voice), `card.png`, `cover.jpg` (for
 showing), `cover.png` (the cover as it was read, without loss), `result.json`, where the cover was embedded
-`embedding.npz`, and from composers that work in tokens `tokens.npz`. Takes of schema 1 have neither
-`cover.png` nor `embedding.npz`. A folder appears under its name only when it is whole: everything is written
-to a neighbouring `.partial` folder, synced, and renamed.
+`embedding.npz`, from composers that work in tokens `tokens.npz`, from those that write notes `clip.mid`, and
+`stems/NAME.flac` where they were asked for. Takes of schema 1 have neither `cover.png` nor `embedding.npz`.
+A folder appears under its name only when it is whole: everything is written to a neighbouring `.partial`
+folder, synced, and renamed.
 """
 
 from __future__ import annotations
@@ -36,6 +37,8 @@ EXACT_COVER = "cover.png"
 EMBEDDING = "embedding.npz"
 RESULT = "result.json"
 TOKENS = "tokens.npz"
+MIDI = "clip.mid"
+STEMS = "stems"
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +149,9 @@ def write_take(take: Take, folder: Path) -> Path:
                 cover_sha256=np.array(take.cover_sha256),
             )
             sync_directory(partial / EMBEDDING)
+        if take.audio.midi is not None:
+            write_synced(partial / MIDI, take.audio.midi)
+        _write_stems(take.audio, partial / STEMS)
         document = json.dumps(take.document(), ensure_ascii=False, indent=2)
         write_synced(partial / RESULT, document.encode())
         sync_directory(partial)
@@ -157,6 +163,20 @@ def write_take(take: Take, folder: Path) -> Path:
     partial.rename(folder)
     sync_directory(folder.parent)
     return folder
+
+
+def _write_stems(audio: Audio, folder: Path) -> None:
+    if not audio.stems:
+        return
+    # Imported here: who reads results has no need of libsndfile.
+    import soundfile
+
+    folder.mkdir()
+    for name, sound in audio.stems.items():
+        path = folder / f"{name}.flac"
+        soundfile.write(path, sound.T, audio.sample_rate, subtype="PCM_24")
+        sync_directory(path)
+    sync_directory(folder)
 
 
 def is_whole(folder: Path) -> bool:

@@ -64,6 +64,12 @@ class MusicGenSettings(Section):
     extend_stride: float = Field(18.0, gt=0.0, lt=30.0)
 
 
+class SketchSettings(Section):
+    """`[engine.sketch]`: the band."""
+
+    soundfont: Path | None = None
+
+
 class EngineSettings(Section):
     """`[engine]`: which family works, and on what."""
 
@@ -75,6 +81,7 @@ class EngineSettings(Section):
     clip: ClipModelSettings = ClipModelSettings()
     internvl: InternVLSettings = InternVLSettings()
     musicgen: MusicGenSettings = MusicGenSettings()
+    sketch: SketchSettings = SketchSettings()
 
 
 class IndexSettings(Section):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,11 +18,15 @@ class Audio:
         sample_rate: samples a second, in Hz.
         tokens: the codec tokens the sound was decoded from, int16, shape (codebooks, frames), when the
             composer works in tokens (MusicGen). They let a later take continue this very clip.
+        midi: the performance as a standard MIDI file, from composers that write notes.
+        stems: the groups of players apart, by name, each float32 (2, samples), where they were asked for.
     """
 
     samples: NDArray[np.float32]
     sample_rate: int
     tokens: NDArray[np.int16] | None = None
+    midi: bytes | None = None
+    stems: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.samples.ndim != 2 or self.samples.dtype != np.float32:

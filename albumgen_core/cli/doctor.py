@@ -124,6 +124,8 @@ def _engine(settings: Settings) -> Iterator[Check]:
         "engine",
         f"{family}" + (", the sketch may stand in" if settings.engine.fallback == "sketch" else ""),
     )
+    if family == "sketch" or settings.engine.fallback == "sketch":
+        yield _soundfont(settings.engine.sketch.soundfont)
     if family == "neural":
         from albumgen_core.engines.neural.checkpoints.inspection import check
         from albumgen_core.engines.neural.checkpoints.specs import SPECS
@@ -137,6 +139,17 @@ def _engine(settings: Settings) -> Iterator[Check]:
                     "ok" if finding.ok else "problem", spec.title, f"{subject}{finding.message}{size}"
                 )
             yield Check("note", spec.title, f"licence of {spec.default}: {spec.licence}")
+
+
+def _soundfont(chosen: Path | None) -> Check:
+    from albumgen_core.engines.sketch.soundfont import find_soundfont, load_bank
+
+    try:
+        found = find_soundfont(chosen)
+        load_bank(found.path)
+    except EngineUnavailableError as error:
+        return Check("problem", "SoundFont", str(error))
+    return Check("ok", "SoundFont", f"{found.path}; licence: {found.licence}")
 
 
 def _index(settings: Settings) -> Iterator[Check]:

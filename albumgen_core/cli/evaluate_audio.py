@@ -128,7 +128,7 @@ def _composer(settings: Settings) -> Composer:
     if settings.engine.family == "sketch":
         from albumgen_core.engines.sketch.composer import SketchComposer
 
-        return SketchComposer()
+        return SketchComposer(settings.engine.sketch.soundfont)
     from albumgen_core.engines.neural.load import load_composer
 
     return load_composer(settings.engine)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -31,7 +32,7 @@ from albumgen_core.jobs.spec import ClipOptions
 from albumgen_core.pipeline.build import open_pipeline
 from albumgen_core.pipeline.stages import ClipRequest, Pipeline
 from albumgen_core.prompt.template import key_words
-from albumgen_core.result import CARD, CLIP_MP3, Take, write_take
+from albumgen_core.result import CARD, CLIP_MP3, MIDI, STEMS, Take, write_take
 from albumgen_core.settings import Settings
 from albumgen_core.vocabulary import STAGES, Stage
 
@@ -83,6 +84,13 @@ def generate(
     seed: Seed = None,
     prompt_style: Style = None,
     out_dir: Out = Path("out"),
+    midi: Annotated[
+        bool, typer.Option("--midi", help="Name the MIDI file of the performance too (sketch engine).")
+    ] = False,
+    stems: Annotated[
+        bool,
+        typer.Option("--stems", help="Write drums, bass, chords and lead as FLAC files too (sketch engine)."),
+    ] = False,
     config: ConfigOption = None,
 ) -> None:
     """Hear covers: write an MP3, a card (PNG) and the attributes (JSON) for each.
@@ -93,7 +101,9 @@ def generate(
         settings = settings_for(config, engine=engine)
         pipeline = open_pipeline(settings)
         requests = [
-            _request(settings, path, rag=rag, seconds=seconds, seed=seed, style=prompt_style)
+            replace(
+                _request(settings, path, rag=rag, seconds=seconds, seed=seed, style=prompt_style), stems=stems
+            )
             for path in covers
         ]
         takes = run_with_progress(pipeline, requests, [path.name for path in covers])
@@ -102,6 +112,7 @@ def generate(
             if isinstance(take, Take):
                 folder = write_take(take, out_dir / name)
                 print_take(path, take, folder)
+                _print_scores(folder, midi=midi, stems=stems)
             else:
                 failed += 1
                 err.print(f"[bold red]Error:[/] {path}: {take}", soft_wrap=True, highlight=False)
@@ -220,6 +231,16 @@ def print_take(path: Path, take: Take, folder: Path) -> None:
     )
     _print_context(take.neighbours, take.prompt, take.notices)
     out.print(f"  {folder / CLIP_MP3}\n  {folder / CARD}", soft_wrap=True, highlight=False)
+
+
+def _print_scores(folder: Path, *, midi: bool, stems: bool) -> None:
+    wanted = [folder / MIDI] if midi else []
+    wanted += sorted((folder / STEMS).glob("*.flac")) or [folder / STEMS] if stems else []
+    for path in wanted:
+        if path.exists():
+            out.print(f"  {path}", soft_wrap=True, highlight=False)
+        else:
+            err.print(f"{path.name}: this engine composes no notes, so there is none.", soft_wrap=True)
 
 
 def _request(

@@ -60,6 +60,7 @@ class ComposeRequest:
             already, composed for this very request, the composer goes on from it. The caller deletes it
             once the clip is safe.
         cover: the picture itself, for composers that look at it (the sketch composer plays its texture).
+        stems: whether `Audio.stems` are wanted too, from composers that have them.
     """
 
     prompt: str
@@ -69,6 +70,7 @@ class ComposeRequest:
     continue_from: Audio | None = None
     checkpoint: Path | None = None
     cover: Cover | None = None
+    stems: bool = False
 
 
 class Embedder(Protocol):

@@ -37,7 +37,9 @@ def load_engine(settings: EngineSettings, *, composing: bool = True) -> LoadedEn
     allows the sketch engine to stand in, in which case the notice says so.
     """
     return LoadedEngine(
-        *_neural_or_sketch(settings, partial(_load_neural, composing=composing), _load_sketch)
+        *_neural_or_sketch(
+            settings, partial(_load_neural, composing=composing), partial(_load_sketch, settings)
+        )
     )
 
 
@@ -64,10 +66,10 @@ def _neural_or_sketch(
         return sketch(), f"Made with the sketch engine, because the neural one is unavailable: {error}"
 
 
-def _load_sketch() -> Engine:
+def _load_sketch(settings: EngineSettings) -> Engine:
     from albumgen_core.engines.sketch import load_engine as load
 
-    return load()
+    return load(settings.sketch.soundfont)
 
 
 def _load_neural(settings: EngineSettings, *, composing: bool) -> Engine:

@@ -36,6 +36,7 @@ class ClipRequest:
             not embedded again then.
         lineage: ids that tell where this take comes from; kept in result.json.
         checkpoint: file where the composer keeps what it has; see `ComposeRequest.checkpoint`.
+        stems: whether the groups of players are wanted apart too, from composers that can.
     """
 
     cover: Cover
@@ -44,6 +45,7 @@ class ClipRequest:
     embedding: NDArray[np.float32] | None = None
     lineage: Mapping[str, str | None] = field(default_factory=dict)
     checkpoint: Path | None = None
+    stems: bool = False
 
     @property
     def is_complete(self) -> bool:

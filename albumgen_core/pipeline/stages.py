@@ -271,4 +271,5 @@ def _compose_request(work: Work) -> ComposeRequest:
         continue_from=work.request.continue_from,
         checkpoint=work.request.checkpoint,
         cover=work.request.cover,
+        stems=work.request.stems,
     )

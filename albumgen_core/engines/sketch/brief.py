@@ -87,7 +87,7 @@ class Brief:
         picture's busyness: 0.3 is nearly still, 0.45 calm, 0.6 in the middle, 0.75 pushing and 0.9 nearly
         all that the arranger can do.
         """
-        moved = self.attributes.energy - 0.58 + 0.24 * (self.texture.busyness - 0.5)
+        moved = self.attributes.energy - 0.58 + 0.45 * (self.texture.busyness - 0.5)
         return 1.0 / (1.0 + math.exp(-7.0 * moved))
 
     @property

@@ -16,7 +16,7 @@ from albumgen_core.engines.base import (
 from albumgen_core.engines.sketch.arrangement import arrange
 from albumgen_core.engines.sketch.brief import Brief
 from albumgen_core.engines.sketch.continuation import play_on
-from albumgen_core.engines.sketch.render import SAMPLE_RATE, render
+from albumgen_core.engines.sketch.render import SAMPLE_RATE, grouped, render, score_as_midi, stems_of
 from albumgen_core.engines.sketch.soundfont import find_soundfont, load_bank
 from albumgen_core.engines.sketch.texture import UNKNOWN, texture_of
 
@@ -72,4 +72,6 @@ class SketchComposer:
         brief = Brief.of(request.attributes, request.seed, texture)
         if request.continue_from is not None:
             return play_on(brief, self._soundfont, request.continue_from, request.seconds)
-        return Audio(render(arrange(brief, request.seconds), self._soundfont), SAMPLE_RATE)
+        piece = arrange(brief, request.seconds)
+        stems = grouped(stems_of(piece, self._soundfont)) if request.stems else {}
+        return Audio(render(piece, self._soundfont), SAMPLE_RATE, midi=score_as_midi(piece), stems=stems)

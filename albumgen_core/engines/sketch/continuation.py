@@ -13,7 +13,7 @@ from albumgen_core.audio.types import Audio
 from albumgen_core.engines.sketch.arrangement import arrange
 from albumgen_core.engines.sketch.brief import Brief
 from albumgen_core.engines.sketch.closing import plan_ending
-from albumgen_core.engines.sketch.render import SAMPLE_RATE, render
+from albumgen_core.engines.sketch.render import SAMPLE_RATE, render, score_as_midi
 
 _LONGEST_LAG = 0.12
 _KINSHIP = 0.6
@@ -41,12 +41,12 @@ def play_on(brief: Brief, soundfont: Path, earlier: Audio, seconds: float) -> Au
     # differs, which may come by the players' looseness up to 9 ms early.
     join = join - fade - round(0.012 * SAMPLE_RATE)
     if join > SAMPLE_RATE // 2:
-        new = render(arrange(brief, seconds, old.shape[1] / SAMPLE_RATE), soundfont)
+        piece = arrange(brief, seconds, old.shape[1] / SAMPLE_RATE)
+        new = render(piece, soundfont)
         lag, gain, kinship = _compare(old[:, :join], new[:, : join + round(_LONGEST_LAG * SAMPLE_RATE)])
         if kinship >= _KINSHIP:
-            return Audio(
-                _joined(old, _shifted(new, lag) * np.float32(gain), join, fade, samples), SAMPLE_RATE
-            )
+            whole = _joined(old, _shifted(new, lag) * np.float32(gain), join, fade, samples)
+            return Audio(whole, SAMPLE_RATE, midi=score_as_midi(piece))
     fade = min(round(_FOREIGN_FADE * SAMPLE_RATE), old.shape[1] // 2)
     join = old.shape[1] - fade
     new = render(arrange(brief, (samples - join) / SAMPLE_RATE), soundfont)

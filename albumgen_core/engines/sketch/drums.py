@@ -27,6 +27,12 @@ from albumgen_core.engines.sketch.style import Fill
 FASTEST_SIXTEENTHS = 138.0
 """Beats a minute beyond which nothing is played between the eighths."""
 
+_FASTEST_EIGHTHS = 165.0
+"""Beats a minute beyond which hats play quarters alone."""
+
+_BUSY = 0.75
+"""Busyness of a picture from which hats fill every sixteenth."""
+
 _SLOW = 96.0
 """Beats a minute below which there is room for sixteenths in the hands."""
 
@@ -118,7 +124,10 @@ def _hats(brief: Brief, bar: Bar, groove: Groove, at: float, level: float, rng: 
         hats = "".join("o" if sign == "." else sign for sign in hats)
     if brief.tempo > FASTEST_SIXTEENTHS:
         # Quarters ride fast music; eighths all alike would be counted in threes.
-        hats = (hats[0] if hats[0] != "." else "x") + "..."
+        lively = brief.tempo < _FASTEST_EIGHTHS and brief.drive > WILD
+        hats = (hats[0] if hats[0] != "." else "x") + (".o." if lively else "...")
+    elif brief.texture.busyness > _BUSY:
+        hats = "".join("o" if sign == "." else sign for sign in hats)
     key = groove.hat_key
     if bar.section.full and groove.chorus_key is not None and brief.drive > CALM:
         key = groove.chorus_key

@@ -124,7 +124,7 @@ def read_picture(picture: PictureStatistics, entropy: str) -> MusicalAttributes:
     features = _features(picture, usual, mood, entropy)
     chance = dice(entropy, "tempo")
     pace = 0.45 * mood + 0.35 * picture.busyness
-    tempo = usual.tempo + TEMPO_SPREAD * (pace + chance.gauss(0.0, 0.45))
+    tempo = usual.tempo + TEMPO_SPREAD * (pace + chance.gauss(0.0, 0.3))
     return MusicalAttributes(
         artist_name=UNKNOWN_ARTIST,
         album_genre=genre,

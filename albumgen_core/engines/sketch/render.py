@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from albumgen_core.engines.sketch.room import reverberate
 from albumgen_core.engines.sketch.sampler import SAMPLE_RATE, play, trim
 from albumgen_core.engines.sketch.score import Part, Role
 
-__all__ = ["SAMPLE_RATE", "perform", "render", "score_as_midi", "stems_of"]
+__all__ = ["SAMPLE_RATE", "grouped", "perform", "render", "score_as_midi", "stems_of"]
 
 _Sound = NDArray[np.float32]
 
@@ -29,6 +30,7 @@ _DETUNE = 0.06
 """Semitones between each of two detuned takes and the true pitch."""
 
 _DRUM_GAIN = 1.15
+_GROUPS: dict[Role, str] = {"pad": "chords", "arpeggio": "chords", "voice": "lead"}
 _SIDE_CHAINED: tuple[Role, ...] = ("pad", "chords", "bass", "arpeggio")
 _CHANNELS: dict[Role, int] = {
     "lead": 0, "chords": 1, "bass": 2, "pad": 3, "arpeggio": 4, "voice": 5, "drums": DRUM_CHANNEL,
@@ -113,6 +115,15 @@ def stems_of(piece: Piece, soundfont: Path) -> dict[Role, _Sound]:
     return found
 
 
+def grouped(stems: Mapping[Role, _Sound]) -> dict[str, _Sound]:
+    """Stems by group, as a musician asks for them: drums, bass, chords and lead."""
+    groups: dict[str, _Sound] = {}
+    for role, sound in stems.items():
+        name = _GROUPS.get(role, role)
+        groups[name] = groups[name] + sound if name in groups else sound
+    return groups
+
+
 def _is_kick(track: Track, key: int) -> bool:
     return track.channel == DRUM_CHANNEL and key == KICK
 
@@ -134,7 +145,7 @@ def _emphasis(piece: Piece, role: Role) -> float:
 
 def _ride(piece: Piece, samples: int) -> _Sound:
     # The level follows the form, as a hand on the fader: up to 5 dB between a breakdown and the last chorus.
-    depth = 1.5 if piece.brief.style.static else 6.0 * piece.brief.dynamics
+    depth = 1.5 if piece.brief.style.static else 9.0 * piece.brief.dynamics
     places, levels = [], []
     for bar in piece.bars:
         if bar.start >= piece.ending.cadence:
@@ -153,7 +164,7 @@ def _ridden(bar: Bar, depth: float) -> float:
 
 def _bus(piece: Piece) -> mix.Bus:
     a, texture, style = piece.brief.attributes, piece.brief.texture, piece.brief.style
-    tilt = 0.45 * (texture.lightness - 0.5) - 0.35 * (texture.warmth - 0.5)
+    tilt = 1.4 * (texture.lightness - 0.5) - 0.8 * (texture.warmth - 0.5)
     tilt += 0.25 * (piece.brief.drive - 0.5) - 0.25 * (a.acousticness - 0.4)
     slope = min(mix.REFERENCE_SLOPE + 0.9, max(mix.REFERENCE_SLOPE - 0.95, style.mix.slope + tilt))
     grain = texture.grain

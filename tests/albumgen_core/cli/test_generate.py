@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+import soundfile
 from PIL import Image
 from typer.testing import CliRunner
 
@@ -138,3 +139,34 @@ def test_every_command_has_a_help_text() -> None:
         shown = runner.invoke(app, [command, "--help"])
         assert shown.exit_code == 0
         assert "Usage" in shown.stdout
+
+
+def test_the_performance_is_kept_as_midi_and_its_stems_are_written_when_asked_for(
+    example_covers: list[Path], tmp_path: Path
+) -> None:
+    arguments = ["generate", str(example_covers[0]), "--no-rag", "--seconds", "3", "--seed", "5", "--out"]
+    done = runner.invoke(app, [*arguments, str(tmp_path / "a"), "--midi", "--stems"])
+    assert done.exit_code == 0, done.output
+    folder = tmp_path / "a" / example_covers[0].stem
+    assert (folder / "clip.mid").read_bytes()[:4] == b"MThd"
+    assert str(folder / "clip.mid") in done.stdout
+    lengths = {path.stem: soundfile.info(path).duration for path in (folder / "stems").iterdir()}
+    assert set(lengths) <= {"drums", "bass", "chords", "lead"}
+    assert len(lengths) >= 3
+    assert all(abs(length - 3.0) < 0.01 for length in lengths.values())
+    plain = runner.invoke(app, [*arguments, str(tmp_path / "b")])
+    assert not (tmp_path / "b" / example_covers[0].stem / "stems").exists()
+    assert "clip.mid" not in plain.stdout
+
+
+def test_doctor_names_the_soundfont_and_its_licence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ALBUMGEN_ENGINE__FAMILY", "sketch")
+    assert "licence" in runner.invoke(app, ["doctor"]).stdout
+    broken = tmp_path / "mine.sf2"
+    broken.write_bytes(b"no SoundFont")
+    monkeypatch.setenv("ALBUMGEN_ENGINE__SKETCH__SOUNDFONT", str(broken))
+    told = runner.invoke(app, ["doctor"])
+    assert told.exit_code == 2
+    assert "mine.sf2 is not a SoundFont" in told.stdout
+    refused = runner.invoke(app, ["generate", str(tmp_path / "x.png")])
+    assert refused.exit_code != 0
