@@ -72,8 +72,10 @@ def audio(
             raise AlbumGenError("Measuring clips needs librosa; run `pip install 'albumgen[evaluation]'`.")
         from albumgen_core.evaluation.audio import compose_and_measure, drawn_requests, evaluate_audio
         from albumgen_core.evaluation.audio_report import write_report
+        from albumgen_core.evaluation.compiled_cache import use_own_cache
         from albumgen_core.evaluation.frechet import embed_folder
 
+        use_own_cache()
         settings = settings_for(config, engine=engine)
         # First, because composing takes long and a folder without music is soon noticed.
         known = None if reference is None else embed_folder(reference)
