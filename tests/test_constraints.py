@@ -67,6 +67,7 @@ def test_what_the_project_asks_for_is_listed_in_a_fitting_version(
 def test_nothing_is_listed_twice_and_nothing_heavy_that_is_not_used() -> None:
     assert not set(RUNTIME) & set(DEVELOPERS)
     assert not {"torch", "kubernetes", "numba", "llvmlite"} & set(RUNTIME)
+    assert not [name for name in RUNTIME | DEVELOPERS if name.startswith("nvidia-")]
 
 
 def test_the_lists_name_no_host_and_no_path() -> None:
@@ -83,5 +84,6 @@ def test_torch_is_pinned_alike_for_the_installation_and_for_the_resolver() -> No
     assert found is not None
     metadata = {each["name"]: each["version"] for each in PROJECT["tool"]["uv"]["dependency-metadata"]}
     assert metadata["torch"] == found[1]
+    assert PROJECT["tool"]["uv"]["constraint-dependencies"] == [f"torch=={found[1]}"]
     wanted = next(each for each in PROJECT["project"]["dependencies"] if each.startswith("torch"))
     assert Requirement(wanted).specifier.contains(found[1])
