@@ -23,6 +23,20 @@ class AlbumGenError(Exception):
     params: Mapping[str, str | int | float] = MappingProxyType({})
 
 
+class CodedError(AlbumGenError):
+    """An error whose sentence has a code.
+
+    Args:
+        message: the sentence in English.
+        code: a key of the front end's catalogue. params: values for the sentence's placeholders.
+    """
+
+    def __init__(self, message: str, code: str = "", **params: str | int | float) -> None:
+        super().__init__(message)
+        self.code = code
+        self.params = params
+
+
 class ConfigError(AlbumGenError):
     """A setting is wrong. `key` is its dotted name, as written in config.toml (`engine.family`)."""
 
@@ -41,6 +55,8 @@ class EngineUnavailableError(AlbumGenError):
 
 class IndexUnavailableError(AlbumGenError):
     """The album index cannot be read: missing, corrupt, locked, or built by another embedder."""
+
+    code = "core.index_unavailable"
 
 
 class CatalogueError(AlbumGenError):
@@ -71,11 +87,11 @@ class OpusError(AlbumGenError):
     """A file is no Ogg-Opus that can be read; the message is one plain sentence."""
 
 
-class ClipError(AlbumGenError):
+class ClipError(CodedError):
     """Sound cannot become a clip, or a clip cannot be read; the message is one plain sentence."""
 
 
-class AsideError(AlbumGenError):
+class TaskError(AlbumGenError):
     """The child died, was too slow, or could not do what was asked.
 
     Attributes:
@@ -312,13 +328,8 @@ class UnknownJobError(InferenceError):
         self.job_id = job_id
 
 
-class JobError(AlbumGenError):
+class JobError(CodedError):
     """Why a job fails; the message is the sentence its member reads."""
-
-    def __init__(self, message: str, code: str, **params: str | int | float) -> None:
-        super().__init__(message)
-        self.code = code
-        self.params = params
 
 
 class JobFailedError(InferenceError):

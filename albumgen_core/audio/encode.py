@@ -98,7 +98,7 @@ class PendingClip:
         try:
             ogg = self._ogg.result()
         except FfmpegError as error:
-            raise ClipError(_FAILED) from error
+            raise ClipError(_FAILED, "core.not_encoded") from error
         sound, kbps = self._sound.result()
         return EncodedClip(self._tag + sound, ogg, self._seconds, kbps, self._loudness_lufs, self._has_cover)
 
@@ -153,7 +153,7 @@ def begin_clip(
     try:
         ogg = _begin_opus(mastered.audio, tags)
     except FfmpegError as error:
-        raise ClipError(_FAILED) from error
+        raise ClipError(_FAILED, "core.not_encoded") from error
     return PendingClip(sound, ogg, tag, has_cover, audio.seconds, mastered.loudness_lufs)
 
 
@@ -177,19 +177,25 @@ def decode_mp3(source: Path | bytes) -> Audio:
     try:
         samples, sample_rate = soundfile.read(io.BytesIO(data), dtype="float32", always_2d=True)
     except (soundfile.LibsndfileError, TypeError) as error:
-        raise ClipError("The earlier clip is damaged, so it cannot be read.") from error
+        raise ClipError(
+            "The earlier clip is damaged, so it cannot be read.", "core.earlier_damaged"
+        ) from error
     if not samples.shape[0] or samples.shape[1] not in (1, 2):
-        raise ClipError("The earlier clip holds no sound that can be read.")
+        raise ClipError("The earlier clip holds no sound that can be read.", "core.earlier_silent")
     return Audio(np.ascontiguousarray(samples.T), int(sample_rate))
 
 
 def _check(audio: Audio) -> None:
     if audio.channels not in (1, 2):
-        raise ClipError(f"A clip has one or two channels, not {audio.channels}.")
+        raise ClipError(
+            f"A clip has one or two channels, not {audio.channels}.", "core.channels", count=audio.channels
+        )
     if not audio.samples.shape[1]:
-        raise ClipError("The composer returned no sound; please try again.")
+        raise ClipError("The composer returned no sound; please try again.", "core.no_sound")
     if not np.isfinite(audio.samples).all():
-        raise ClipError("The composer returned broken sound; please try again with another seed.")
+        raise ClipError(
+            "The composer returned broken sound; please try again with another seed.", "core.broken_sound"
+        )
 
 
 def _fitting_tag(tags: ClipTags, max_bytes: int) -> tuple[bytes, bool]:
@@ -212,9 +218,12 @@ def _fitting_rates(audio: Audio, tag_bytes: int, max_bytes: int) -> list[int]:
 
 
 def _too_long(seconds: float, max_bytes: int) -> ClipError:
+    length, limit = f"{seconds:.0f}", f"{max_bytes / 2**20:.2g}"
     return ClipError(
-        f"A clip of {seconds:.0f} seconds does not fit into {max_bytes / 2**20:.2g} MB; "
-        "please ask for a shorter one."
+        f"A clip of {length} seconds does not fit into {limit} MB; please ask for a shorter one.",
+        "core.does_not_fit",
+        seconds=length,
+        limit=limit,
     )
 
 
@@ -232,7 +241,7 @@ def _encode_mp3(segment: AudioSegment, rates: list[int], room: int) -> tuple[byt
                 parameters=["-ar", str(rate), "-id3v2_version", "0", "-fflags", "+bitexact"],
             )
         except (CouldntEncodeError, OSError) as error:
-            raise ClipError(_FAILED) from error
+            raise ClipError(_FAILED, "core.not_encoded") from error
         encoded = buffer.getvalue()
         if len(encoded) <= room:
             return encoded, kbps
@@ -243,7 +252,7 @@ def _segment(audio: Audio) -> AudioSegment:
     try:
         AudioSegment.converter = program()
     except FfmpegError as error:
-        raise ClipError(str(error)) from error
+        raise ClipError(str(error), "core.no_ffmpeg") from error
     # Of 32 bits: LAME takes a fifth less time for them than for 16, and nothing is rounded.
     whole = (audio.samples.T.clip(-1, 1) * np.float64(2**31 - 1)).astype("<i4")
     return AudioSegment(

@@ -11,13 +11,13 @@ from albumgen_core.files import write_durably
 from albumgen_core.tasks.child import serve
 
 
-def _obey(order: Mapping[str, Any]) -> dict[str, Any]:
-    sound = decode_opus(Path(order["clip"]))
-    if "next" in order:
-        sound = joint(sound, decode_opus(Path(order["next"])), int(order["packets"]))
-    write_durably(Path(order["out"]), encode_opus(quieter(sound, float(order["share"]))))
+def _handle(payload: Mapping[str, Any]) -> dict[str, Any]:
+    sound = decode_opus(Path(payload["clip"]))
+    if "next" in payload:
+        sound = joint(sound, decode_opus(Path(payload["next"])), int(payload["packets"]))
+    write_durably(Path(payload["out"]), encode_opus(quieter(sound, float(payload["share"]))))
     return {}
 
 
 if __name__ == "__main__":
-    serve(_obey)
+    serve(_handle)

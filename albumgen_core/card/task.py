@@ -40,13 +40,13 @@ def _content(folder: Path, language: str) -> CardContent:
         raise AlbumGenError(f"The result in {folder} is damaged: {error}") from error
 
 
-def _obey(order: Mapping[str, Any]) -> dict[str, Any]:
-    language = str(order["language"])
-    left, right = (_content(Path(folder), language) for folder in order["folders"])
-    first, second = order["names"]
-    write_durably(Path(order["out"]), render_comparison(left, right, names=(first, second)))
+def _handle(payload: Mapping[str, Any]) -> dict[str, Any]:
+    language = str(payload["language"])
+    left, right = (_content(Path(folder), language) for folder in payload["folders"])
+    first, second = payload["names"]
+    write_durably(Path(payload["out"]), render_comparison(left, right, names=(first, second)))
     return {}
 
 
 if __name__ == "__main__":
-    serve(_obey)
+    serve(_handle)

@@ -10,7 +10,7 @@ from typing import Any, Literal, Protocol, runtime_checkable
 
 import msgspec
 
-from albumgen_core.errors import AlbumGenError, JobSpecError
+from albumgen_core.errors import AlbumGenError, CoverError, JobSpecError
 from albumgen_core.vocabulary import PromptStyle, Stage
 
 SPEC_VERSION = 1
@@ -150,7 +150,7 @@ class JobOutcome(msgspec.Struct, frozen=True):
             job_id,
             "failed",
             error=str(error),
-            code=error.code,
+            code=f"cover.{error.code}" if isinstance(error, CoverError) else error.code,
             params=dict(error.params),
             retryable=retryable,
         )

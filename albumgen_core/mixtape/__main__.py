@@ -12,20 +12,20 @@ from albumgen_core.mixtape.values import Track
 from albumgen_core.tasks.child import serve
 
 
-def _obey(order: Mapping[str, Any]) -> dict[str, Any]:
+def _handle(payload: Mapping[str, Any]) -> dict[str, Any]:
     tracks = [
         Track(Path(track["mp3"]), track["title"], Path(track["cover"]) if track["cover"] else None)
-        for track in order["tracks"]
+        for track in payload["tracks"]
     ]
     tape = make_mixtape(
         tracks,
-        Path(order["out"]),
-        title=order["title"],
-        max_bytes=order["max_bytes"],
-        crossfade=order["crossfade"],
+        Path(payload["out"]),
+        title=payload["title"],
+        max_bytes=payload["max_bytes"],
+        crossfade=payload["crossfade"],
     )
     return asdict(tape)
 
 
 if __name__ == "__main__":
-    serve(_obey)
+    serve(_handle)

@@ -5,7 +5,7 @@ ffmpeg and from there to the disk, so that an evening of hours needs no more mem
 bit rate that fits is chosen beforehand: at a constant bit rate the size is known. Chapters follow the ID3v2
 Chapter Frame Addendum (CHAP and CTOC), which podcast players and VLC show.
 
-This blocks for seconds and loads scipy; an event loop awaits `aside.make_mixtape_aside`.
+This blocks for seconds and loads scipy; an event loop awaits `task.make_mixtape_in_child`.
 """
 
 from __future__ import annotations

@@ -9,16 +9,16 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from albumgen_core.errors import AsideError, MixtapeError, MixtapeTooLongError
+from albumgen_core.errors import MixtapeError, MixtapeTooLongError, TaskError
 from albumgen_core.files import remove_paths
 from albumgen_core.mixtape.values import CROSSFADE_SECONDS, UPLOAD_BYTES, Chapter, Mixtape, Track
-from albumgen_core.tasks.child import run_aside
+from albumgen_core.tasks.child import run_task
 
 _MODULE = "albumgen_core.mixtape"
 _TIMEOUT_SECONDS = 900.0
 
 
-async def make_mixtape_aside(
+async def make_mixtape_in_child(
     tracks: Sequence[Track],
     out: Path,
     *,
@@ -37,7 +37,7 @@ async def make_mixtape_aside(
     # The scratch folder is ours, so that nothing stays behind when the process has to be ended. Made without
     # a thread: a task that is cancelled would not hear of its name.
     scratch = Path(tempfile.mkdtemp(prefix=".mixtape-", dir=out.parent))
-    order = {
+    payload = {
         "tracks": [asdict(track) for track in tracks],
         "out": scratch / out.name,
         "title": title,
@@ -45,21 +45,21 @@ async def make_mixtape_aside(
         "crossfade": crossfade,
     }
     try:
-        told = await run_aside(_MODULE, order, timeout)
+        response = await run_task(_MODULE, payload, timeout)
         await asyncio.to_thread(os.replace, scratch / out.name, out)
-    except AsideError as error:
-        raise _as_told(error) from None
+    except TaskError as error:
+        raise _mixtape_error(error) from None
     finally:
         # Not awaited: this must happen in a cancelled task too, and takes no time.
         remove_paths([str(scratch)])
     return Mixtape(
         path=out,
-        size=told["size"],
-        seconds=told["seconds"],
-        kbps=told["kbps"],
-        channels=told["channels"],
-        chapters=tuple(Chapter(**chapter) for chapter in told["chapters"]),
-        left_out=tuple(told["left_out"]),
+        size=response["size"],
+        seconds=response["seconds"],
+        kbps=response["kbps"],
+        channels=response["channels"],
+        chapters=tuple(Chapter(**chapter) for chapter in response["chapters"]),
+        left_out=tuple(response["left_out"]),
     )
 
 
@@ -67,7 +67,7 @@ def _sweep(folder: Path) -> None:
     remove_paths([str(left) for left in folder.glob(".mixtape-*")])
 
 
-def _as_told(error: AsideError) -> MixtapeError:
+def _mixtape_error(error: TaskError) -> MixtapeError:
     if error.code == "too_long":
         return MixtapeTooLongError(str(error))
     if error.code in ("timeout", "died"):

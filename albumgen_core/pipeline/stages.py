@@ -16,7 +16,7 @@ from albumgen_core.albums import Neighbour
 from albumgen_core.attributes.predicted import MusicalAttributes
 from albumgen_core.card import CardContent
 from albumgen_core.engines.base import ComposeRequest, Engine, never_cancelled
-from albumgen_core.errors import AlbumGenError, IndexUnavailableError
+from albumgen_core.errors import AlbumGenError, IndexUnavailableError, JobError
 from albumgen_core.pipeline.finish import Finisher
 from albumgen_core.pipeline.request import ClipRequest, Work, fail, isolated, timed
 from albumgen_core.prompt.template import compose_prompt
@@ -138,7 +138,7 @@ class Pipeline:
         if isinstance(work.outcome, Exception):
             raise work.outcome
         if work.attributes is None:
-            raise AlbumGenError("The cover could not be read.")
+            raise JobError("The cover could not be read.", "core.cover_unread")
         return work.attributes, work.neighbours, work.prompt, work.notices
 
     def _retrieve(self, batch: list[Work], report: _Reporter) -> None:

@@ -1,8 +1,8 @@
-"""Work that would keep an event loop waiting, or load what its process must not load: done by a child.
+"""Short tasks in a child process: work that would block an event loop, or load what its process must not.
 
-The parent runs `python -m <module>` through `run_aside` and hands it an order, one JSON object; the module
-calls `serve`. The order's pipe stays open: should the parent die, however it dies, it closes, and the child
-ends too.
+The parent runs `python -m <module>` through `run_task` and hands it a payload, one JSON object; the module
+calls `serve`. The pipe of the payload stays open: when the parent dies, however it dies, the pipe closes and
+the child ends too.
 """
 
 from __future__ import annotations
@@ -16,26 +16,29 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import Any, NoReturn
 
-from albumgen_core.errors import AlbumGenError, AsideError
+from albumgen_core.errors import AlbumGenError, TaskError
 
 _NICENESS = 10
-_LONGEST_ORDER = 2**22
+_LONGEST_PAYLOAD = 2**22
 
 
-async def run_aside(
+async def run_task(
     module: str,
-    order: Mapping[str, Any],
+    payload: Mapping[str, Any],
     timeout: float,  # noqa: ASYNC109 - the child must be ended, not only left
 ) -> dict[str, Any]:
-    """What the child answers. It has ended when this returns or raises, also by cancellation.
+    """The child's response. It has ended when this returns or raises, also by cancellation.
 
     Args:
         module: its `__main__` calls `serve`.
-        order: anything JSON holds; paths become text.
+        payload: anything JSON holds, up to 4 MiB; paths become text.
         timeout: seconds until it is ended.
 
-    Raises AsideError.
+    Raises TaskError.
     """
+    line = json.dumps(payload, default=str).encode("ascii") + b"\n"
+    if len(line) > _LONGEST_PAYLOAD:
+        raise TaskError(f"The payload has {len(line)} bytes, more than {_LONGEST_PAYLOAD}.", "too_large")
     child = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", module),
         stdin=asyncio.subprocess.PIPE,
@@ -46,24 +49,24 @@ async def run_aside(
     assert child.stdin is not None
     try:
         async with asyncio.timeout(timeout):
-            child.stdin.write(json.dumps(order, default=str).encode("ascii") + b"\n")
+            child.stdin.write(line)
             with contextlib.suppress(ConnectionError):  # it died at once: what it wrote tells
                 await child.stdin.drain()
             answer = await _read_to_the_end(child)
     except TimeoutError:
-        raise AsideError("It took too long.", "timeout") from None
+        raise TaskError("It took too long.", "timeout") from None
     finally:
         child.stdin.close()
         if child.returncode is None:
             child.kill()
             await child.wait()
     try:
-        told: dict[str, Any] = json.loads(answer)
+        response: dict[str, Any] = json.loads(answer)
     except ValueError:
-        raise AsideError("The process that was to do it has died.", "died") from None
-    if "error" in told:
-        raise AsideError(str(told.get("message", "")), str(told["error"]))
-    return told
+        raise TaskError("The process that was to do it has died.", "died") from None
+    if "error" in response:
+        raise TaskError(str(response.get("message", "")), str(response["error"]))
+    return response
 
 
 async def _read_to_the_end(child: asyncio.subprocess.Process) -> bytes:
@@ -77,21 +80,21 @@ async def _read_to_the_end(child: asyncio.subprocess.Process) -> bytes:
     return answer
 
 
-def serve(obey: Callable[[Mapping[str, Any]], Mapping[str, Any]]) -> None:
-    """The child's side: read an order, do it at low priority, answer. Called once, by a `__main__`.
+def serve(handle: Callable[[Mapping[str, Any]], Mapping[str, Any]]) -> None:
+    """The child's side: read a payload, do it at low priority, answer. Called once, by a `__main__`.
 
-    An AlbumGenError that `obey` raises is answered with its `code` (default "failed") and its message.
+    An AlbumGenError that `handle` raises is answered with its `code` (default "failed") and its message.
     """
     os.nice(_NICENESS)
-    order = json.loads(sys.stdin.buffer.readline(_LONGEST_ORDER))
+    payload = json.loads(sys.stdin.buffer.readline(_LONGEST_PAYLOAD))
     threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
-        told = obey(order)
+        response = handle(payload)
     except AlbumGenError as error:
-        told = {"error": error.code or "failed", "message": str(error)}
+        response = {"error": error.code or "failed", "message": str(error)}
     except OSError as error:
-        told = {"error": "disk", "message": f"It could not be read or written: {error.strerror}."}
-    sys.stdout.write(json.dumps(told, default=str))
+        response = {"error": "disk", "message": f"It could not be read or written: {error.strerror}."}
+    sys.stdout.write(json.dumps(response, default=str))
     sys.stdout.flush()
     # Not the usual way out: the thread holds the input's lock, and waits for a parent that waits for us.
     os._exit(0)

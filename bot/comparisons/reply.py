@@ -13,10 +13,10 @@ from typing import Any
 import discord
 
 from albumgen_core.attributes.fields import AUDIO_FEATURES, FIELD
-from albumgen_core.errors import AsideError
+from albumgen_core.errors import TaskError
 from albumgen_core.inference.records import JobRecord
 from albumgen_core.result import CARD, CLIP_MP3, read_document
-from albumgen_core.tasks.child import run_aside
+from albumgen_core.tasks.child import run_task
 from bot.comparisons.votes import Comparisons, rag_comes_first
 from bot.i18n.catalogue import language_of, text
 from bot.messages.embeds import DONE, bar, ending_embed, engine_label, take_embed, take_title
@@ -161,15 +161,15 @@ async def _chart(pair: Pair, names: Sequence[str], locale: str) -> bytes | None:
     """The picture, drawn by another process; None where that fails, for the clips matter more."""
     with tempfile.TemporaryDirectory(prefix="albumgen-") as folder:
         out = Path(folder) / CHART
-        order = {
+        payload = {
             "folders": [take.folder for take in pair.takes],
             "names": names,
             "language": language_of(locale),
             "out": out,
         }
         try:
-            await run_aside(_DRAWING, order, _DRAWING_SECONDS)
+            await run_task(_DRAWING, payload, _DRAWING_SECONDS)
             return await asyncio.to_thread(out.read_bytes)
-        except (AsideError, OSError) as error:
+        except (TaskError, OSError) as error:
             log.warning("no chart for the comparison %s: %s", pair.bundle_id, error)
             return None

@@ -1,12 +1,14 @@
 """Sentences that the core wrote into the journal or into a result, said again in the member's language.
 
-The core speaks English and knows no catalogues. The English catalogue holds its sentences word for word
-(rooms "core" and "cover"), so that a sentence finds its key, and the key its translation.
+Its errors carry a code, which is a key of the catalogues, and what stands in the placeholders. Notices, and
+errors that an earlier version has journalled, are English sentences only: the English catalogue holds them word
+for word (keys "core.…" and "cover.…"), so that a sentence finds its key.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from functools import cache
 
 from bot.i18n.catalogue import SOURCE, catalogue, language_of, text
@@ -20,6 +22,11 @@ _BEGINNINGS = {
     "Made with the sketch engine, because the neural one is unavailable": "core.stand_in",
 }
 """How sentences begin that are said in other words: what only an operator can mend, the log has."""
+
+
+def coded(code: str, params: Mapping[str, str | int | float], locale: str) -> str | None:
+    """The sentence of an error's code in a language; None for codes without one."""
+    return text(locale, code, **params) if code in catalogue(language_of(SOURCE)) else None
 
 
 def retold(sentence: str, locale: str) -> str:

@@ -14,7 +14,7 @@ from albumgen_core.inference.events import JobEvent
 from albumgen_core.inference.records import JobRecord
 from albumgen_core.vocabulary import STAGES
 from bot.i18n.catalogue import language_of, text
-from bot.i18n.core_sentences import retold
+from bot.i18n.core_sentences import coded, retold
 
 WAITING = discord.Colour(0x8A8F98)
 WORKING = discord.Colour(0x5B8DEF)
@@ -100,8 +100,8 @@ def ending_embed(records: Sequence[JobRecord], locale: str) -> discord.Embed:
 
 def failure_sentence(record: JobRecord, locale: str) -> str:
     """Why a job failed, in the member's language where the sentence is a known one."""
-    error = record.error or ""
-    return retold(error, locale)[:1000] or text(locale, "ending.failed")
+    known = coded(record.error_code, record.error_params, locale)
+    return (known or retold(record.error or "", locale))[:1000] or text(locale, "ending.failed")
 
 
 def take_embed(

@@ -22,7 +22,7 @@ from albumgen_core.errors import (
     UnknownJobError,
 )
 from bot.i18n.catalogue import SOURCE, catalogue, text
-from bot.i18n.core_sentences import retold
+from bot.i18n.core_sentences import coded, retold
 from bot.i18n.reply_language import locale_of
 from bot.messages.attribute_names import refusal_of
 
@@ -77,7 +77,9 @@ def sentence_for(error: BaseException, locale: str) -> str | None:
         return refusal_of(error, locale)
     if isinstance(error, AlbumGenError):
         key = _KNOWN.get(type(error), "")
-        return text(locale, key) if key else retold(str(error), locale)
+        if key:
+            return text(locale, key)
+        return coded(error.code, error.params, locale) or retold(str(error), locale)
     if isinstance(error, app_commands.NoPrivateMessage):
         return text(locale, "refusal.server_only")
     if isinstance(error, app_commands.MissingPermissions):

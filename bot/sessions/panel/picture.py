@@ -18,9 +18,9 @@ from PIL import Image
 from albumgen_core.card import parts
 from albumgen_core.card.palette import Palette, palette_of
 from albumgen_core.card.text_layout import fit, text_tag, width
-from albumgen_core.errors import AsideError
+from albumgen_core.errors import TaskError
 from albumgen_core.files import write_durably
-from albumgen_core.tasks.child import run_aside, serve
+from albumgen_core.tasks.child import run_task, serve
 from bot.sessions.drawing import opened, svg_png
 
 log = logging.getLogger(__name__)
@@ -66,9 +66,9 @@ async def draw_in_child(picture: PanelPicture) -> bytes | None:
     with tempfile.TemporaryDirectory(prefix="albumgen-") as folder:
         out = Path(folder) / "board.png"
         try:
-            await run_aside("bot.sessions.panel.picture", asdict(picture) | {"out": out}, _DRAWING_SECONDS)
+            await run_task("bot.sessions.panel.picture", asdict(picture) | {"out": out}, _DRAWING_SECONDS)
             return await asyncio.to_thread(out.read_bytes)
-        except (AsideError, OSError) as error:
+        except (TaskError, OSError) as error:
             log.warning("no picture for the panel: %s", error)
             return None
 
@@ -107,8 +107,8 @@ def _sleeve(image: Image.Image | None, palette: Palette, scale: float, *, hidden
     return drawn
 
 
-def _obey(order: Mapping[str, Any]) -> dict[str, Any]:
-    values = dict(order)
+def _handle(payload: Mapping[str, Any]) -> dict[str, Any]:
+    values = dict(payload)
     out = Path(values.pop("out"))
     if values["features"] is not None:
         values["features"] = tuple(values["features"])
@@ -117,4 +117,4 @@ def _obey(order: Mapping[str, Any]) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    serve(_obey)
+    serve(_handle)

@@ -14,10 +14,10 @@ import logging
 import tempfile
 from pathlib import Path
 
-from albumgen_core.errors import AsideError
+from albumgen_core.errors import TaskError
 from albumgen_core.files import remove_paths
 from albumgen_core.result import CLIP_OGG
-from albumgen_core.tasks.child import run_aside
+from albumgen_core.tasks.child import run_task
 from bot.sessions.playback.playlist import FRAME_SECONDS, Track, read_track
 
 log = logging.getLogger(__name__)
@@ -58,7 +58,7 @@ class TrackReader:
                 if not await asyncio.to_thread(copy.exists):
                     await self._make({"clip": clip, "share": wanted, "out": copy})
             return await asyncio.to_thread(read_track, copy, key)
-        except AsideError as error:
+        except TaskError as error:
             log.warning("no quieter copy of %s: %s", clip, error)
             return await asyncio.to_thread(read_track, clip, key)
 
@@ -82,12 +82,12 @@ class TrackReader:
             return ()
         folder = await asyncio.to_thread(tempfile.mkdtemp, prefix="albumgen-joint-")
         out = Path(folder) / "joint.ogg"
-        order = {"clip": clips[0], "next": clips[1], "packets": packets, "out": out}
+        payload = {"clip": clips[0], "next": clips[1], "packets": packets, "out": out}
         try:
             async with self._room:
-                await self._make(order | {"share": stepped(volume)})
+                await self._make(payload | {"share": stepped(volume)})
             made = await asyncio.to_thread(read_track, out)
-        except AsideError as error:
+        except TaskError as error:
             log.warning("no crossfade from %s to %s: %s", *clips, error)
             return ()
         finally:
@@ -95,8 +95,8 @@ class TrackReader:
         # What lies before and behind the overlap is there for the encoder only.
         return made.packets[packets : 2 * packets]
 
-    async def _make(self, order: dict[str, object]) -> None:
-        await run_aside(_MODULE, order, _TIMEOUT_SECONDS)
+    async def _make(self, payload: dict[str, object]) -> None:
+        await run_task(_MODULE, payload, _TIMEOUT_SECONDS)
 
 
 def stepped(volume: float) -> float:

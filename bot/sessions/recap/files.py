@@ -18,10 +18,10 @@ from urllib.parse import quote
 
 from albumgen_core.errors import AlbumGenError, MixtapeTooLongError
 from albumgen_core.files import write_durably
-from albumgen_core.mixtape.task import make_mixtape_aside
+from albumgen_core.mixtape.task import make_mixtape_in_child
 from albumgen_core.mixtape.values import Mixtape, Track
 from albumgen_core.result import CLIP_MP3, COVER
-from albumgen_core.tasks.child import run_aside, serve
+from albumgen_core.tasks.child import run_task, serve
 from bot.sessions import formatting
 from bot.sessions.recap.page import write_recap_page
 from bot.sessions.recap.podium import podium_png
@@ -56,17 +56,17 @@ async def make_page(
     Args:
         database: the file in which the session is stored; the child reads the session there.
 
-    Raises AsideError: code "PageError" when the page cannot be made small enough.
+    Raises TaskError: code "PageError" when the page cannot be made small enough.
     """
-    order = {
+    payload = {
         "database": database,
         "session_id": session_id,
         "folder": folder,
         "max_bytes": max_bytes,
         "mixtape_url": mixtape_url,
     }
-    told = await run_aside(_MODULE, order, _TIMEOUT_SECONDS)
-    return bool(told["podium"])
+    response = await run_task(_MODULE, payload, _TIMEOUT_SECONDS)
+    return bool(response["podium"])
 
 
 async def make_recap_mixtape(
@@ -83,13 +83,13 @@ async def make_recap_mixtape(
     title = formatting.short(record.session.title, 120)
     out = folder / MIXTAPE
     try:
-        tape = await make_mixtape_aside(_tracks(record, chosen), out, title=title, max_bytes=max_bytes)
+        tape = await make_mixtape_in_child(_tracks(record, chosen), out, title=title, max_bytes=max_bytes)
         return RecapMixtape(tape, len(chosen), len(chosen))
     except MixtapeTooLongError:
         best = _highlights(chosen, recap, max_bytes)
         if not best:
             raise
-    tape = await make_mixtape_aside(_tracks(record, best), out, title=title, max_bytes=max_bytes)
+    tape = await make_mixtape_in_child(_tracks(record, best), out, title=title, max_bytes=max_bytes)
     return RecapMixtape(tape, len(best), len(chosen))
 
 
@@ -144,17 +144,17 @@ def cover_of(entry: Entry) -> Path | None:
     return folder / COVER if folder is not None else entry.cover_path
 
 
-def _write_page(order: Mapping[str, Any]) -> dict[str, Any]:
+def _write_page(payload: Mapping[str, Any]) -> dict[str, Any]:
     """The child's part: read the session, write its page and podium."""
-    record = _stored_record(Path(order["database"]), order["session_id"])
-    folder, locale = Path(order["folder"]), record.session.locale
+    record = _stored_record(Path(payload["database"]), payload["session_id"])
+    folder, locale = Path(payload["folder"]), record.session.locale
     podium = podium_png(
         summarise(record).podium, {entry.entry_id: cover_of(entry) for entry in record.entries}, locale
     )
     if podium is not None:
         write_durably(folder / PODIUM, podium)
     write_recap_page(
-        record, locale, folder / PAGE, max_bytes=order["max_bytes"], mixtape_url=order["mixtape_url"]
+        record, locale, folder / PAGE, max_bytes=payload["max_bytes"], mixtape_url=payload["mixtape_url"]
     )
     return {"podium": podium is not None}
 

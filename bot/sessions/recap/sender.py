@@ -20,7 +20,7 @@ from typing import Any
 import aiohttp
 import discord
 
-from albumgen_core.errors import AsideError, MixtapeError
+from albumgen_core.errors import MixtapeError, TaskError
 from albumgen_core.files import remove_paths, write_durably
 from albumgen_core.keyed_lock import KeyedLock
 from bot.delivery.deliverer import usual_pause
@@ -222,7 +222,7 @@ class RecapSender:
                 else None,
             )
             note = replace(note, podium=podium)
-        except AsideError as error:
+        except TaskError as error:
             log.warning("no recap page of session %s: %s", session.session_id, error)
             words.append(text(session.locale, "ending.no_page"))
             note = replace(note, page=False)

@@ -21,7 +21,7 @@ from albumgen_core.audio.types import Audio
 from albumgen_core.errors import MixtapeError, MixtapeTooLongError
 from albumgen_core.mixtape import tape as tape_module
 from albumgen_core.mixtape.tape import make_mixtape
-from albumgen_core.mixtape.task import make_mixtape_aside
+from albumgen_core.mixtape.task import make_mixtape_in_child
 from albumgen_core.mixtape.values import Chapter, Track
 from tests.waiting import quiet
 
@@ -174,7 +174,7 @@ async def test_a_process_of_its_own_makes_the_same_tape(clips: list[Track], tmp_
             ticks += 1
 
     counting = asyncio.create_task(count())
-    aside = await make_mixtape_aside(clips, tmp_path / "aside.mp3", title="x")
+    aside = await make_mixtape_in_child(clips, tmp_path / "aside.mp3", title="x")
     counting.cancel()
     assert ticks > 5  # the event loop went on
     assert aside.path.read_bytes() == here.path.read_bytes()
@@ -183,17 +183,17 @@ async def test_a_process_of_its_own_makes_the_same_tape(clips: list[Track], tmp_
 
 async def test_what_goes_wrong_aside_is_told_here(clips: list[Track], tmp_path: Path) -> None:
     with pytest.raises(MixtapeTooLongError):
-        await make_mixtape_aside(clips, tmp_path / "tape.mp3", title="x", max_bytes=30_000)
+        await make_mixtape_in_child(clips, tmp_path / "tape.mp3", title="x", max_bytes=30_000)
     with pytest.raises(FileNotFoundError):
-        await make_mixtape_aside(clips, tmp_path / "no" / "folder" / "tape.mp3", title="x")
+        await make_mixtape_in_child(clips, tmp_path / "no" / "folder" / "tape.mp3", title="x")
     assert left_in(tmp_path) == []
 
 
 async def test_nothing_is_left_running_when_the_wait_ends(clips: list[Track], tmp_path: Path) -> None:
     (tmp_path / ".mixtape-of-a-killed-one").mkdir()
     with pytest.raises(MixtapeError, match="too long"):
-        await make_mixtape_aside(clips, tmp_path / "tape.mp3", title="x", timeout=0.05)
-    waiting = asyncio.create_task(make_mixtape_aside(clips, tmp_path / "tape.mp3", title="x"))
+        await make_mixtape_in_child(clips, tmp_path / "tape.mp3", title="x", timeout=0.05)
+    waiting = asyncio.create_task(make_mixtape_in_child(clips, tmp_path / "tape.mp3", title="x"))
     await quiet(0.05)
     waiting.cancel()
     with pytest.raises(asyncio.CancelledError):

@@ -12,10 +12,12 @@ import pytest
 from albumgen_core import retrieval
 from albumgen_core.attributes.predicted import MusicalAttributes, parse_field
 from albumgen_core.cover.errors import COVER_MESSAGES
-from albumgen_core.errors import AttributeRangeError
-from albumgen_core.inference import journal, scheduler
+from albumgen_core.errors import AttributeRangeError, ClipError, CoverError
+from albumgen_core.inference import journal, outbox
+from albumgen_core.jobs.spec import JobOutcome
 from albumgen_core.retrieval.predictor import NO_SIGNAL
-from bot.i18n.core_sentences import is_known, retold
+from bot.i18n.catalogue import text
+from bot.i18n.core_sentences import coded, is_known, retold
 from bot.messages.errors import Refusal, sentence_for
 from bot.setup.invite import PERMISSIONS
 
@@ -53,7 +55,7 @@ def spoken(node: ast.expr) -> str:
 
 
 SENTENCES = sorted(
-    {*said(), NO_SIGNAL, str(journal.GIVEN_UP), str(journal.LOST_BEFORE_COVER), str(scheduler.RESULT_MISSING)}
+    {*said(), NO_SIGNAL, str(journal.GIVEN_UP), str(journal.LOST_BEFORE_COVER), str(outbox.RESULT_MISSING)}
 )
 
 
@@ -132,3 +134,36 @@ def test_missing_permissions_are_named_as_discord_names_them(name: str) -> None:
     german = Refusal("refusal.bot_permission", permission=name.replace("_", " ").title()).sentence("de")
     assert "_" not in english + german
     assert german.partition("„")[2].partition("“")[0] not in english
+
+
+class Raised(ast.NodeVisitor):
+    """The codes that a module's errors are made with."""
+
+    def __init__(self) -> None:
+        self.codes: set[str] = set()
+
+    def visit_Call(self, node: ast.Call) -> None:
+        if getattr(node.func, "id", "") in ("ClipError", "JobError") and len(node.args) > 1:
+            self.codes.add(str(ast.literal_eval(node.args[1])))
+        self.generic_visit(node)
+
+
+def test_every_code_of_the_core_has_a_sentence_in_both_languages() -> None:
+    raised = Raised()
+    for file in CORE.rglob("*.py"):
+        raised.visit(ast.parse(file.read_text("utf-8")))
+    assert len(raised.codes) >= 14
+    params = dict.fromkeys(["count", "seconds", "limit"], "7")
+    for code in sorted(raised.codes):
+        told = [coded(code, params, locale) for locale in ("en", "de")]
+        assert None not in told, code
+        assert told[0] != told[1]
+
+
+def test_a_journalled_error_is_told_by_its_code_before_its_words() -> None:
+    outcome = JobOutcome.failed("a", ClipError("Old words.", "core.does_not_fit", seconds="90", limit="8"))
+    assert "90" in str(coded(outcome.code, outcome.params, "de"))
+    assert coded("", {}, "de") is None
+    assert coded("core.of_a_newer_version", {}, "de") is None
+    refused = JobOutcome.failed("a", CoverError("It is empty.", code="empty"))
+    assert coded(refused.code, refused.params, "de") == text("de", "cover.empty")

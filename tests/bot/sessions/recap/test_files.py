@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from albumgen_core.errors import AsideError
+from albumgen_core.errors import TaskError
 from albumgen_core.inference.database import Database
 from bot.bot import MIGRATIONS
 from bot.sessions.recap.files import PAGE, PODIUM, make_page
@@ -67,7 +67,7 @@ async def test_a_session_of_200_covers_and_250_voters_has_its_page(tmp_path: Pat
         assert (out / PODIUM).stat().st_size > 10_000
         recap = summarise(await store.record(SESSION))
         assert (recap.scores, len(recap.members)) == (COVERS * VOTERS, VOTERS + 1)
-        with pytest.raises(AsideError, match="cannot be read"):
+        with pytest.raises(TaskError, match="cannot be read"):
             await make_page(database.path, "00" * 16, out, max_bytes=8 * 2**20)
     finally:
         await database.close()

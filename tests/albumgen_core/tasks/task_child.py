@@ -1,4 +1,4 @@
-"""What `test_aside` runs aside."""
+"""The child process of `test_child`."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from albumgen_core.errors import AsideError
+from albumgen_core.errors import TaskError
 from albumgen_core.tasks.child import serve
 
 
-def obey(order: Mapping[str, Any]) -> dict[str, Any]:
-    match order["do"]:
+def handle(payload: Mapping[str, Any]) -> dict[str, Any]:
+    match payload["do"]:
         case "refuse":
-            raise AsideError("That is too much.", "too_much")
+            raise TaskError("That is too much.", "too_much")
         case "read":
             Path("/no/such/file").read_bytes()
         case "crash":
@@ -24,10 +24,10 @@ def obey(order: Mapping[str, Any]) -> dict[str, Any]:
         case "die":
             os.kill(os.getpid(), signal.SIGKILL)
         case "wait":
-            Path(order["mark"]).write_text(str(os.getpid()))
+            Path(payload["mark"]).write_text(str(os.getpid()))
             time.sleep(60)
-    return {"path": order["path"]}
+    return {"path": payload["path"]}
 
 
 if __name__ == "__main__":
-    serve(obey)
+    serve(handle)
