@@ -1,8 +1,8 @@
 """Sentences that the core wrote into the journal or into a result, said again in the member's language.
 
 Its errors carry a code, which is a key of the catalogues, and what stands in the placeholders. Notices, and
-errors that an earlier version has journalled, are English sentences only: the English catalogue holds them word
-for word (keys "core.…" and "cover.…"), so that a sentence finds its key.
+errors that an earlier version has journalled, are English sentences only: the English catalogue holds them
+word for word (keys "core.…" and "cover.…"), so that a sentence finds its key.
 """
 
 from __future__ import annotations
