@@ -53,6 +53,7 @@ from bot.settings import BotSettings
 from bot.setup.commands_sync import Registration, register_commands
 from bot.setup.startup import ready
 from bot.takes import renderer as take_renderer
+from bot.takes.edit_modal import EditDrafts
 
 log = logging.getLogger(__name__)
 
@@ -241,6 +242,7 @@ class AlbumGenBot(commands.AutoShardedBot):
                 *(sessions, panels, Schedule(self, sessions), recaps, session_erasure),
                 Submissions(sessions, guilds, composition),
                 ReplyLanguage(guilds.language_of),
+                EditDrafts(),
             ]
         )
         self.inference, self.database, self.guild_settings, self.messages = (

@@ -83,12 +83,13 @@ class AlbumGenCog(commands.Cog):
     async def imagine(self, interaction: discord.Interaction[Any], message: discord.Message) -> None:
         """The same from a right click on a message with a picture."""
         requests = self.bot.requests
-        picture = picture_in(message)
-        if picture is None:
+        found = picture_in(message)
+        if found is None:
             raise Refusal("refusal.no_picture")
+        picture, notes = found
         context = await requests.context(interaction)
         await requests.check(context)
-        await requests.submit(context, [requests.new_spec(context)], picture)
+        await requests.submit(context, [requests.new_spec(context)], picture, notes=notes)
 
 
 async def setup(bot: AlbumGenBot) -> None:

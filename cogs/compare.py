@@ -78,13 +78,14 @@ class CompareCog(commands.Cog):
     async def compare_this(self, interaction: discord.Interaction[Any], message: discord.Message) -> None:
         """The same from a right click on a message with a picture."""
         requests = self.bot.requests
-        picture = picture_in(message)
-        if picture is None:
+        found = picture_in(message)
+        if found is None:
             raise Refusal("refusal.no_picture")
+        picture, notes = found
         context = await requests.context(interaction)
         await requests.check(context, jobs=2)
         specs = with_and_without(requests.new_spec(context))
-        await requests.submit(context, specs, picture, kind=KIND)
+        await requests.submit(context, specs, picture, kind=KIND, notes=notes)
 
 
 async def setup(bot: AlbumGenBot) -> None:

@@ -96,6 +96,42 @@ def scan_count(data: bytes) -> int:
     return _jpeg_layout(data)[1]
 
 
+def is_animated(data: bytes) -> bool:
+    """Whether a GIF, PNG or WebP holds more than one frame, as far as its headers tell."""
+    kind = picture_kind(data)
+    if kind == "png":  # an animation's control chunk stands before the image data
+        return 0 <= data.find(b"acTL") < data.find(b"IDAT")
+    if kind == "webp":
+        return data[12:16] == b"VP8X" and len(data) > 20 and bool(data[20] & 0b10)
+    return kind == "gif" and _gif_frames(data, 2) > 1
+
+
+def _gif_frames(data: bytes, most: int) -> int:
+    """How many images a GIF holds, counted up to `most` (GIF89a specification, sections 18 to 26)."""
+    if len(data) < 13:
+        return 0
+    position, frames = 13 + _colour_table(data[10]), 0
+    while position < len(data) and frames < most:
+        if data[position] == 0x21:  # an extension: its label, then sub-blocks
+            position += 2
+        elif data[position] == 0x2C:  # an image: its descriptor, a colour table, the code size, sub-blocks
+            frames += 1
+            if position + 9 >= len(data):
+                break
+            position += 11 + _colour_table(data[position + 9])
+        else:
+            break
+        while position < len(data) and data[position]:
+            position += 1 + data[position]
+        position += 1
+    return frames
+
+
+def _colour_table(flags: int) -> int:
+    """Bytes of the colour table that a GIF's flags announce."""
+    return 3 * 2 ** ((flags & 7) + 1) if flags & 0x80 else 0
+
+
 def _webp_size(data: bytes) -> tuple[int, int] | None:
     # https://developers.google.com/speed/webp/docs/riff_container
     if len(data) < 30:

@@ -35,4 +35,5 @@ async def another_pair(
         parent_id=old.job_id,
         root_id=old.root_id or old.job_id,
     )
-    await requests.submit(context, with_and_without(spec), await cover_of(folder), kind=KIND)
+    cover, notes = await cover_of(folder)
+    await requests.submit(context, with_and_without(spec), cover, kind=KIND, notes=notes)

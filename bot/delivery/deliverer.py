@@ -226,6 +226,8 @@ class Delivery:
         if listener is not None:
             await listener(item.jobs)
             return None
+        if origin.get("told"):
+            return None  # a refusal that its member was told in private
         if not origin.get("channel_id"):
             raise Undeliverable("the request names no channel")
         if (known := origin.get("message_id")) is not None:

@@ -135,15 +135,15 @@ def take_embed(
         embed.add_field(
             name=text(locale, "take.kindred"), value=kindred_lines(document["neighbours"]), inline=False
         )
-    if overridden := document.get("overridden"):
+    if overridden := record.spec.origin.get("edited") or document.get("overridden"):
         names = ", ".join(text(locale, f"field.{name}") for name in overridden if name in FIELD)
         embed.add_field(name=text(locale, "take.by_hand"), value=names or "–", inline=False)
     if lineage:
         embed.add_field(name=text(locale, "take.lineage"), value=lineage[:1024], inline=False)
-    if notices := list(document.get("notices", ())):
-        words = "\n".join(
-            f"• {plain(retold(str(notice), locale), 240)}" for notice in notices[:_MOST_NOTICES]
-        )
+    notes = [text(locale, str(key)) for key in record.spec.origin.get("notes", ())]
+    notes += [plain(retold(str(notice), locale), 240) for notice in document.get("notices", ())]
+    if notes:
+        words = "\n".join(f"• {note}" for note in notes[:_MOST_NOTICES])
         embed.add_field(name=text(locale, "take.notices"), value=words[:1024], inline=False)
     embed.set_footer(text=_footer(document, record, locale))
     if image:

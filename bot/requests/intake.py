@@ -15,7 +15,8 @@ from typing import Any
 import aiohttp
 import discord
 
-from albumgen_core.errors import AlbumGenError, ClosingError, QueueFullError, UnknownJobError
+from albumgen_core.cover.header import is_animated
+from albumgen_core.errors import AlbumGenError, ClosingError, CoverError, QueueFullError, UnknownJobError
 from albumgen_core.inference.client import InferenceClient
 from albumgen_core.jobs.spec import JobSpec, new_job_id
 from albumgen_core.settings import Settings
@@ -29,7 +30,7 @@ from bot.messages.errors import Refusal, sentence_for
 from bot.messages.message_log import MessageLog
 from bot.privacy.erasure import Forgetting
 from bot.requests.context import RequestContext
-from bot.requests.pictures import Picture, fetch_cover
+from bot.requests.pictures import Picture, checked_cover, fetch_cover, fetch_picture
 from bot.requests.queue_message import QueueMessageSender, delivery_id_of, thumbnail
 
 log = logging.getLogger(__name__)
@@ -153,8 +154,18 @@ class Requests:
         cover: discord.Attachment | Picture | bytes,
         *,
         kind: str = "take",
+        notes: Sequence[str] = (),
+        edited: Mapping[str, Any] | None = None,
     ) -> None:
         """Show the queue message, journal the jobs and follow them.
+
+        Args:
+            context: who asks, made by `context` and checked by `check`.
+            specs: the jobs, delivered together.
+            cover: an attachment, a picture elsewhere on Discord's CDN, or a checked cover's bytes.
+            kind: which renderer writes the reply.
+            notes: sentences of the catalogues that the result is to carry.
+            edited: fields that members set by hand.
 
         A refused picture or a full queue is not raised: it becomes the message's text. What `check` should
         have said is not said again here. Raises CoverError for a picture that is certainly too large, and
@@ -166,6 +177,10 @@ class Requests:
         if isinstance(picture, Picture):
             picture.check_size()
         origin = self._origin(context, specs, picture, kind)
+        if notes:
+            origin["notes"] = list(notes)
+        if edited:
+            origin["edited"] = dict(edited)
         specs = [spec.replace(origin=origin) for spec in specs]
         key = f"interaction {context.interaction.id}" if context.interaction is not None else None
         if not await self._inference.receive(*specs, request_key=key):
@@ -173,14 +188,30 @@ class Requests:
             return
         self.cooldowns.note(context.group, context.member)
         specs = await self._show(context, specs, picture)
-        await self.accept(specs, picture, key, context.locale)
+        await self.accept(specs, picture, key, context.locale, context.interaction)
 
     async def accept(
-        self, specs: Sequence[JobSpec], picture: Picture | bytes, key: str | None, locale: str
+        self,
+        specs: Sequence[JobSpec],
+        picture: Picture | bytes,
+        key: str | None,
+        locale: str,
+        interaction: discord.Interaction[Any] | None = None,
     ) -> None:
-        """Read the picture, queue received jobs and follow them; what goes wrong becomes their reply."""
+        """Read the picture, queue received jobs and follow them; what goes wrong becomes their reply.
+
+        With an interaction whose reply is public, a refusal is told to its member alone.
+        """
         try:
-            data = picture if isinstance(picture, bytes) else await self.fetch_cover(picture)
+            if isinstance(picture, bytes):
+                data = picture
+            else:
+                fetched = await fetch_picture(self._http, picture)
+                if (await self._inference.record(specs[0].job_id)).is_terminal:
+                    return  # cancelled while the picture was fetched; the delivery says so
+                if is_animated(fetched):
+                    specs = await self._noted(specs, "note.first_frame")
+                data = await checked_cover(fetched)
             await self._inference.record(specs[0].job_id)
             handles = await self._inference.submit_bundle(specs, data, request_key=key)
         except ClosingError:
@@ -188,7 +219,10 @@ class Requests:
         except UnknownJobError:
             return  # its member was forgotten while the picture was read
         except Exception as error:
-            await self._refuse(specs, await self._reason(error, locale))
+            reason = await self._reason(error, locale)
+            if interaction is not None and isinstance(error, CoverError | Refusal):
+                await self._tell_in_private(specs, interaction, reason)
+            await self._refuse(specs, reason)
             return
         self._queue_messages.follow(handles, specs[0].origin, delivery_id_of(specs))
 
@@ -214,6 +248,33 @@ class Requests:
         if origin["via"] == "channel":
             await self._messages.note(message_id, context.channel_id, specs, delivered=False)
         return specs
+
+    async def _noted(self, specs: Sequence[JobSpec], note: str) -> Sequence[JobSpec]:
+        notes = [*specs[0].origin.get("notes", ()), note]
+        for spec in specs:
+            await self._inference.update_origin(spec.job_id, notes=notes)
+        return [spec.replace(origin={**spec.origin, "notes": notes}) for spec in specs]
+
+    async def _tell_in_private(
+        self, specs: Sequence[JobSpec], interaction: discord.Interaction[Any], reason: str
+    ) -> None:
+        """Take the public queue message back and say the reason to the member alone, where Discord lets us.
+
+        Once that is done, the delivery has nothing more to say; until then it would say it in public.
+        """
+        if specs[0].origin.get("via") != "channel" or specs[0].origin.get("message_id") is None:
+            return
+        try:
+            await interaction.followup.send(reason, ephemeral=True)
+        except (discord.HTTPException, aiohttp.ClientError, OSError) as error:
+            log.info("a refusal could not be told in private: %s", type(error).__name__)
+            return
+        # The deletion is journalled first, and done in the background, also by the next process.
+        message_id = int(specs[0].origin["message_id"])
+        await self._messages.mark_deleted([message_id])
+        await self._erasure.doom(int(specs[0].origin["channel_id"]), message_id)
+        for spec in specs:
+            await self._inference.update_origin(spec.job_id, told=True)
 
     async def _refuse(self, specs: Sequence[JobSpec], sentence: str) -> None:
         for spec in specs:

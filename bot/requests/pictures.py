@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -58,20 +59,27 @@ class Picture:
             )
 
 
-def picture_in(message: discord.Message) -> Picture | None:
-    """The first picture of a message: attached, in a forwarded message, or shown by an embed."""
+def picture_in(message: discord.Message) -> tuple[Picture, Sequence[str]] | None:
+    """The first picture of a message: attached, in a forwarded message, or shown by an embed.
+
+    With it what is to be said of the choice (see `Requests.submit`): whether there were others.
+    """
+    pictures = _pictures_in(message)
+    return (pictures[0], ("note.first_of_several",) if len(pictures) > 1 else ()) if pictures else None
+
+
+def _pictures_in(message: discord.Message) -> list[Picture]:
     attachments = list(message.attachments)
     for snapshot in message.message_snapshots:
         attachments += snapshot.attachments
-    for attachment in attachments:
-        if (attachment.content_type or "").startswith("image/"):
-            return Picture.of(attachment)
+    found = [Picture.of(each) for each in attachments if (each.content_type or "").startswith("image/")]
     for embed in message.embeds:
         for shown in (embed.image, embed.thumbnail):
-            for url in (shown.proxy_url, shown.url):
-                if url and is_discords(url):
-                    return Picture(url)
-    return None
+            url = next((url for url in (shown.proxy_url, shown.url) if url and is_discords(url)), None)
+            if url is not None and not any(url == picture.url for picture in found):
+                found.append(Picture(url))
+                break
+    return found
 
 
 def is_discords(url: str) -> bool:
@@ -83,7 +91,7 @@ def is_discords(url: str) -> bool:
         return False
 
 
-async def fetch(session: aiohttp.ClientSession, picture: Picture) -> bytes:
+async def fetch_picture(session: aiohttp.ClientSession, picture: Picture) -> bytes:
     """The file's bytes, at most MAX_COVER_BYTES of them; redirects are not followed.
 
     Raises CoverError when there are more, Refusal when it cannot be had.
@@ -109,7 +117,12 @@ async def fetch_cover(session: aiohttp.ClientSession, picture: Picture) -> bytes
 
     Raises CoverError, Refusal.
     """
-    cover = await read_cover_async(await fetch(session, picture))
+    return await checked_cover(await fetch_picture(session, picture))
+
+
+async def checked_cover(data: bytes) -> bytes:
+    """Check a picture's bytes; returns the cover as a PNG that keeps their digest. Raises CoverError."""
+    cover = await read_cover_async(data)
     return await asyncio.to_thread(cover.to_png)
 
 

@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from typing import Any
 
 import discord
 
+from albumgen_core.errors import AttributeRangeError
 from albumgen_core.inference.client import InferenceClient
 from albumgen_core.inference.records import JobRecord
 from albumgen_core.result import read_document
 from bot.delivery.controls import DeleteButton
 from bot.i18n.catalogue import text
 from bot.i18n.reply_language import locale_of
-from bot.messages.errors import Refusal
+from bot.messages.errors import Refusal, sentence_for, tell
 from bot.requests.context import RequestContext
 from bot.requests.intake import Requests
 from bot.services import services_of
 from bot.sessions.lifecycle.manager import SessionManager
 from bot.sessions.lifecycle.submissions import Submissions
-from bot.takes.edit_modal import EditModal, Typed, read_edit
-from bot.takes.regenerate import another, finished
+from bot.takes.edit_modal import EditDrafts, EditModal, Typed, read_edit
+from bot.takes.regenerate import another, edited_by_hand, finished
 from bot.ui.buttons import JobButton
 
 AGAIN_EMOJI = "🔁"
@@ -73,8 +75,16 @@ class Flip(JobButton, action="rag"):
         services = services_of(interaction)
         record, folder = await finished(services[InferenceClient], self.job_id)
         context = await _from_button(interaction, record)
-        changes = {"rag": not record.spec.rag, "seed": record.spec.seed}
-        await another(services[Requests], context, record, folder, **changes)
+        # What RAG may change must not be pinned to what was predicted without it, or with it.
+        await another(
+            services[Requests],
+            context,
+            record,
+            folder,
+            rag=not record.spec.rag,
+            seed=record.spec.seed,
+            overrides=dict(edited_by_hand(record)),
+        )
 
 
 class Edit(JobButton, action="edit"):
@@ -87,27 +97,76 @@ class Edit(JobButton, action="edit"):
         services = services_of(interaction)
         record, folder = await finished(services[InferenceClient], self.job_id)
         document = await asyncio.to_thread(read_document, folder)
-        locale = await locale_of(interaction)
-        modal = EditModal(document, record.job_id, record.spec.seconds, locale, edited)
+        context = await services[Requests].context(interaction)
+        modal = EditModal(
+            document, record.job_id, record.spec.seconds, context.locale, edited, longest=context.longest
+        )
         await interaction.response.send_modal(modal)
 
 
+class EditAgain(JobButton, action="edit-again"):
+    """✏️ under a refused edit: the same modal, filled with what its member had typed."""
+
+    emoji, label_key = "✏️", "button.edit_again"
+
+    async def act(self, interaction: discord.Interaction[Any]) -> None:
+        """Open the modal."""
+        services = services_of(interaction)
+        record, folder = await finished(services[InferenceClient], self.job_id)
+        document = await asyncio.to_thread(read_document, folder)
+        context = await services[Requests].context(interaction)
+        modal = EditModal(
+            document,
+            record.job_id,
+            record.spec.seconds,
+            context.locale,
+            edited,
+            longest=context.longest,
+            typed=services[EditDrafts].of(interaction.user.id, record.job_id),
+        )
+        await interaction.response.send_modal(modal)
+
+
+def pinned(shown: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """All attributes of the next take: those that were shown, but for what was changed."""
+    # The word that a genre was read from goes with the genre.
+    kept = {
+        name: value for name, value in shown.items() if name != "raw_genre" or "album_genre" not in changes
+    }
+    return {**kept, **changes}
+
+
 async def edited(interaction: discord.Interaction[Any], job_id: str, typed: Typed) -> None:
-    """A modal was sent: submit a take with what was changed. Raises AttributeRangeError, Refusal."""
+    """A modal was sent: submit a take with what was changed; where it is refused, offer it again filled in.
+
+    All that was shown is pinned, so that nothing changes but what was typed. Raises UnknownJobError, and
+    Refusal where the take is gone.
+    """
     services = services_of(interaction)
     record, folder = await finished(services[InferenceClient], job_id)
     document = await asyncio.to_thread(read_document, folder)
-    overrides, seconds = read_edit(document, typed, await locale_of(interaction))
-    await another(
-        services[Requests],
-        await _from_button(interaction, record),
-        record,
-        folder,
-        overrides={**record.spec.overrides, **overrides},
-        seconds=seconds,
-        seed=record.spec.seed,
-        continue_from=None,
-    )
+    try:
+        context = await _from_button(interaction, record)
+        changes, seconds = read_edit(document, typed, context.locale, context.longest)
+        await another(
+            services[Requests],
+            context,
+            record,
+            folder,
+            edited={**edited_by_hand(record), **changes},
+            overrides=pinned(document["attributes"], changes),
+            seconds=seconds,
+            seed=record.spec.seed,
+            continue_from=None if changes else record.spec.continue_from,
+        )
+    except (Refusal, AttributeRangeError) as error:
+        if interaction.response.is_done():
+            raise
+        services[EditDrafts].keep(interaction.user.id, job_id, typed)
+        locale = await locale_of(interaction)
+        view = discord.ui.View(timeout=None)
+        view.add_item(EditAgain(job_id, locale))
+        await tell(interaction, sentence_for(error, locale) or str(error), view=view)
 
 
 class Longer(JobButton, action="longer"):
@@ -173,5 +232,5 @@ class Prompt(JobButton, action="prompt"):
         await interaction.response.send_message(f"```\n{words}\n```", ephemeral=True)
 
 
-TAKE_BUTTONS = (Again, Flip, Edit, Longer, Listen, Prompt)
+TAKE_BUTTONS = (Again, Flip, Edit, EditAgain, Longer, Listen, Prompt)
 """All that have to be registered, besides those of `bot.delivery.controls`."""

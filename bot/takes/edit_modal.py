@@ -6,7 +6,9 @@ Its custom_id names the job, so what was typed into a modal that an earlier proc
 
 from __future__ import annotations
 
+import asyncio
 import secrets
+from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
@@ -27,7 +29,15 @@ Typed = Mapping[str, str]
 Submit = Callable[[discord.Interaction[Any], str, Typed], Awaitable[None]]
 """(the modal's interaction, the job that is changed, what was typed)."""
 
-_BOXES = ("album_genre", "key", "tempo", "levels", "seconds")
+MOST_SECONDS = 300.0
+
+_BOXES = {"album_genre": 60, "key": 20, "tempo": 10, "levels": 600, "seconds": 6}
+"""Box → most characters in it."""
+
+_HEARD_SECONDS = 5.0
+"""Within this every listener has seen a submitted modal."""
+
+_MOST_DRAFTS = 1000
 
 
 class EditModal(SafeModal):
@@ -40,7 +50,15 @@ class EditModal(SafeModal):
     alive: ClassVar[set[str]] = set()
 
     def __init__(
-        self, document: Mapping[str, Any], job_id: str, seconds: float, locale: str, submit: Submit
+        self,
+        document: Mapping[str, Any],
+        job_id: str,
+        seconds: float,
+        locale: str,
+        submit: Submit,
+        *,
+        longest: float = MOST_SECONDS,
+        typed: Typed | None = None,
     ) -> None:
         custom_id = f"{PREFIX}:edit-modal:{job_id}:{secrets.token_hex(8)}"
         super().__init__(title=text(locale, "edit.title"), timeout=1800, custom_id=custom_id)
@@ -52,27 +70,27 @@ class EditModal(SafeModal):
         lines = "\n".join(
             f"{text(locale, f'field.{name}')}: {attributes[name]:.2f}" for name in AUDIO_FEATURES
         )
-        self._boxes = {
-            "album_genre": self._box(locale, "album_genre", genre, 60),
-            "key": self._box(locale, "key", key, 20),
-            "tempo": self._box(locale, "tempo", f"{attributes['tempo']:g}", 10),
-            "levels": self._box(locale, "levels", lines, 600, long=True),
-            "seconds": self._box(locale, "seconds", f"{seconds:g}", 6),
+        shown = {
+            "album_genre": genre,
+            "key": key,
+            "tempo": f"{attributes['tempo']:g}",
+            "levels": lines,
+            "seconds": f"{seconds:g}",
+            **(typed or {}),
         }
+        self._boxes = {name: self._box(locale, name, shown[name], longest) for name in _BOXES}
 
-    def _box(
-        self, locale: str, name: str, value: str, longest: int, *, long: bool = False
-    ) -> discord.ui.TextInput[Any]:
+    def _box(self, locale: str, name: str, value: str, longest: float) -> discord.ui.TextInput[Any]:
         box: discord.ui.TextInput[Any] = discord.ui.TextInput(
             custom_id=name,
             default=value,
-            max_length=longest,
-            style=discord.TextStyle.paragraph if long else discord.TextStyle.short,
+            max_length=_BOXES[name],
+            style=discord.TextStyle.paragraph if name == "levels" else discord.TextStyle.short,
         )
         self.add_item(
             discord.ui.Label(
                 text=text(locale, f"edit.{name}"),
-                description=text(locale, f"edit.{name}.hint"),
+                description=text(locale, f"edit.{name}.hint", longest=f"{longest:g}"),
                 component=box,
             )
         )
@@ -81,11 +99,33 @@ class EditModal(SafeModal):
     async def on_submit(self, interaction: discord.Interaction[Any]) -> None:
         """Hand over what was typed; what is wrong is refused by name."""
         typed = {name: box.value for name, box in self._boxes.items()}
-        await self._submit(interaction, self._job_id, typed)
+        try:
+            await self._submit(interaction, self._job_id, typed)
+        finally:
+            # Not before: whoever else hears of this interaction now would take it for one left open.
+            asyncio.get_running_loop().call_later(_HEARD_SECONDS, self.alive.discard, self.custom_id)
 
     async def on_timeout(self) -> None:
         """Half an hour is over: what comes now is found by `left_open`."""
         self.alive.discard(self.custom_id)
+
+
+class EditDrafts:
+    """What members typed into edits that were refused, so that they need not type it again."""
+
+    def __init__(self) -> None:
+        self._typed: OrderedDict[tuple[int, str], Typed] = OrderedDict()
+
+    def keep(self, user_id: int, job_id: str, typed: Typed) -> None:
+        """Remember a member's latest edit of a take; the oldest of all are forgotten."""
+        self._typed[user_id, job_id] = typed
+        self._typed.move_to_end((user_id, job_id))
+        if len(self._typed) > _MOST_DRAFTS:
+            self._typed.popitem(last=False)
+
+    def of(self, user_id: int, job_id: str) -> Typed | None:
+        """What was typed; None where nothing is remembered (after a restart, say)."""
+        return self._typed.get((user_id, job_id))
 
 
 def left_open(interaction: discord.Interaction[Any]) -> tuple[str, Typed] | None:
@@ -116,7 +156,9 @@ def _values(components: Sequence[Mapping[str, Any]]) -> dict[str, str]:
     return found
 
 
-def read_edit(document: Mapping[str, Any], typed: Typed, locale: str) -> tuple[dict[str, Any], float]:
+def read_edit(
+    document: Mapping[str, Any], typed: Typed, locale: str, longest: float = MOST_SECONDS
+) -> tuple[dict[str, Any], float]:
     """(attributes that were changed, length in seconds). Raises AttributeRangeError, Refusal.
 
     Names are understood in every language, those of `locale` first: a bare "B" is B flat in German.
@@ -127,7 +169,7 @@ def read_edit(document: Mapping[str, Any], typed: Typed, locale: str) -> tuple[d
         "tempo": typed["tempo"].lower().removesuffix("bpm").strip().replace(",", "."),
         **_levels(typed["levels"]),
     }
-    return changed(document["attributes"], values, languages_of(locale)), _seconds(typed["seconds"])
+    return changed(document["attributes"], values, languages_of(locale)), _seconds(typed["seconds"], longest)
 
 
 def _levels(lines: str) -> dict[str, str]:
@@ -149,13 +191,13 @@ def _levels(lines: str) -> dict[str, str]:
     return values
 
 
-def _seconds(typed: str) -> float:
+def _seconds(typed: str, longest: float) -> float:
     try:
         seconds = float(typed.strip().removesuffix("s").strip().replace(",", "."))
     except ValueError:
         seconds = 0.0
-    if not 1.0 <= seconds <= 300.0:
-        raise Refusal("refusal.edit_seconds")
+    if not 1.0 <= seconds <= longest:
+        raise Refusal("refusal.edit_seconds", limit=f"{longest:g}")
     return seconds
 
 

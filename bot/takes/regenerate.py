@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import aiofiles
 
+from albumgen_core.attributes.fields import FIELDS
 from albumgen_core.inference.client import InferenceClient
 from albumgen_core.inference.records import JobRecord
 from albumgen_core.result import COVER, exact_cover_path
@@ -27,9 +29,22 @@ async def finished(inference: InferenceClient, job_id: str) -> tuple[JobRecord, 
 
 
 async def another(
-    requests: Requests, context: RequestContext, record: JobRecord, folder: Path, **changes: Any
+    requests: Requests,
+    context: RequestContext,
+    record: JobRecord,
+    folder: Path,
+    *,
+    edited: Mapping[str, Any] | None = None,
+    **changes: Any,
 ) -> None:
-    """Submit a take made from `record`: the same cover and settings, but for `changes`."""
+    """Submit a take made from `record`: the same cover and settings, but for `changes`.
+
+    Args:
+        requests, context: who asks, and who is asked.
+        record, folder: the earlier take and its files.
+        edited: the fields that members set by hand, where they are others than the earlier take's.
+        changes: fields of the new job.
+    """
     old = record.spec
     settings: dict[str, Any] = {
         "rag": old.rag,
@@ -44,11 +59,22 @@ async def another(
     }
     settings["seconds"] = min(settings["seconds"], context.longest)
     spec = requests.new_spec(context, **(settings | changes))
-    await requests.submit(context, [spec], await cover_of(folder))
+    cover, notes = await cover_of(folder)
+    by_hand = dict(edited_by_hand(record) if edited is None else edited)
+    await requests.submit(context, [spec], cover, notes=notes, edited=by_hand)
 
 
-async def cover_of(folder: Path) -> bytes:
-    """The cover that a result keeps; the stored one of an answered job is gone."""
+def edited_by_hand(record: JobRecord) -> Mapping[str, Any]:
+    """The fields of a take that members set by hand; the others are pinned to what was predicted, or free."""
+    edited = record.spec.origin.get("edited")
+    if isinstance(edited, Mapping):
+        return edited
+    overrides = record.spec.overrides
+    return overrides if len(overrides) < len(FIELDS) else {}
+
+
+async def cover_of(folder: Path) -> tuple[bytes, Sequence[str]]:
+    """The cover that a result keeps, and what is to be said of it (see `Requests.submit`)."""
     exact = await asyncio.to_thread(exact_cover_path, folder)
     async with aiofiles.open(exact or folder / COVER, "rb") as file:
-        return await file.read()
+        return await file.read(), () if exact else ("note.cover_recompressed",)

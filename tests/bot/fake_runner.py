@@ -13,6 +13,7 @@ from typing import Any
 
 from albumgen_core.files import write_durably
 from albumgen_core.jobs.spec import JobCancelCheck, JobOutcome, JobProgress, JobSpec
+from albumgen_core.result import EXACT_COVER
 
 ATTRIBUTES: dict[str, Any] = {
     "artist_name": "",
@@ -68,6 +69,7 @@ class FakeRunner:
         write_durably(folder / "clip.mp3", mp3.read_bytes() if mp3.exists() else b"ID3" + bytes(2000))
         write_durably(folder / "card.png", b"\x89PNG\r\n\x1a\n" + bytes(200))
         write_durably(folder / "cover.jpg", Path(job.cover_path).read_bytes())
+        write_durably(folder / EXACT_COVER, Path(job.cover_path).read_bytes())
         write_durably(folder / "result.json", json.dumps(self._document(job)).encode())
         return JobOutcome(job.job_id, "done", result_dir=str(folder))
 
@@ -76,7 +78,7 @@ class FakeRunner:
             "engine": {"family": "sketch", "describer": "fake", "composer": "fake"},
             "rag": job.rag,
             "attributes": ATTRIBUTES | dict(job.overrides),
-            "overridden": sorted(job.overrides),
+            "overridden": sorted(job.overrides) if job.overrides.keys() != ATTRIBUTES.keys() else [],
             "neighbours": [NEIGHBOUR] if job.rag else [],
             "prompt": f"A jazz piece of {job.seconds:g} seconds in the {job.prompt_style} style.",
             "seed": job.seed,

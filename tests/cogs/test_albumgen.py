@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -13,6 +14,7 @@ from albumgen_core.cover.read import load_checked_cover
 from tests.bot.bot_harness import BotHarness, bot_harness, has_clip, picture
 from tests.discord.driver import NotOfferedError
 from tests.discord.permissions import P
+from tests.waiting import eventually, quiet
 
 
 @pytest.fixture
@@ -98,14 +100,89 @@ async def test_cover_bytes_arrive_checked_and_are_gone_after_delivery(home: BotH
         (b"%PDF-1.7 nothing", "PDF"),
     ],
 )
-async def test_a_refused_picture_is_answered_in_its_own_message(
+async def test_a_refused_picture_is_told_to_its_member_alone(
     home: BotHarness, data: bytes, words: str
 ) -> None:
     used = await home.ann.slash(home.channel, "albumgen", image=("cover.png", data))
     await used.wait_acknowledged()
-    await used.message.wait_until(lambda m: words in m.text)
+    told = await used.wait_followup()
+    assert told.ephemeral
+    assert words in told.text
+    await used.message.wait_deleted()
+
+    async def ended() -> bool:
+        return [job.state for job in await home.jobs()] == ["failed"]
+
+    await eventually(ended)
     await home.settled()
-    assert [job.state for job in await home.jobs()] == ["failed"]
+    assert home.loopback.messages(home.channel) == [], "nobody else sees that a picture was refused"
+    assert await home.dropped() == []
+
+
+async def test_a_refusal_that_cannot_be_told_in_private_is_told_in_the_message(home: BotHarness) -> None:
+    home.loopback.faults.refuse("POST /webhooks/**", 404, 10015, "Unknown Webhook")
+    used = await home.ann.slash(home.channel, "albumgen", image=("cover.png", b"%PDF-1.7 nothing"))
+    await used.wait_acknowledged()
+    await used.message.wait_until(lambda m: "PDF" in m.text)
+    await home.settled()
+    assert home.loopback.messages(home.channel) == [used.message]
+
+
+async def test_a_refusal_of_a_private_request_stays_in_its_message(home: BotHarness) -> None:
+    used = await home.ann.slash(
+        home.channel, "albumgen", image=("cover.png", b"%PDF-1.7 nothing"), private=True
+    )
+    await used.wait_acknowledged()
+    await used.message.wait_until(lambda m: "PDF" in m.text)
+    await home.settled()
+    assert used.message.ephemeral
+    assert used.followups == []
+
+
+async def test_cancelled_while_the_picture_is_read_no_clip_comes(home: BotHarness) -> None:
+    release = asyncio.Event()
+    home.loopback.server.cdn.held = release
+    used = await home.ask()
+    clicked = await home.ann.click(used.message, "Abbrechen")
+    await clicked.wait_acknowledged()
+    await used.message.wait_until(lambda m: "bgebrochen" in m.text)
+    assert clicked.followups == [], "it is not called finished already"
+    release.set()
+    await home.settled()
+    await quiet(0.5)
+    assert [job.state for job in await home.jobs()] == ["cancelled"]
+    assert not has_clip(used.message)
+
+
+async def test_a_cancelled_job_whose_picture_would_be_refused_stays_cancelled(home: BotHarness) -> None:
+    release = asyncio.Event()
+    home.loopback.server.cdn.held = release
+    used = await home.ann.slash(home.channel, "albumgen", image=("cover.png", b"%PDF-1.7 nothing"))
+    await used.wait_acknowledged()
+    await home.ann.click(used.message, "Abbrechen")
+    await used.message.wait_until(lambda m: "bgebrochen" in m.text)
+    release.set()
+    await home.settled()
+    assert used.followups == []
+    assert [job.state for job in await home.jobs()] == ["cancelled"]
+
+
+async def test_one_note_where_one_of_several_pictures_or_frames_was_taken(home: BotHarness) -> None:
+    files = {"notes.txt": b"words", "a.png": picture(), "b.png": picture((1, 2, 3))}
+    posted = await home.owner.say(home.channel, "look", files)
+    used = await home.ann.message_command(posted, "Imagine this album")
+    await used.wait_acknowledged()
+    await used.message.wait_until(has_clip)
+    assert used.message.text.count("mehrere Bilder") == 1
+    frames = [Image.new("RGB", (40, 40), colour) for colour in ("red", "blue")]
+    target = io.BytesIO()
+    frames[0].save(target, "GIF", save_all=True, append_images=frames[1:])
+    used = await home.ann.slash(home.channel, "albumgen", image=("cover.gif", target.getvalue()))
+    await used.wait_acknowledged()
+    await used.message.wait_until(has_clip)
+    assert used.message.text.count("animiert") == 1
+    assert "mehrere Bilder" not in used.message.text
+    await home.settled()
 
 
 async def test_one_sentence_for_every_refusal_before_any_work(home: BotHarness) -> None:

@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from albumgen_core.result import EXACT_COVER
 from bot.takes.edit_modal import EditModal
 from tests.bot.bot_harness import RUNNER, BotHarness, bot_harness, has_clip, picture
+from tests.bot.fake_runner import ATTRIBUTES
 from tests.bot.running_bot import bot_settings, new_bot, started
 from tests.discord.state import Message
 from tests.waiting import quiet
@@ -103,9 +105,61 @@ async def test_edit_changes_what_was_changed_and_nothing_else(home: BotHarness) 
     edited = await sent.message.wait_until(has_clip)
     await home.settled()
     spec = (await home.jobs())[1].spec
-    assert dict(spec.overrides) == {"album_genre": "indie pop", "tempo": 90.0, "energy": 0.25, "valence": 0.9}
+    by_hand = {"album_genre": "indie pop", "tempo": 90.0, "energy": 0.25, "valence": 0.9}
+    shown = {name: value for name, value in ATTRIBUTES.items() if name != "raw_genre"}
+    assert dict(spec.overrides) == {**shown, **by_hand}, "what was shown is pinned"
     assert (spec.seed, spec.seconds) == (5, 8.0)
-    assert "Von Hand gesetzt" in edited.text
+    shown_by_hand = next(f["value"] for f in edited.embeds[0]["fields"] if "Von Hand" in f["name"])
+    assert shown_by_hand == "Genre, Tempo, Energie, Heiterkeit"
+    await pressed(home, edited, "RAG")
+    flipped = (await home.jobs())[2].spec
+    assert dict(flipped.overrides) == by_hand, "what RAG may change is free again"
+    assert flipped.rag is not spec.rag
+
+
+async def test_a_take_of_a_compressed_cover_says_so_and_one_of_the_original_does_not(
+    home: BotHarness,
+) -> None:
+    message = await home.clip()
+    again = await pressed(home, message, "Noch einmal")
+    assert "komprimierten Kopie" not in again.text
+    for job in await home.jobs():  # as takes of earlier versions are
+        (Path(str(job.result_dir)) / EXACT_COVER).unlink()
+    again = await pressed(home, message, "Noch einmal")
+    assert "komprimierten Kopie" in again.text
+
+
+async def test_an_edit_sent_unchanged_asks_for_the_same_clip(home: BotHarness) -> None:
+    message = await home.clip(seed=5, seconds=6)
+    opened = await home.ann.click(message, "Ändern")
+    await opened.wait_modal()
+    sent = await home.ann.submit_modal(opened)
+    await (await sent.wait_acknowledged()).message.wait_until(has_clip)
+    await home.settled()
+    first, second = [job.spec for job in await home.jobs()]
+    assert dict(second.overrides) == ATTRIBUTES
+    assert (second.seed, second.seconds, second.rag) == (first.seed, first.seconds, first.rag)
+    assert "Von Hand" not in sent.message.text
+
+
+async def test_a_refused_edit_is_offered_again_filled_in(home: BotHarness) -> None:
+    await home.bot.guild_settings.change(home.guild.id, max_seconds=8)
+    message = await home.clip(seconds=6)
+    opened = await home.ann.click(message, "Ändern")
+    await opened.wait_modal()
+    sent = await home.ann.submit_modal(opened, {"tempo": "91", "seconds": "20"})
+    told = await sent.wait_message()
+    assert told.ephemeral
+    assert "1 bis 8 Sekunden" in told.text
+    again = await home.ann.click(told, "Weiter bearbeiten")
+    modal = await again.wait_modal()
+    filled = {part["component"]["custom_id"]: part["component"].get("value") for part in modal["components"]}
+    assert (filled["tempo"], filled["seconds"]) == ("91", "20")
+    sent = await home.ann.submit_modal(again, {"seconds": "7"})
+    made = await (await sent.wait_acknowledged()).message.wait_until(has_clip)
+    assert "91 BPM" in made.text
+    await home.settled()
+    assert (await home.jobs())[1].spec.seconds == 7.0
 
 
 @pytest.mark.parametrize(
@@ -234,7 +288,7 @@ async def test_what_was_typed_before_a_restart_is_not_lost(tmp_path: Path) -> No
             made = await (await sent.wait_acknowledged()).message.wait_until(has_clip)
             assert "90 BPM" in made.text
             rows = await bot.database.fetch("SELECT spec FROM jobs ORDER BY rowid")
-            assert json.loads(rows[1][0])["overrides"] == {"tempo": 90.0, "energy": 0.25}
+            assert json.loads(rows[1][0])["overrides"] == {**ATTRIBUTES, "tempo": 90.0, "energy": 0.25}
             sent = await home.ann.submit_modal(second, {"tempo": "900"})
             assert "40 bis 220" in (await sent.wait_message()).text
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 import urllib.parse
 
@@ -13,15 +14,21 @@ GONE = "This content is no longer available."
 
 
 class Cdn:
-    """Serves ``/attachments/<channel>/<id>/<name>``. ``broken`` makes every read answer 503."""
+    """Serves ``/attachments/<channel>/<id>/<name>``.
+
+    ``broken`` makes every read answer 503; ``held`` makes each wait until it is set.
+    """
 
     def __init__(self, world: World) -> None:
         self.world = world
         self.broken = False
+        self.held: asyncio.Event | None = None
         self.reads = 0
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         self.reads += 1
+        if self.held is not None:
+            await self.held.wait()
         if self.broken:
             return web.Response(status=503, text="upstream error")
         parts = request.path.strip("/").split("/")

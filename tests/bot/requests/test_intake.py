@@ -16,6 +16,7 @@ from bot.delivery.controls import DeleteButton
 from bot.messages.reply import Reply
 from bot.setup.commands_sync import register_commands
 from tests.bot.bot_harness import BotHarness, bot_harness, picture
+from tests.waiting import eventually
 
 
 class PairRenderer:
@@ -59,9 +60,16 @@ async def test_a_bundle_is_one_message_from_start_to_end(home: BotHarness) -> No
 async def test_a_bundles_refused_picture_is_told_once(home: BotHarness) -> None:
     used = await home.ann.slash(home.channel, "pair", image=("c.png", b"no picture"))
     await used.wait_acknowledged()
-    await used.message.wait_until(lambda m: m.content == "a pair: failed True and failed False")
+    await used.message.wait_deleted()
+
+    async def ended() -> bool:
+        return [job.state for job in await home.jobs()] == ["failed", "failed"]
+
+    await eventually(ended)
     await home.settled()
-    assert len(home.loopback.messages(home.channel)) == 1
+    assert len(used.followups) == 1
+    assert used.followups[0].ephemeral
+    assert home.loopback.messages(home.channel) == []
 
 
 async def test_cancel_takes_the_whole_bundle(home: BotHarness) -> None:
