@@ -6,6 +6,13 @@ from dataclasses import dataclass
 
 from albumgen_core.attributes.measured import MeasuredAttributes
 
+_UNNAMED = frozenset({"", "unknown", "unknown artist", "various artists"})
+
+
+def is_named(artist: str) -> bool:
+    """Whether an artist's name says who it is."""
+    return artist.strip().casefold() not in _UNNAMED
+
 
 @dataclass(frozen=True, slots=True)
 class Album:

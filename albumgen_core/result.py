@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from albumgen_core.albums import Neighbour
 from albumgen_core.attributes.predicted import MusicalAttributes
 from albumgen_core.audio.types import Audio
+from albumgen_core.engines.base import SAME_COVER
 from albumgen_core.files import sync_directory, write_synced
 from albumgen_core.version import __version__
 from albumgen_core.vocabulary import Family
@@ -49,6 +50,7 @@ class Take:
         attributes: what the clip was composed from (predicted, with a member's overrides applied).
         overridden: names of the fields that a member set by hand.
         neighbours: the albums the attributes were reasoned from; () without RAG.
+        itself: the album whose cover this is, where the index holds it; never among the neighbours.
         rag: whether retrieval was asked for.
         prompt: the text for the composer.
         seed, seconds: of the composition; seconds is the length of the audio.
@@ -78,6 +80,7 @@ class Take:
     composer: str
     embedder: str = ""
     embedding: NDArray[np.float32] | None = None
+    itself: Neighbour | None = None
     overridden: Sequence[str] = ()
     notices: Sequence[str] = ()
     timings: Mapping[str, float] = field(default_factory=dict)
@@ -92,17 +95,8 @@ class Take:
             "rag": self.rag,
             "attributes": self.attributes.to_dict(),
             "overridden": list(self.overridden),
-            "neighbours": [
-                {
-                    "album_id": neighbour.album.album_id,
-                    "title": neighbour.album.title,
-                    "artist": neighbour.album.artist,
-                    "year": neighbour.album.year,
-                    "distance": round(float(neighbour.distance), 6),
-                    "attributes": neighbour.attributes.to_dict(),
-                }
-                for neighbour in self.neighbours
-            ],
+            "neighbours": [_album(neighbour) for neighbour in self.neighbours],
+            "album": _album(self.itself) if self.itself is not None else None,
             "prompt": self.prompt,
             "seed": self.seed,
             "seconds": round(self.seconds, 3),
@@ -118,6 +112,17 @@ class Take:
                 "exact_cover": EXACT_COVER,
             },
         }
+
+
+def _album(neighbour: Neighbour) -> dict[str, Any]:
+    return {
+        "album_id": neighbour.album.album_id,
+        "title": neighbour.album.title,
+        "artist": neighbour.album.artist,
+        "year": neighbour.album.year,
+        "distance": round(float(neighbour.distance), 6),
+        "attributes": neighbour.attributes.to_dict(),
+    }
 
 
 def write_take(take: Take, folder: Path) -> Path:
@@ -187,6 +192,12 @@ def is_whole(folder: Path) -> bool:
 def read_document(folder: Path) -> dict[str, Any]:
     """The result.json of a finished folder. Raises OSError or ValueError when it is not there or broken."""
     document: dict[str, Any] = json.loads((folder / RESULT).read_text(encoding="utf-8"))
+    if "album" not in document:
+        # Earlier versions put the album whose cover it is among its own neighbours.
+        near = document.get("neighbours") or []
+        same = bool(near) and near[0]["distance"] <= SAME_COVER
+        document["album"] = near[0] if same else None
+        document["neighbours"] = near[1:] if same else near
     return document
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from albumgen_core.albums import is_named
 from albumgen_core.card import parts
 from albumgen_core.card.content import CardContent
 from albumgen_core.card.palette import palette_of
@@ -12,7 +13,6 @@ from albumgen_core.card.text_layout import fit, text_tag, width, wrap
 SCALE = 2.0
 
 _COVER = 200.0
-_UNNAMED = frozenset({"", "unknown", "unknown artist", "various artists"})
 _PROMPT_LINES = 3
 
 
@@ -76,8 +76,8 @@ def _headline(card: CardContent, sheet: Sheet) -> str:
 def _artist_line(card: CardContent, sheet: Sheet) -> str:
     """Whose album it is where that is known, else whom the cover suggests."""
     if card.album is not None:
-        if card.album.artist.strip().casefold() in _UNNAMED:
+        if not is_named(card.album.artist):
             return sheet.say("is_album", title=card.album.title)
         return sheet.say("is_album_by", title=card.album.title, artist=card.album.artist)
     artist = card.attributes.artist_name
-    return "" if artist.strip().casefold() in _UNNAMED else sheet.say("suggests", artist=artist)
+    return sheet.say("suggests", artist=artist) if is_named(artist) else ""

@@ -60,6 +60,7 @@ class Finisher:
         return Take(
             attributes=attributes,
             neighbours=work.neighbours,
+            itself=work.itself,
             rag=options.rag,
             prompt=work.prompt,
             seed=options.seed,
@@ -109,6 +110,7 @@ class Finisher:
             seconds=take.seconds,
             prompt=take.prompt,
             rag=bool(take.neighbours),
+            album=take.itself.album if take.itself is not None else None,
             language=request.options.language,
         )
 

@@ -34,6 +34,8 @@ class ClipRequest:
         continue_from: an earlier take that the clip continues.
         embedding: the cover's vector, float32 (512,), where it is known from an earlier take; the cover is
             not embedded again then.
+        compared: whether the clip is one of two that show what similar albums are worth. The album whose
+            cover this is, should the index hold it, then has no say.
         lineage: ids that tell where this take comes from; kept in result.json.
         checkpoint: file where the composer keeps what it has; see `ComposeRequest.checkpoint`.
         stems: whether the groups of players are wanted apart too, from composers that can.
@@ -43,6 +45,7 @@ class ClipRequest:
     options: ClipOptions = field(default_factory=ClipOptions)
     continue_from: Audio | None = None
     embedding: NDArray[np.float32] | None = None
+    compared: bool = False
     lineage: Mapping[str, str | None] = field(default_factory=dict)
     checkpoint: Path | None = None
     stems: bool = False
@@ -55,12 +58,19 @@ class ClipRequest:
 
 @dataclass(slots=True)
 class Work:
-    """What a request has become so far. `embedding`: the cover's vector, where one was needed."""
+    """What a request has become so far.
+
+    Attributes:
+        embedding: the cover's vector, where one was needed.
+        neighbours: the retrieved albums; not the one whose cover this is.
+        itself: the album whose cover this is, where the index holds it.
+    """
 
     request: ClipRequest
     embedding: NDArray[np.float32] | None = None
     attributes: MusicalAttributes | None = None
     neighbours: Sequence[Neighbour] = ()
+    itself: Neighbour | None = None
     prompt: str = ""
     audio: Audio | None = None
     outcome: Take | Exception | None = None

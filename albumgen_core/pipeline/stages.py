@@ -12,10 +12,10 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 from numpy.typing import NDArray
 
-from albumgen_core.albums import Neighbour
+from albumgen_core.albums import Neighbour, is_named
 from albumgen_core.attributes.predicted import MusicalAttributes
 from albumgen_core.card import CardContent
-from albumgen_core.engines.base import ComposeRequest, Engine, never_cancelled
+from albumgen_core.engines.base import SAME_COVER, ComposeRequest, Engine, never_cancelled
 from albumgen_core.errors import AlbumGenError, IndexUnavailableError, JobError
 from albumgen_core.pipeline.finish import Finisher
 from albumgen_core.pipeline.request import ClipRequest, Work, fail, isolated, timed
@@ -162,7 +162,7 @@ class Pipeline:
         with timed(wanted, "retrieve"):
             for work, vector in zip(wanted, vectors, strict=True):
                 try:
-                    work.neighbours = self.index.nearest(vector, self.k)
+                    work.itself, work.neighbours = _nearest(self.index, vector, self.k)
                 except IndexUnavailableError as error:
                     self._go_without(work, str(error))
             report("retrieve")(1.0)
@@ -200,10 +200,14 @@ class Pipeline:
         request, options = work.request, work.request.options
         if request.is_complete:
             return MusicalAttributes.from_dict(options.overrides)
-        neighbours = work.neighbours if work.neighbours else None
+        neighbours = work.neighbours
+        if work.itself is not None and not request.compared:
+            neighbours = (work.itself, *neighbours)[: self.k]
         predicted = self.engine.describer.describe(
-            request.cover, neighbours, seed=options.seed, on_progress=on_progress
+            request.cover, neighbours or None, seed=options.seed, on_progress=on_progress
         )
+        if work.itself is not None and not request.compared and is_named(work.itself.album.artist):
+            predicted = predicted.replace_fields({"artist_name": work.itself.album.artist})
         return predicted.replace_fields(options.overrides) if options.overrides else predicted
 
     def _write_prompts(self, batch: list[Work], report: _Reporter) -> None:
@@ -251,6 +255,20 @@ class Pipeline:
     def card_content(self, take: Take, request: ClipRequest) -> CardContent:
         """What the card of a take shows, with the kindred albums' covers from the index."""
         return self._finisher.card_content(take, request)
+
+
+def _nearest(
+    index: AlbumIndex, vector: NDArray[np.float32], k: int
+) -> tuple[Neighbour | None, Sequence[Neighbour]]:
+    """The album whose cover a vector is, if the index holds it, and the k nearest others.
+
+    Raises IndexUnavailableError.
+    """
+    found = index.nearest(vector, k)
+    same = [neighbour for neighbour in found if neighbour.distance <= SAME_COVER]
+    if not same:
+        return None, found
+    return same[0], index.nearest(vector, k, exclude={neighbour.album.album_id for neighbour in same})
 
 
 _Reporter = Callable[[Stage], Callable[[float], None]]

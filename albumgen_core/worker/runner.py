@@ -106,6 +106,7 @@ class PipelineRunner:
             job,
             continue_from=self.artifacts.earlier_take(job),
             embedding=self.artifacts.embedding(job, cover, self.pipeline.engine.embedder.name),
+            compared=job.bundle_id is not None,
             lineage={
                 "job": job.job_id,
                 "parent": job.parent_id,

@@ -15,8 +15,11 @@ from bot.i18n.catalogue import SOURCE, catalogue, language_of, text
 
 _ROOMS = ("core.", "cover.")
 
+NO_RETRIEVAL = "No retrieval:"
+"""How the notice begins that similar albums were asked for and not to be had."""
+
 _BEGINNINGS = {
-    "No retrieval:": "take.no_retrieval",
+    NO_RETRIEVAL: "take.no_retrieval",
     "The album index at ": "core.index_unavailable",
     "Something went wrong while making this clip.": "ending.failed",
     "Made with the sketch engine, because the neural one is unavailable": "core.stand_in",

@@ -7,6 +7,7 @@ from typing import Any
 
 import discord
 
+from albumgen_core.albums import is_named
 from albumgen_core.attributes.fields import AUDIO_FEATURES, FIELD
 from albumgen_core.attributes.keys import key_name
 from albumgen_core.attributes.names import genre_label
@@ -14,7 +15,7 @@ from albumgen_core.inference.events import JobEvent
 from albumgen_core.inference.records import JobRecord
 from albumgen_core.vocabulary import STAGES
 from bot.i18n.catalogue import language_of, text
-from bot.i18n.core_sentences import coded, retold
+from bot.i18n.core_sentences import NO_RETRIEVAL, coded, retold
 
 WAITING = discord.Colour(0x8A8F98)
 WORKING = discord.Colour(0x5B8DEF)
@@ -131,6 +132,8 @@ def take_embed(
         value=FIELD["time_signature"].display(attributes["time_signature"]),
     )
     embed.add_field(name=text(locale, "field.length"), value=f"{document['seconds']:.0f} s")
+    if album := document.get("album"):
+        embed.add_field(name=text(locale, "take.album"), value=_album_words(album), inline=False)
     if document["rag"] and document["neighbours"]:
         embed.add_field(
             name=text(locale, "take.kindred"), value=kindred_lines(document["neighbours"]), inline=False
@@ -173,15 +176,30 @@ def kindred_lines(neighbours: Sequence[Mapping[str, Any]]) -> str:
     """The retrieved albums with their distances, a line each, at most 1024 characters."""
     lines = []
     for place, album in enumerate(neighbours, 1):
-        year = f" ({album['year']})" if album.get("year") else ""
-        artist = f" – {plain(str(album['artist']), 40)}" if album.get("artist") else ""
-        lines.append(f"{place}. **{plain(str(album['title']), 50)}**{artist}{year} · {album['distance']:.3f}")
+        lines.append(f"{place}. {_album_words(album)} · {album['distance']:.3f}")
     words = ""
     for line in lines:
         if len(words) + len(line) + 1 > 1024:
             break
         words += line + "\n"
     return words.rstrip() or "–"
+
+
+def _album_words(album: Mapping[str, Any]) -> str:
+    year = f" ({album['year']})" if album.get("year") else ""
+    artist = f" – {plain(str(album['artist']), 40)}" if is_named(str(album.get("artist") or "")) else ""
+    return f"**{plain(str(album['title']), 50)}**{artist}{year}"
+
+
+def source_label(document: Mapping[str, Any], locale: str) -> str:
+    """What the attributes were read from: similar albums, the cover alone, or "" where they were all given.
+
+    RAG that was asked for and not to be had (no index) is the cover alone.
+    """
+    if document["neighbours"]:
+        return text(locale, "take.with_rag")
+    unavailable = any(str(notice).startswith(NO_RETRIEVAL) for notice in document.get("notices", ()))
+    return text(locale, "take.without_rag") if not document["rag"] or unavailable else ""
 
 
 def engine_label(document: Mapping[str, Any], locale: str) -> str:
@@ -193,11 +211,11 @@ def engine_label(document: Mapping[str, Any], locale: str) -> str:
 def _footer(document: Mapping[str, Any], record: JobRecord, locale: str) -> str:
     parts = [
         engine_label(document, locale),
-        text(locale, "take.with_rag" if document["rag"] else "take.without_rag"),
+        source_label(document, locale),
         text(locale, "take.seed", seed=document["seed"]),
     ]
     if record.finished_at and record.started_at:
         parts.append(
             text(locale, "take.made_in", time=duration(record.finished_at - record.started_at, locale))
         )
-    return " · ".join(parts)[:2048]
+    return " · ".join(part for part in parts if part)[:2048]

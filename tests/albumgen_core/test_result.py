@@ -44,6 +44,7 @@ def take(**changes: Any) -> Take:
         "ogg": b"ogg",
         "card": b"png",
         "cover_jpeg": b"jpeg",
+        "cover_png": b"png",
         "cover_sha256": "00",
         "family": "sketch",
         "describer": "d",
@@ -109,3 +110,12 @@ def test_a_folder_cut_short_by_a_crash_is_not_a_result(tmp_path: Path) -> None:
 
 def test_the_document_is_plain_json() -> None:
     assert json.loads(json.dumps(take().document()))["seed"] == 3
+
+
+def test_an_album_that_an_earlier_version_called_its_own_neighbour_is_the_album(tmp_path: Path) -> None:
+    for distance, known in ((0.0004, True), (0.4, False)):
+        near = [{"title": "One", "distance": distance}, {"title": "Two", "distance": 0.5}]
+        (tmp_path / "result.json").write_text(json.dumps({"neighbours": near}))
+        document = read_document(tmp_path)
+        assert document["album"] == (near[0] if known else None)
+        assert document["neighbours"] == (near[1:] if known else near)

@@ -74,6 +74,27 @@ def test_the_card_speaks_the_requests_language(engine: Engine, cover: Cover) -> 
     assert english.document() | {"timings": {}} == german.document() | {"timings": {}}
 
 
+def test_the_album_whose_cover_it_is_is_no_neighbour_and_no_evidence(
+    engine: Engine, index: AlbumIndex
+) -> None:
+    (record, *_) = read_source(EXAMPLE_SHELF).with_covers()
+    assert record.cover is not None
+    own = read_cover(record.cover.read_bytes())
+    alone, compared = (
+        replace(clip(own, seconds=1, seed=1), compared=compared) for compared in (False, True)
+    )
+    take, evidence = map(made, Pipeline(engine, index).run([alone, compared]))
+    for each in (take, evidence):
+        assert each.itself is not None
+        assert each.itself.album.title == record.album.title
+        assert record.album.album_id not in {near.album.album_id for near in each.neighbours}
+        assert len(each.neighbours) == 5
+        assert each.document()["album"]["album_id"] == record.album.album_id
+    assert take.attributes.artist_name == record.album.artist
+    assert take.attributes.features() == pytest.approx(record.album.attributes.features(), abs=0.02)
+    assert evidence.attributes.features() != pytest.approx(record.album.attributes.features(), abs=0.02)
+
+
 def test_rag_changes_what_is_read(engine: Engine, index: AlbumIndex, cover: Cover) -> None:
     pipeline = Pipeline(engine, index)
     with_rag, *_ = pipeline.read(clip(cover, rag=True, seed=1))

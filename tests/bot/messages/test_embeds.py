@@ -1,0 +1,59 @@
+"""What a take's message says about where its attributes come from."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from albumgen_core.inference.records import JobRecord
+from albumgen_core.jobs.spec import JobSpec
+from bot.messages.embeds import take_embed
+from tests.bot.fake_runner import ATTRIBUTES, NEIGHBOUR
+
+
+def shown(locale: str, **changes: Any) -> tuple[str, str]:
+    """(all fields, the footer) of a take's message."""
+    document = {
+        "attributes": ATTRIBUTES,
+        "engine": {"family": "sketch", "composer": "c"},
+        "rag": True,
+        "neighbours": [NEIGHBOUR],
+        "album": None,
+        "seed": 1,
+        "seconds": 1.0,
+        "notices": [],
+    }
+    record = JobRecord(JobSpec(job_id="j", cover_path=""), "done", 0.0)
+    embed = take_embed(document | changes, record, locale)
+    return "\n".join(f"{field.name}\n{field.value}" for field in embed.fields), str(embed.footer.text)
+
+
+@pytest.mark.parametrize(
+    ("changes", "english", "german"),
+    [
+        ({}, "with similar albums", "mit ähnlichen Alben"),
+        ({"rag": False, "neighbours": []}, "cover alone", "nur das Cover"),
+        (
+            {"neighbours": [], "notices": ["No retrieval: There is no album index yet."]},
+            "cover alone",
+            "nur das Cover",
+        ),
+    ],
+)
+def test_the_footer_says_what_the_attributes_were_read_from(
+    changes: dict[str, Any], english: str, german: str
+) -> None:
+    for locale, words in (("en", english), ("de", german)):
+        others = {"with similar albums", "cover alone", "mit ähnlichen Alben", "nur das Cover"} - {words}
+        footer = shown(locale, **changes)[1]
+        assert words in footer
+        assert not any(other in footer for other in others)
+
+
+def test_the_album_itself_is_named_with_its_artist() -> None:
+    fields, _ = shown("en", album={**NEIGHBOUR, "title": "Nevermind", "artist": "Nirvana", "distance": 0.0})
+    assert "This is the album\n**Nevermind** – Nirvana (1999)" in fields
+    assert "0.000" not in fields
+    fields, _ = shown("de", album={**NEIGHBOUR, "title": "Nevermind", "artist": "Unknown artist"})
+    assert "Das ist das Album\n**Nevermind** (1999)" in fields
