@@ -44,11 +44,11 @@ class AlbumGenCog(commands.Cog):
 
     @app_commands.command(
         name="albumgen",
-        description=locale_str("Hear an album in its cover", key="command.albumgen"),
+        description=locale_str("Hear the music of an album cover", key="command.albumgen"),
     )
     @app_commands.describe(
         image=option("image", "The cover: PNG, JPEG, WebP or GIF"),
-        rag=option("rag", "Reason from albums whose covers look alike"),
+        rag=option("rag", "Use albums whose covers look similar"),
         seconds=option("seconds", "Length of the clip in seconds"),
         seed=option("seed", "The same seed gives the same music again"),
         style=option("style", "How the prompt is written"),

@@ -27,7 +27,7 @@ class CompareCog(commands.Cog):
     def __init__(self, bot: AlbumGenBot) -> None:
         self.bot = bot
         self.menu = app_commands.ContextMenu(
-            name=locale_str("Compare with and without RAG", key="command.compare_this"),
+            name=locale_str("Compare with similar albums", key="command.compare_this"),
             callback=self.compare_this,
             allowed_contexts=app_commands.AppCommandContext(
                 guild=True, dm_channel=True, private_channel=True
@@ -46,7 +46,9 @@ class CompareCog(commands.Cog):
 
     @app_commands.command(
         name="compare",
-        description=locale_str("Hear a cover twice, with and without RAG, and vote", key="command.compare"),
+        description=locale_str(
+            "Hear a cover with and without similar albums, and vote", key="command.compare"
+        ),
     )
     @app_commands.describe(
         image=option("image", "The cover: PNG, JPEG, WebP or GIF"),

@@ -44,10 +44,12 @@ class GalleryCog(commands.Cog):
 
     @app_commands.command(
         name="history",
-        description=locale_str("Your own clips, and what became of them", key="command.history"),
+        description=locale_str("Your own clips and what became of them", key="command.history"),
     )
     @app_commands.describe(
-        everywhere=locale_str("Not only what you asked for here", key="command.history.everywhere")
+        everywhere=locale_str(
+            "Show clips from everywhere, not only from here", key="command.history.everywhere"
+        )
     )
     @app_commands.allowed_installs(guilds=True, users=True)
     @app_commands.allowed_contexts(guilds=True, dms=True, private_channels=True)

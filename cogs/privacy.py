@@ -36,7 +36,7 @@ HERE, EVERYWHERE, NO = "here", "everywhere", "no"
 class PrivacyCog(
     commands.GroupCog,
     group_name="privacy",
-    group_description=locale_str("What is kept about you, and how it goes", key="command.privacy"),
+    group_description=locale_str("What is kept about you, and how to delete it", key="command.privacy"),
 ):
     """The two commands. They work wherever the bot can be used, whatever a server's policy is."""
 

@@ -72,7 +72,7 @@ class SessionCog(
         rounds=said("rounds", "Covers each member may bring; left out: as many as they like"),
         theme=said("theme", "What the covers should have in common"),
         blind=said("blind", "Hide cover and submitter until votes are in"),
-        versus=said("versus", "Play each cover with RAG and without, and let the room decide"),
+        versus=said("versus", "Play each cover with and without similar albums, and let the room decide"),
         channel=said("channel", "Where to play; left out: the voice channel that you are in"),
     )
     async def start(
@@ -121,7 +121,7 @@ class SessionCog(
         rounds=said("rounds", "Covers each member may bring; left out: as many as they like"),
         theme=said("theme", "What the covers should have in common"),
         blind=said("blind", "Hide cover and submitter until votes are in"),
-        versus=said("versus", "Play each cover with RAG and without, and let the room decide"),
+        versus=said("versus", "Play each cover with and without similar albums, and let the room decide"),
     )
     async def schedule_session(
         self,
@@ -177,7 +177,7 @@ class SessionCog(
         await interaction.followup.send(text(locale, "session.stopped"), ephemeral=True)
 
     @app_commands.command(
-        name="resume", description=said("resume", "Take up a session that ended by trouble")
+        name="resume", description=said("resume", "Continue a session that ended because of a problem")
     )
     @app_commands.describe(session=said("session", "Which one"))
     async def resume(self, interaction: discord.Interaction[Any], session: str) -> None:
@@ -219,7 +219,7 @@ class SessionCog(
         words = text(await locale_of(interaction), "session.submitted", number=entry.entry_id)
         await interaction.followup.send(words, ephemeral=True)
 
-    @app_commands.command(name="skip", description=said("skip", "Vote to skip what plays"))
+    @app_commands.command(name="skip", description=said("skip", "Vote to skip the current clip"))
     @app_commands.describe(force=said("force", "Host and moderators: skip at once"))
     async def skip(self, interaction: discord.Interaction[Any], force: bool = False) -> None:
         """One vote a listener."""
@@ -228,7 +228,7 @@ class SessionCog(
         key = "session.skipped" if result.skipped else "session.skip_counted"
         await self._whisper(interaction, key, votes=result.votes, needed=result.needed)
 
-    @app_commands.command(name="pause", description=said("pause", "Hold the music, or let it go on"))
+    @app_commands.command(name="pause", description=said("pause", "Pause the music, or continue it"))
     async def pause(self, interaction: discord.Interaction[Any]) -> None:
         """For host and moderators."""
         session = self._steered(interaction)
@@ -245,7 +245,7 @@ class SessionCog(
         await controls.replay()
         await self._whisper(interaction, "session.replayed")
 
-    @app_commands.command(name="back", description=said("back", "Play the cover before once more"))
+    @app_commands.command(name="back", description=said("back", "Play the previous cover once more"))
     async def back(self, interaction: discord.Interaction[Any]) -> None:
         """For host and moderators."""
         controls = self.sessions.controls(self._steered(interaction).session_id)

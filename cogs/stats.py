@@ -30,7 +30,7 @@ class StatsCog(commands.Cog):
     @app_commands.command(
         name="stats",
         description=locale_str(
-            "What this server has heard, and whether RAG is preferred", key="command.stats"
+            "What this server has heard, and whether similar albums are preferred", key="command.stats"
         ),
     )
     @app_commands.allowed_installs(guilds=True, users=True)

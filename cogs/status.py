@@ -32,7 +32,8 @@ class StatusCog(commands.Cog):
     # Discord cannot show a command to single people. "0" hides it from everyone but administrators, and
     # the owner is asked for below; in direct messages anybody may see it, and be refused.
     @app_commands.command(
-        name="status", description=locale_str("How AlbumGen is doing (for its owner)", key="status.command")
+        name="status",
+        description=locale_str("How AlbumGen is doing (for its operator)", key="status.command"),
     )
     @app_commands.allowed_installs(guilds=True, users=False)
     @app_commands.allowed_contexts(guilds=True, dms=True, private_channels=False)

@@ -96,7 +96,7 @@ FIELDS: tuple[FieldSpec, ...] = (
         "artist_name",
         "Artist Name",
         "Artist",
-        "Whom the cover suggests as the artist; a guess, never a fact.",
+        "The artist this cover brings to mind; a guess, not a fact.",
         "text",
         maximum=MAX_ARTIST_NAME,
         step=1,
@@ -107,7 +107,7 @@ FIELDS: tuple[FieldSpec, ...] = (
         "time_signature",
         "time_signature",
         "Metre",
-        "Beats in a bar, of a quarter note each.",
+        "Quarter-note beats in a bar.",
         "integer",
         # Spotify's analysis documents 3 to 7. MusicOSet also holds 1 (61 of 20,405 tracks) and 0 (one):
         # "no metre found", which cannot be played.
@@ -121,8 +121,8 @@ FIELDS: tuple[FieldSpec, ...] = (
     _unit_interval("energy", "How intense and active the music is."),
     _unit_interval("instrumentalness", "How likely the music has no vocals."),
     _unit_interval("liveness", "How likely the music was recorded before an audience."),
-    _unit_interval("loudness", "Overall level, where 0 is -60 dB and 1 is 0 dB."),
-    _unit_interval("speechiness", "How much of the music is spoken word."),
+    _unit_interval("loudness", "Overall level: 0 is -60 dB, 1 is 0 dB."),
+    _unit_interval("speechiness", "How much of the music is spoken words."),
     _unit_interval("valence", "How positive the music sounds, from sad or angry to cheerful."),
     FieldSpec(
         "tempo",

@@ -16,7 +16,7 @@ from bot.delivery.deliverer import Delivery
 from bot.gallery.stored_result import Kept, kept, link_to, parts
 from bot.i18n.catalogue import text
 from bot.i18n.reply_language import locale_of
-from bot.messages.embeds import DONE, WAITING, failure_sentence, plain
+from bot.messages.embeds import DONE, WAITING, failure_sentence, plain, take_details
 from bot.messages.errors import Refusal
 from bot.messages.message_log import KnownMessage, MessageLog
 from bot.messages.reply import Reply
@@ -144,7 +144,7 @@ async def _list(
                 discord.SelectOption(
                     label=words[:100],
                     value=f"{scope}{page}.{record.job_id}",
-                    description=text(locale, f"history.state.{record.state}")[:100],
+                    description=" · ".join(_details(result, locale))[:100],
                 )
             )
         pages = -(-total // PAGE)
@@ -159,11 +159,18 @@ async def _list(
 
 def _line(result: Kept, known: KnownMessage | None, locale: str) -> str:
     record = result.record
-    words = f"{_SIGNS[record.state]} **{plain(_name(result, locale))}** · {_state(result, locale)}"
+    words = f"{_SIGNS[record.state]} **{plain(_name(result, locale))}** · "
+    words += " · ".join([*_details(result, locale)[:-1], _state(result, locale)])
     words += f" · <t:{int(record.received_at)}:R>"
     if known is not None:
         words += f" · [{text(locale, 'gallery.jump')}]({link_to(known)})"
     return words
+
+
+def _details(result: Kept, locale: str) -> list[str]:
+    """Tempo and seed where there is a clip, and its state in a word or two."""
+    state = text(locale, f"history.state.{result.record.state}")
+    return [state] if result.document is None else [take_details(result.document, locale), state]
 
 
 def _name(result: Kept, locale: str) -> str:

@@ -17,12 +17,12 @@ from bot.delivery.deliverer import Delivery
 from bot.gallery.lineage import line_of
 from bot.gallery.star_recovery import StarWatch
 from bot.gallery.stars import Starred, Stars
-from bot.gallery.stored_result import link_to, may_see, parts, shown_by
+from bot.gallery.stored_result import Kept, link_to, may_see, parts, shown_by
 from bot.guilds.policy import ChannelContext, check_place
 from bot.guilds.settings import GuildSettingsStore
 from bot.i18n.catalogue import text
 from bot.i18n.reply_language import locale_of
-from bot.messages.embeds import DONE, WAITING
+from bot.messages.embeds import DONE, WAITING, take_details
 from bot.messages.errors import Refusal
 from bot.messages.message_log import KnownMessage, MessageLog
 from bot.messages.reply import Reply
@@ -165,7 +165,10 @@ async def _list(
         )
         options.append(
             discord.SelectOption(
-                label=f"{place + 1}. {name}"[:_LABEL], value=f"{place}.{known.message_id}", emoji="▶️"
+                label=f"{place + 1}. {name}"[:_LABEL],
+                value=f"{place}.{known.message_id}",
+                emoji="▶️",
+                description=_details(results, locale)[:100] or None,
             )
         )
     pages = -(-total // PAGE)
@@ -175,6 +178,13 @@ async def _list(
     view.add_item(Pick(PLAY, str(page), options, text(locale, "gallery.play"), row=0))
     arrows(view, PAGES, page, pages, row=1)
     return Reply(embeds=[embed], view=view)
+
+
+def _details(results: Sequence[Kept], locale: str) -> str:
+    """Tempo and seed of a single take; a comparison's would tell which half is which."""
+    if len(results) != 1 or results[0].document is None:
+        return ""
+    return take_details(results[0].document, locale)
 
 
 async def _show_result(

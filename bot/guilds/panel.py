@@ -147,6 +147,7 @@ class SettingsPanel(ui.LayoutView):
     def _languages(self) -> ui.Select[SettingsPanel]:
         return _LanguageChoice(
             custom_id=custom_id("language"),
+            placeholder=text(self._locale, "settings.language.choose"),
             options=[
                 discord.SelectOption(
                     label=_LANGUAGE_NAMES.get(language) or text(self._locale, "settings.language.own"),

@@ -9,6 +9,7 @@ from discord import app_commands
 
 from albumgen_core.attributes.fields import AUDIO_FEATURES, FIELD, FIELDS, FieldSpec
 from albumgen_core.attributes.genres import GENRES
+from albumgen_core.attributes.predicted import MusicalAttributes
 from bot.i18n.catalogue import text
 from bot.i18n.reply_language import locale_of
 from bot.messages.attribute_names import name_of, range_of
@@ -31,7 +32,9 @@ async def page(tree: app_commands.CommandTree[Any], name: str, locale: str) -> R
         lines = [f"**{name_of(spec.name, locale)}** · {_brief(spec, locale)}" for spec in FIELDS]
         embed.description = _cut([text(locale, "help.attributes.intro"), "", *lines])
     else:
-        embed.description = text(locale, f"help.{name}", count=len(FIELDS), genres=len(GENRES))
+        embed.description = text(
+            locale, f"help.{name}", count=len(MusicalAttributes.required_fields()), genres=len(GENRES)
+        )
     return Reply(embeds=[embed], view=_view(locale, name))
 
 

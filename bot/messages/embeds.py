@@ -162,6 +162,12 @@ def take_title(document: Mapping[str, Any], locale: str) -> str:
     return text(locale, "take.title", genre=genre, key=key)[:256]
 
 
+def take_details(document: Mapping[str, Any], locale: str) -> str:
+    """ "118 BPM · seed 7": what tells takes of one title apart."""
+    tempo = FIELD["tempo"].display(document["attributes"]["tempo"])
+    return f"{tempo} · {text(locale, 'take.seed', seed=document['seed'])}"
+
+
 def _bars(document: Mapping[str, Any], locale: str) -> str:
     names = {name: text(locale, f"field.{name}") for name in AUDIO_FEATURES}
     width = max(len(words) for words in names.values())

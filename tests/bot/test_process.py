@@ -118,7 +118,7 @@ async def test_from_a_picture_to_music_through_a_kill_and_a_restart(tmp_path: Pa
         )
         assert check_result(third, tmp_path, 4) != first
         await ann.click(third, "Prompt")
-        used = await ann.click(message, "With/without RAG")
+        used = await ann.click(message, "Similar albums on/off")
         await used.wait_acknowledged()
         await used.message.wait_until(has_clip, 60)
 

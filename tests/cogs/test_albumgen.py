@@ -74,7 +74,7 @@ async def test_words_of_others_are_harmless_in_a_result(home: BotHarness) -> Non
 async def test_the_servers_default_decides_about_rag(home: BotHarness) -> None:
     await home.bot.guild_settings.change(home.guild.id, rag=False)
     message = await home.clip()
-    assert "ohne RAG" in message.text
+    assert "nur das Cover" in message.text
     assert (await home.jobs())[0].spec.rag is False
 
 

@@ -57,7 +57,7 @@ async def test_both_takes_come_in_one_message_that_does_not_say_which_is_which(h
     assert {first.rag, second.rag} == {True, False}
     assert (first.seed, first.seconds, first.bundle_id) == (second.seed, second.seconds, second.bundle_id)
     assert [a.filename for a in message.attachments][:2] == ["take-a.mp3", "take-b.mp3"]
-    assert "with and without RAG" in str(message.revisions[0].payload)
+    assert "with and without similar albums" in str(message.revisions[0].payload)
     assert "Night" not in message.text, "the kindred albums would tell"
     assert "Nobody has voted" in message.text
     assert len(home.loopback.messages(home.channel)) == 1
@@ -84,7 +84,7 @@ async def test_the_answer_is_told_in_private_and_closes_the_vote(home: BotHarnes
     answer = await used.wait_message()
     assert answer.ephemeral
     letter = "A" if rag_comes_first((await home.jobs())[0].spec.bundle_id or "") else "B"
-    assert f"Fassung {letter} entstand **mit RAG**" in answer.text
+    assert f"Fassung {letter} entstand **mit ähnlichen Alben**" in answer.text
     assert "Night" in answer.text, "the kindred albums are named now"
     refused = await (await home.ann.click(message, "Take B")).wait_message()
     assert "steht deine Stimme hier fest" in refused.text
@@ -137,10 +137,10 @@ async def test_the_same_cover_is_compared_again_by_button_and_by_reaction(home: 
 
 async def test_any_message_with_a_picture_can_be_compared(home: BotHarness) -> None:
     posted = await home.owner.say(home.channel, "look", {"a.png": picture()})
-    used = await home.ann.message_command(posted, "Compare with and without RAG")
+    used = await home.ann.message_command(posted, "Compare with similar albums")
     await (await used.wait_acknowledged()).message.wait_until(has_both)
     words = await home.owner.say(home.channel, "no picture here")
-    used = await home.ann.message_command(words, "Compare with and without RAG")
+    used = await home.ann.message_command(words, "Compare with similar albums")
     assert "kein Bild" in (await used.wait_message()).text
     await home.settled()
 
@@ -173,7 +173,7 @@ async def test_where_one_take_fails_the_other_is_still_given_and_nobody_is_asked
     assert "Only one of the two takes could be made" in message.text
     assert "went wrong" in message.text
     assert [a.filename for a in message.attachments] == ["take.mp3", "card.png"]
-    assert "without RAG" in message.text
+    assert "cover alone" in message.text
     labels = [part.get("label") for part in message.parts() if part["type"] == 2]
     assert labels == ["Again", "Delete"]
     (home.home / "fail-rag").unlink()

@@ -163,7 +163,7 @@ async def test_private_channels_and_restricted_ones_stay_there(home: BotHarness)
     secret.overwrites[home.ann.id] = Overwrite(home.ann.id, 1, deny=P.VIEW_CHANNEL)
     home.loopback.allow_bot(secret)
     used = await home.ann.select(mine, "abspielen", "1. Jazz in cis-Moll")
-    assert "nicht mehr zu sehen" in (await used.wait_message()).text
+    assert "steht hier nicht mehr" in (await used.wait_message()).text
 
 
 async def test_other_servers_and_private_results_never_appear(home: BotHarness) -> None:
@@ -264,5 +264,5 @@ async def test_a_comparison_stays_blind_in_gallery_and_history(home: BotHarness)
         heard = await changed(home, menu, home.ann.select(menu, placeholder, option))
         names = [each.filename for each in heard.attachments if each.filename.endswith(".mp3")]
         assert names == ["take-a.mp3", "take-b.mp3"]
-        assert "mit RAG" not in heard.text
+        assert "Ähnliche Alben (Abstand)" not in heard.text
         assert "Night" not in heard.text, "the kindred albums would tell"

@@ -46,7 +46,7 @@ async def test_pages_turn_and_attributes_are_chosen(place: RunningBot) -> None:
     assert "Dieses Album erklingen lassen" in shown.text
     for button, words in (
         ("Befehle", "**/privacy forget-me** – Alles löschen"),
-        ("Knöpfe", "🔁 **Noch einmal**"),
+        ("Buttons", "🔁 **Noch einmal**"),
         ("Attribute", "**Tempo** · 40 bis 220 Schläge"),
         ("So geht es", "Warteschlange"),
     ):

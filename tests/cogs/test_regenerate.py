@@ -72,7 +72,7 @@ async def test_reactions_obey_the_cooldown(home: BotHarness) -> None:
 async def test_again_flip_and_longer(home: BotHarness) -> None:
     message = await home.clip(seed=5, seconds=6, rag=True)
     await pressed(home, message, "Noch einmal")
-    await pressed(home, message, "RAG")
+    await pressed(home, message, "Ähnliche Alben")
     longer = await pressed(home, message, "Länger")
     first, again, flipped, long = [job.spec for job in await home.jobs()]
     assert again.seed != first.seed

@@ -68,7 +68,7 @@ async def test_a_wrong_number_changes_nothing_and_says_which(tmp_path: Path) -> 
             asked = await harness.owner.click(panel, "Change")
             sent = await harness.owner.submit_modal(asked, {"max_seconds": wrong, "cooldown_seconds": "1"})
             said = (await sent.wait_message()).content
-            assert said.startswith("“Longest clip, in seconds” takes a whole number from 5 to 60"), said
+            assert said.startswith("“Longest clip, in seconds” must be a whole number from 5 to 60"), said
         assert await harness.bot.guild_settings.of(harness.guild.id) == GuildSettings()
 
 

@@ -63,7 +63,7 @@ def test_the_job_furthest_behind_speaks_for_a_comparison() -> None:
 def test_stages_name_retrieval_only_with_rag() -> None:
     event = JobEvent("a", "running", "compose", 0.25, eta=65.0)
     shown = str(progress_embed(event, {"rag": True}, "en").description)
-    assert "Finding kindred albums" in shown
+    assert "Finding similar albums" in shown
     assert "**Composing 25%**" in shown
     assert "about 65 s" in shown
     assert "kindred" not in str(progress_embed(event, {"rag": False}, "en").description)

@@ -24,7 +24,8 @@ def shown(locale: str, **changes: Any) -> tuple[str, str]:
         "seconds": 1.0,
         "notices": [],
     }
-    record = JobRecord(JobSpec(job_id="j", cover_path=""), "done", 0.0)
+    spec = JobSpec(job_id="j")
+    record = JobRecord(spec, "done", "encode", None, None, 0, 0, False, None, 0.0, None, None, None, None)
     embed = take_embed(document | changes, record, locale)
     return "\n".join(f"{field.name}\n{field.value}" for field in embed.fields), str(embed.footer.text)
 

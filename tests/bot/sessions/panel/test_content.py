@@ -111,7 +111,7 @@ def test_an_open_board_tells_what_plays_what_comes_and_what_was_given(entries: l
     said = words(board)
     assert "Listening in <#2>" in said
     assert f"### {SECRET}" in said
-    assert "brought by Bo · with RAG" in said
+    assert "brought by Bo · with similar albums" in said
     assert "Ends <t:1790000208:R>" in said
     assert "Theme: **Red**" in said
     assert "Jazz · C# minor · 4/4 · 118 BPM" in said
@@ -143,7 +143,18 @@ def test_a_blind_board_hides_cover_title_submitter_and_take_everywhere(
     view = seen(entries, votes({(2, 0): {ANA: 5}, (1, 0): {BO: 4}}), clip=clip, blind=True)
     board = shown(view)
     sent = everything(board)
-    hidden = (SECRET, "Low Tide", "Three", "Four", "Bo", "Ana", "Cy", "with RAG", "without RAG", "**5.0**")
+    hidden = (
+        SECRET,
+        "Low Tide",
+        "Three",
+        "Four",
+        "Bo",
+        "Ana",
+        "Cy",
+        "with similar albums",
+        "· cover alone",
+        "**5.0**",
+    )
     for secret in (*hidden, "**4.0**", str(entries[1].clips[0].result_dir), "cover.jpg"):
         assert secret not in sent
     assert "Cover 2" in sent
@@ -164,7 +175,7 @@ def test_votes_that_are_in_reveal_a_blind_cover(entries: list[Entry]) -> None:
     entries[1] = replace(entries[1], closed_at=NOW)  # heard once more
     again = everything(shown(seen(entries, blind=True)))
     assert SECRET in again
-    assert "with RAG" in again
+    assert "with similar albums" in again
 
 
 def test_versus_keeps_the_takes_apart_without_naming_them(entries: list[Entry]) -> None:
@@ -172,7 +183,7 @@ def test_versus_keeps_the_takes_apart_without_naming_them(entries: list[Entry]) 
     sent = everything(board)
     assert SECRET in sent
     assert "take B" in sent
-    for secret in ("with RAG", "without RAG", "**5.0**"):
+    for secret in ("with similar albums", "· cover alone", "**5.0**"):
         assert secret not in sent
     assert board.ready_seconds == 8 + 24  # nothing of take A is left
 

@@ -137,7 +137,13 @@ async def test_the_recap_comes_at_once_its_files_by_one_edit_and_all_of_it_once(
             "the picture is in the embed"
         )
         told = fields(message)
-        assert list(told) == ["Podium", "Best take", "Most divisive", "RAG against no RAG", "Members"]
+        assert list(told) == [
+            "Podium",
+            "Best take",
+            "Most divisive",
+            "Similar albums against cover alone",
+            "Members",
+        ]
         assert "🥇 **Cover 1** – Ana · 4.7" in told["Podium"]
         assert "@everyone" not in told["Podium"]
         assert "scores 1×2 5×1" in told["Most divisive"]
