@@ -38,12 +38,19 @@ class CodedError(AlbumGenError):
 
 
 class ConfigError(AlbumGenError):
-    """A setting is wrong. `key` is its dotted name, as written in config.toml (`engine.family`)."""
+    """A setting is wrong.
 
-    def __init__(self, key: str, problem: str) -> None:
-        super().__init__(f"{key}: {problem}")
+    Attributes:
+        key: its dotted name, as written in config.toml (`engine.family`).
+        problem: the rest of the sentence.
+        source: the file or environment variable that holds it, or "" where neither is known.
+    """
+
+    def __init__(self, key: str, problem: str, source: str = "") -> None:
+        super().__init__(f"{source}: {key}: {problem}" if source else f"{key}: {problem}")
         self.key = key
         self.problem = problem
+        self.source = source
 
 
 class EngineUnavailableError(AlbumGenError):

@@ -7,14 +7,21 @@ A wrong value is one ConfigError that names the key.
 
 from __future__ import annotations
 
+import difflib
 import os
 import tomllib
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Literal, Self
 
 import platformdirs
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    SettingsError,
+)
 
 from albumgen_core.errors import ConfigError
 from albumgen_core.vocabulary import Family, PromptStyle
@@ -23,8 +30,10 @@ ENV_PREFIX = "ALBUMGEN_"
 CONFIG_ENV = "ALBUMGEN_CONFIG"
 FRONT_END_SECTIONS = frozenset({"discord"})
 """Sections of config.toml that belong to a front end; the core leaves them to it."""
-NOT_SETTINGS = frozenset({"config", "dev_data"})
+NOT_SETTINGS = frozenset({"config", "dev_data", "native"})
 """ALBUMGEN_… variables (less the prefix) that are not settings."""
+NEAR = 0.75
+"""difflib's ratio from which an unknown name is taken for a slip of a known one."""
 
 
 class Section(BaseModel):
@@ -56,7 +65,7 @@ class MusicGenSettings(Section):
 
     model: str = "facebook/musicgen-small"
     revision: str = "main"
-    backend: str = "auto"
+    backend: Literal["auto", "own", "transformers", "audiocraft"] = "auto"
     guidance_scale: float = Field(3.0, ge=1.0, le=10.0)
     top_k: int = Field(250, ge=0, le=2048)
     top_p: float = Field(0.0, ge=0.0, le=1.0)
@@ -161,18 +170,22 @@ class SettingsSource(BaseSettings):
         return env_settings, init_settings
 
     @classmethod
-    def read(cls, tables: dict[str, Any], *, section: str = "") -> Self:
-        """Validate a file's tables (`section` of it, or the whole) and the environment together.
+    def read(cls, tables: dict[str, Any], *, section: str = "", file: Path | None = None) -> Self:
+        """Validate the tables of `file` (`section` of it, or the whole) and the environment together.
 
-        Raises ConfigError naming the first wrong key.
+        Raises ConfigError naming the first wrong key, and the file or variable that holds it.
         """
         prefix = f"{ENV_PREFIX}{section.upper()}__" if section else ENV_PREFIX
         try:
             return cls(_env_prefix=prefix, **tables)
         except ValidationError as error:
             first = error.errors()[0]
-            key = ".".join([*([section] if section else []), *(str(part) for part in first["loc"])])
-            raise ConfigError(key, _plain(first)) from error
+            names = [str(part) for part in first["loc"]]
+            key = ".".join([*([section] if section else []), *names])
+            source = _variable(prefix, names) or (str(file) if file is not None else "")
+            raise ConfigError(key, _plain(first, cls, names, section), source) from error
+        except SettingsError as error:  # a section given as a whole, in something other than JSON
+            raise ConfigError(f"{prefix}…", f"a variable cannot be read: {error}", "environment") from error
 
 
 class Settings(SettingsSource):
@@ -235,25 +248,63 @@ def load_settings(path: Path | None = None) -> Settings:
 
     Raises ConfigError naming the first wrong key.
     """
-    tables = read_toml(path if path is not None else find_config())
+    file = path if path is not None else find_config()
+    tables = read_toml(file)
     own = {name: value for name, value in tables.items() if name not in FRONT_END_SECTIONS}
     _refuse_unknown_variables(Settings)
-    return Settings.read(own)
+    return Settings.read(own, file=file)
 
 
-def _plain(problem: Any) -> str:
+def _plain(problem: Any, kind: type[BaseModel], names: list[str], section: str) -> str:
     """Pydantic's finding in the words of someone who edits a file."""
     if problem["type"] == "extra_forbidden":
-        return "there is no such setting"
+        prefix = f"{section}." if section else ""
+        nearest = nearest_of(prefix + ".".join(names), [prefix + name for name in setting_names(kind)])
+        return f"there is no such setting; did you mean {nearest}?" if nearest else "there is no such setting"
     message = str(problem["msg"])
     return f"{message[:1].lower()}{message[1:]}, not {problem['input']!r}"
 
 
+def setting_names(kind: type[BaseModel], prefix: str = "") -> list[str]:
+    """Dotted names of all settings of `kind`, its sections' names included."""
+    names: list[str] = []
+    for name, field in kind.model_fields.items():
+        names.append(prefix + name)
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            names += setting_names(field.annotation, f"{prefix}{name}.")
+    return names
+
+
+def nearest_of(name: str, known: Iterable[str]) -> str | None:
+    """The known name that `name` is most likely a slip of, or None."""
+    found = difflib.get_close_matches(name.casefold(), list(known), n=1, cutoff=NEAR)
+    return found[0] if found else None
+
+
+def _variable(prefix: str, names: list[str]) -> str | None:
+    """The environment variable that a setting came from, or None: then it came from the file."""
+    for count in range(len(names), 0, -1):
+        wanted = (prefix + "__".join(names[:count])).upper()
+        for variable in os.environ:
+            if variable.upper() == wanted:
+                return variable
+    return None
+
+
 def _refuse_unknown_variables(kind: type[BaseSettings]) -> None:
-    """Notice ALBUMGEN_… variables that match no setting: pydantic would pass them over in silence."""
-    known = set(kind.model_fields) | FRONT_END_SECTIONS | NOT_SETTINGS
+    """Notice ALBUMGEN_… variables that were meant as settings: pydantic would pass them over in silence.
+
+    Meant are those with a double underscore, and slips of a setting's name. Others belong to somebody else: a
+    Kubernetes Service called `albumgen` puts ALBUMGEN_PORT and the like into every container.
+    """
+    sections = set(kind.model_fields) | FRONT_END_SECTIONS
     for variable in sorted(os.environ):
-        if variable.upper().startswith(ENV_PREFIX):
-            first = variable[len(ENV_PREFIX) :].lower().split("__")[0]
-            if first not in known:
-                raise ConfigError(variable, "there is no such setting (environment variable)")
+        if not variable.upper().startswith(ENV_PREFIX):
+            continue
+        rest = variable[len(ENV_PREFIX) :].lower()
+        first, nested, _ = rest.partition("__")
+        nearest = nearest_of(first, sections)
+        if first in sections | NOT_SETTINGS or not (nested or nearest):
+            continue
+        meant = f"; did you mean {ENV_PREFIX}{(nearest + rest[len(first) :]).upper()}?" if nearest else ""
+        raise ConfigError(variable, f"there is no such setting (environment variable){meant}")

@@ -100,6 +100,6 @@ def load_bot_settings(path: Path | None = None) -> BotSettings:
     chosen = path if path is not None else find_config()
     return BotSettings(
         core=load_settings(chosen),
-        discord=DiscordSettings.read(read_toml(chosen).get("discord", {}), section="discord"),
+        discord=DiscordSettings.read(read_toml(chosen).get("discord", {}), section="discord", file=chosen),
         path=chosen,
     )

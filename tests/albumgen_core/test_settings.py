@@ -67,6 +67,71 @@ def test_a_slip_in_an_environment_variable_is_noticed(monkeypatch: pytest.Monkey
         load_settings()
 
 
+@pytest.mark.parametrize(
+    ("text", "nearest"),
+    [
+        ("[engine]\nfamliy = 'sketch'", "engine.family"),
+        ("[engine.musicgen]\ntopk = 3", "engine.musicgen.top_k"),
+        ("[clips]\nseconds = 3", "clip"),
+        ("[discord.sessions]\nmax_cover = 3", "discord.sessions.max_covers"),
+    ],
+)
+def test_a_slip_names_the_file_and_the_nearest_setting(tmp_path: Path, text: str, nearest: str) -> None:
+    path = write(tmp_path, text)
+    with pytest.raises(ConfigError, match=f"did you mean {nearest}\\?") as caught:
+        load_bot_settings(path)
+    assert str(caught.value).startswith(f"{path}: ")
+
+
+def test_a_wrong_value_in_a_variable_names_the_variable_not_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write(tmp_path, "[engine]\nfamily = 'sketch'\n")
+    monkeypatch.setenv("ALBUMGEN_ENGINE__FAMILY", "loud")
+    with pytest.raises(ConfigError) as caught:
+        load_settings(path)
+    assert caught.value.source == "ALBUMGEN_ENGINE__FAMILY"
+    assert caught.value.key == "engine.family"
+    monkeypatch.setenv("ALBUMGEN_DISCORD__HTTP_PORT", "many")
+    monkeypatch.setenv("ALBUMGEN_ENGINE__FAMILY", "sketch")
+    with pytest.raises(ConfigError, match=r"^ALBUMGEN_DISCORD__HTTP_PORT: discord\.http_port: "):
+        load_bot_settings(path)
+
+
+def test_a_section_given_as_one_variable_in_something_else_than_json_is_one_sentence(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("ALBUMGEN_ENGINE", "tcp://10.0.0.1:80")
+    with pytest.raises(ConfigError, match="engine"):
+        load_settings()
+
+
+@pytest.mark.parametrize(
+    "variable",
+    [
+        "ALBUMGEN_PORT",
+        "ALBUMGEN_SERVICE_HOST",
+        "ALBUMGEN_PORT_80_TCP_ADDR",
+        "ALBUMGEN_NATIVE",
+        "ALBUMGENERATOR",
+    ],
+)
+def test_variables_that_are_no_settings_stop_nothing(variable: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(variable, "0")
+    assert load_settings().engine.family == "sketch"
+
+
+def test_a_slip_without_a_section_is_noticed_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ALBUMGEN_LOGLEVEL", "DEBUG")
+    with pytest.raises(ConfigError, match="did you mean ALBUMGEN_LOG_LEVEL"):
+        load_settings()
+
+
+def test_an_unknown_backend_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"engine\.musicgen\.backend"):
+        load_settings(write(tmp_path, "[engine.musicgen]\nbackend = 'fast'"))
+
+
 @pytest.mark.parametrize("content", [b"[engine\n", b"\xff\xfe\x00", b"a = "])
 def test_a_file_that_is_no_toml_is_named(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "broken.toml"

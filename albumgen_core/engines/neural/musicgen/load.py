@@ -9,6 +9,7 @@ import torch
 
 from albumgen_core.engines.base import Composer
 from albumgen_core.engines.neural.checkpoints.hub import display_name
+from albumgen_core.engines.neural.checkpoints.tensors import choose_device
 from albumgen_core.engines.neural.musicgen import audiocraft_backend
 from albumgen_core.engines.neural.musicgen.checkpoint import Checkpoint
 from albumgen_core.engines.neural.musicgen.codec import Codec
@@ -58,8 +59,8 @@ def load_composer(
         extend_stride: seconds from one window of a long clip to the next.
         window_seconds: length of a window; the model was trained on 30 s.
 
-    Raises EngineUnavailableError, naming the file and the fix, when the checkpoint or the device cannot
-    be used, and ValueError for a backend or dtype that does not exist.
+    Raises EngineUnavailableError, naming the file and the fix, when the checkpoint cannot be used,
+    ConfigError for a device that is not there, and ValueError for a backend or dtype that does not exist.
     """
     if backend not in BACKENDS or dtype not in DTYPES:
         raise ValueError(f"backend must be one of {BACKENDS} and dtype one of {DTYPES}")
@@ -74,7 +75,7 @@ def load_composer(
             extend_stride=extend_stride,
         )
     folder = Path(path)
-    chosen = _device(device)
+    chosen = choose_device(device)
     set_threads(threads)
     checkpoint = open_checkpoint(folder)
     config = checkpoint.config.decoder
@@ -89,19 +90,6 @@ def load_composer(
         windows=WindowConfig(window_seconds, extend_stride),
         source=str(folder.resolve()),
     )
-
-
-def _device(name: str) -> torch.device:
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        device = torch.device(name)
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError) as error:  # torch without CUDA asserts
-        raise EngineUnavailableError(
-            f"The device {name!r} cannot be used here; set engine.device to auto or cpu."
-        ) from error
-    return device
 
 
 def _decoder(checkpoint: Checkpoint, device: torch.device, dtype: str, backend: str, scale: float) -> Decoder:

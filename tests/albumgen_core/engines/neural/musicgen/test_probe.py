@@ -8,7 +8,7 @@ import torch
 
 from albumgen_core.engines.neural.musicgen import load_composer, probe
 from albumgen_core.engines.neural.musicgen.threads import available_cores, set_threads
-from albumgen_core.errors import EngineUnavailableError
+from albumgen_core.errors import ConfigError, EngineUnavailableError
 
 
 @pytest.fixture
@@ -74,7 +74,7 @@ def test_threads_can_be_set() -> None:
 def test_a_device_that_is_not_there_is_refused_with_the_fix(mono: Path) -> None:
     if torch.cuda.is_available():
         pytest.skip("this machine has the device")
-    with pytest.raises(EngineUnavailableError, match=r"'cuda' cannot be used here; set engine\.device"):
+    with pytest.raises(ConfigError, match=r"engine\.device: the device 'cuda' cannot be used here"):
         load_composer(mono, device="cuda")
 
 
