@@ -128,7 +128,7 @@ def simulate(line: Line, arrivals: list[Arrival]) -> tuple[dict[str, list[float]
             for job in done:
                 line.settle(job.job_id, took / len(done))
         waiting = len(line)
-        batch = line.take()
+        batch = line.next_batch()
         took = max(job.cost for job in batch) * (1 + BATCH_OVERHEAD * (len(batch) - 1))
         if waiting >= 4 * BATCH:
             fills.append(len(batch) / BATCH)

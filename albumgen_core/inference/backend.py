@@ -48,12 +48,14 @@ class Backend(Protocol):
 
     Attributes:
         dead: set once it can run nothing any more; another one must be made.
+        pid: its process, None while it has none of its own.
     """
 
     dead: asyncio.Event
+    pid: int | None
 
     async def start(self) -> EngineInfo:
-        """Load the engine. Raises EngineNotReadyError, BackendDiedError."""
+        """Load the engine. Raises EngineNotReadyError or the engine's own AlbumGenError, BackendDiedError."""
         ...
 
     async def run(

@@ -29,7 +29,7 @@ from albumgen_core.errors import (
 from albumgen_core.files import remove_paths, write_durably
 from albumgen_core.inference.database import Database
 from albumgen_core.inference.eta import DurationModel
-from albumgen_core.inference.events import JobEvent, Watch
+from albumgen_core.inference.events import JobEvent, JobUpdates
 from albumgen_core.inference.handle import JobHandle
 from albumgen_core.inference.history import History
 from albumgen_core.inference.journal import LEASE_SECONDS, Journal
@@ -51,7 +51,7 @@ _HOUSEKEEPING = 600.0
 
 
 class InferenceClient:
-    """Journal, fair queue and workers behind one door. Call `start` first and `close` last.
+    """Journal, fair queue and workers behind one interface. Call `start` first and `close` last.
 
     Attributes (after `start`):
         database: for tables of the caller's own (see `ClientSettings.migrations`).
@@ -69,9 +69,9 @@ class InferenceClient:
         self._scheduler: Scheduler
         self._journal: Journal
         self._supervisor: Supervisor
-        self._chores: list[asyncio.Task[None]] = []
+        self._background: list[asyncio.Task[None]] = []
         self._submissions: set[asyncio.Future[Any]] = set()
-        self._turns: KeyedLock[str] = KeyedLock()
+        self._request_locks: KeyedLock[str] = KeyedLock()
         self._started = False
         self._accepting = False
 
@@ -102,11 +102,11 @@ class InferenceClient:
         except BaseException:
             await self.database.close()
             raise
-        self._supervisor = Supervisor(self._scheduler, workers)
+        self._supervisor = Supervisor(self._scheduler, workers, settings.make_backend)
         self._supervisor.start()
-        self._chores = [asyncio.create_task(self._renew()), asyncio.create_task(self._tidy())]
+        self._background = [asyncio.create_task(self._renew()), asyncio.create_task(self._tidy())]
         self._started = self._accepting = True
-        self.outbox.ring()
+        self.outbox.wake()
 
     async def close(self, *, grace: float = 20.0) -> None:
         """Take nothing new, let running batches end within `grace` seconds, requeue the rest, close.
@@ -118,9 +118,9 @@ class InferenceClient:
         self._started = self._accepting = False
         await asyncio.gather(*self._submissions, return_exceptions=True)
         await self._supervisor.drain(grace)
-        for chore in self._chores:
-            chore.cancel()
-        await asyncio.gather(*self._chores, return_exceptions=True)
+        for task in self._background:
+            task.cancel()
+        await asyncio.gather(*self._background, return_exceptions=True)
         await self._scheduler.settle()
         self._scheduler.fail_watchers(ClosingError())
         await self.database.close()
@@ -152,7 +152,7 @@ class InferenceClient:
             else JobOutcome.failed(job_id, problem)
         )
         await self._journal.finish([outcome], patient=False)
-        self.outbox.ring()
+        self.outbox.wake()
 
     async def submit(
         self, spec: JobSpec, cover: bytes | None = None, *, request_key: str | None = None
@@ -187,7 +187,7 @@ class InferenceClient:
     async def subscribe(self, job_id: str) -> JobHandle:
         """A handle on any journalled job, also after a restart. Raises UnknownJobError."""
         live = self._scheduler.live(job_id)
-        return JobHandle(self, live.watch) if live else self._handle(await self.record(job_id))
+        return JobHandle(self, live.updates) if live else self._handle(await self.record(job_id))
 
     async def record(self, job_id: str) -> JobRecord:
         """A job as the journal has it. Raises UnknownJobError."""
@@ -205,7 +205,7 @@ class InferenceClient:
         if folder is not None:
             await asyncio.to_thread(remove_paths, [folder])
         if cancelled:
-            self.outbox.ring()
+            self.outbox.wake()
         return cancelled
 
     def position(self, job_id: str) -> int | None:
@@ -262,7 +262,7 @@ class InferenceClient:
             engine=dict(self._supervisor.engine),
             queued=len(self._scheduler.queue),
             unreadable=await self._journal.unreadable(),
-            running=tuple(job.watch.event for job in self._scheduler.running()),
+            running=tuple(job.updates.event for job in self._scheduler.running()),
             owed_replies=await self.outbox.pending(),
             workers=tuple(WorkerStatus.of(slot) for slot in slots),
         )
@@ -275,7 +275,7 @@ class InferenceClient:
         if len({(spec.group, spec.member, spec.bundle_id) for spec in specs}) != 1:
             raise InferenceError("The jobs of one request must share group, member and bundle.")
         # Jobs without a key are no replay of anything: each has a turn of its own.
-        async with self._turns(request_key or first.job_id):
+        async with self._request_locks(request_key or first.job_id):
             if request_key is not None and (known := await self._replayed(request_key, specs)):
                 return known
             self._check_room()
@@ -318,7 +318,7 @@ class InferenceClient:
     def _handle(self, record: JobRecord, *, replayed: bool = False) -> JobHandle:
         live = self._scheduler.live(record.job_id)
         if live is not None:
-            return JobHandle(self, live.watch, replayed=replayed)
+            return JobHandle(self, live.updates, replayed=replayed)
         event = JobEvent(
             record.job_id,
             record.state,
@@ -329,7 +329,7 @@ class InferenceClient:
             code=record.error_code,
             params=record.error_params,
         )
-        return JobHandle(self, Watch(event), replayed=replayed)
+        return JobHandle(self, JobUpdates(event), replayed=replayed)
 
     def _check_intake(self) -> None:
         if not self._accepting:

@@ -42,7 +42,7 @@ class JobEvent:
         return self.state in TERMINAL
 
 
-class Watch:
+class JobUpdates:
     """The newest event of one job. Slow watchers skip events in between; none misses the last."""
 
     def __init__(self, event: JobEvent) -> None:
@@ -56,12 +56,12 @@ class Watch:
         if event == self.event or self.event.is_final:
             return
         self.event = event
-        self._ring()
+        self._notify()
 
     def fail(self, error: Exception) -> None:
         """The client itself cannot go on with this job: watchers get the error."""
         self._failure = error
-        self._ring()
+        self._notify()
 
     async def follow(self) -> AsyncIterator[JobEvent]:
         """The current event and each later one; ends after the final one."""
@@ -80,6 +80,6 @@ class Watch:
         finally:
             self.followers -= 1
 
-    def _ring(self) -> None:
+    def _notify(self) -> None:
         changed, self._changed = self._changed, asyncio.Event()
         changed.set()

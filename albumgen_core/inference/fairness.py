@@ -35,19 +35,19 @@ class FairClock:
         """The virtual time up to which the key was served."""
         return self._tags.get(key, self.now)
 
-    def bill(self, key: str, cost: float) -> None:
+    def charge(self, key: str, cost: float) -> None:
         """Charge a key for service that begins now, at its estimated cost."""
         self._services += 1
         self._served[key] = self._services
         self._tags[key] = self.tag(key) + cost
 
-    def settle(self, key: str, billed: float, cost: float, active: int) -> None:
+    def settle(self, key: str, charged: float, cost: float, active: int) -> None:
         """Replace the estimate by the true cost, and let the clock advance while `active` keys shared it.
 
         The clock waits for the true cost because an estimate taken back would leave it ahead of everyone,
         and newcomers, who start at the clock, behind those who were served all along.
         """
-        self._tags[key] = self.tag(key) + cost - billed
+        self._tags[key] = self.tag(key) + cost - charged
         self.now += cost / max(1, active)
 
     def prune(self, waiting: Collection[str]) -> None:
@@ -57,9 +57,9 @@ class FairClock:
 
     def copy(self) -> FairClock:
         """An independent copy, to look ahead with."""
-        twin = FairClock()
-        twin.now = self.now
-        twin._tags = dict(self._tags)
-        twin._served = dict(self._served)
-        twin._services = self._services
-        return twin
+        copy = FairClock()
+        copy.now = self.now
+        copy._tags = dict(self._tags)
+        copy._served = dict(self._served)
+        copy._services = self._services
+        return copy

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Protocol
 
 from albumgen_core.errors import JobCancelledError, JobFailedError
-from albumgen_core.inference.events import JobEvent, Watch
+from albumgen_core.inference.events import JobEvent, JobUpdates
 from albumgen_core.jobs.spec import JobOutcome
 
 
@@ -34,36 +34,36 @@ class JobHandle:
         replayed: the request had been submitted before, and this is the job of its first time.
     """
 
-    def __init__(self, owner: JobOwner, watch: Watch, *, replayed: bool = False) -> None:
+    def __init__(self, owner: JobOwner, updates: JobUpdates, *, replayed: bool = False) -> None:
         self.replayed = replayed
         self._owner = owner
-        self._watch = watch
+        self._updates = updates
 
     @property
     def job_id(self) -> str:
         """The job's id."""
-        return self._watch.event.job_id
+        return self._updates.event.job_id
 
     @property
     def now(self) -> JobEvent:
         """Where the job stands, as last told."""
-        return self._watch.event
+        return self._updates.event
 
     async def progress(self) -> AsyncIterator[JobEvent]:
         """Events until the final one, which is included. A slow reader skips some, never the last.
 
         Raises ClosingError when the client closes first: the job goes on after its next start.
         """
-        event = self._watch.event
+        event = self._updates.event
         if event.state == "queued":
-            self._watch.update(replace(event, position=self.position(), eta=self.eta()))
-        async for event in self._watch.follow():
+            self._updates.update(replace(event, position=self.position(), eta=self.eta()))
+        async for event in self._updates.follow():
             yield event
 
     async def result(self) -> JobOutcome:
         """Wait for the end. Raises JobFailedError, JobCancelledError, ClosingError."""
-        event = self._watch.event
-        async for latest in self._watch.follow():
+        event = self._updates.event
+        async for latest in self._updates.follow():
             event = latest
         if event.state == "failed":
             raise JobFailedError(

@@ -40,6 +40,7 @@ class InProcessBackend:
         self._running: set[str] = set()
         self._turn = asyncio.Lock()
         self.dead = asyncio.Event()
+        self.pid: int | None = None
 
     async def start(self) -> EngineInfo:
         """Load the engine; its own errors (EngineUnavailableError, ConfigError, …) are raised as they are."""

@@ -24,7 +24,7 @@ RESULT_MISSING = JobError("The finished clip could not be found on disk.", "core
 SEND_LEASE = 120.0
 """Seconds after which a taken item that nobody reported on is handed out again."""
 
-_LONGEST_NAP = 30.0
+_LONGEST_WAIT = 30.0
 _UNREADABLE_PAUSE = 3600.0
 
 
@@ -33,21 +33,21 @@ class Outbox:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._bell = asyncio.Event()
+        self._changed = asyncio.Event()
 
-    def ring(self) -> None:
+    def wake(self) -> None:
         """Wake those who wait in `next`: something may be due."""
-        self._bell.set()
+        self._changed.set()
 
     async def next(self, *, lease: float = SEND_LEASE) -> OutboxItem:
         """Wait for a due reply and take it for `lease` seconds. The try is on disk before this returns."""
         while True:
-            self._bell.clear()
+            self._changed.clear()
             item = await self.take(lease=lease)
             if item is not None:
                 return item
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._bell.wait(), await self._nap())
+                await asyncio.wait_for(self._changed.wait(), await self._seconds_until_due())
 
     async def take(self, *, lease: float = SEND_LEASE) -> OutboxItem | None:
         """The longest due reply, or None when none is due now."""
@@ -116,7 +116,7 @@ class Outbox:
             " WHERE delivery_id = ? AND delivered_at IS NULL",
             (time.time() + delay, error, delivery_id),
         )
-        self.ring()
+        self.wake()
 
     async def pending(self) -> int:
         """How many replies are owed."""
@@ -143,13 +143,13 @@ class Outbox:
 
         return await self._database.write(operation, patient=True)
 
-    async def _nap(self) -> float:
+    async def _seconds_until_due(self) -> float:
         """Seconds until a reply falls due by itself (a retry, or a lease that ran out)."""
         rows = await self._database.fetch(
             "SELECT min(max(due_at, coalesce(leased_until, 0))) FROM outbox WHERE delivered_at IS NULL"
         )
         due = rows[0][0]
-        return _LONGEST_NAP if due is None else min(max(due - time.time(), 0.005), _LONGEST_NAP)
+        return _LONGEST_WAIT if due is None else min(max(due - time.time(), 0.005), _LONGEST_WAIT)
 
 
 def _jobs_of(connection: sqlite3.Connection, delivery_id: str) -> list[sqlite3.Row]:

@@ -120,8 +120,8 @@ class FairQueue:
         """Put a job at the end of its member's line."""
         self._enter(job, first=False)
 
-    def put_back(self, job: QueuedJob) -> None:
-        """Return a taken job to the front of its member's line, with its bill refunded."""
+    def requeue(self, job: QueuedJob) -> None:
+        """Return a taken job to the front of its member's line, with its charge refunded."""
         self.settle(job.job_id, 0.0)
         self._enter(job, first=True)
 
@@ -133,17 +133,17 @@ class FairQueue:
         self._leave(job)
         return True
 
-    def take(self) -> list[QueuedJob]:
+    def next_batch(self) -> list[QueuedJob]:
         """The next batch: the job at the head, and compatible ones in fair order; [] if none waits.
 
-        Each job is billed its estimated cost; `settle` corrects that later.
+        Each job is charged its estimated cost; `settle` corrects that later.
         """
         batch: list[QueuedJob] = []
         while len(batch) < self.limits.batch:
             job = self._pick(batch[0] if batch else None)
             if job is None:
                 break
-            self._bill(job)
+            self._charge(job)
             self._taken[job.job_id] = job  # before it leaves, so that its group is not forgotten
             self._leave(job)
             batch.append(job)
@@ -152,7 +152,7 @@ class FairQueue:
         return batch
 
     def settle(self, job_id: str, cost: float) -> None:
-        """A taken job has left the worker: bill its true cost instead of the estimate."""
+        """A taken job has left the worker: charge its true cost instead of the estimate."""
         job = self._taken.pop(job_id, None)
         if job is None:
             return
@@ -169,8 +169,8 @@ class FairQueue:
     def plan(self) -> list[list[str]]:
         """All batches to come, in order, if nothing else arrives and every estimate holds."""
         if self._plan[0] != self.version:
-            twin = self._copy()
-            batches = iter(lambda: [job.job_id for job in twin.take()], [])
+            copy = self._copy()
+            batches = iter(lambda: [job.job_id for job in copy.next_batch()], [])
             self._plan = (self.version, list(batches))
         return self._plan[1]
 
@@ -224,10 +224,10 @@ class FairQueue:
                 return found
         return None
 
-    def _bill(self, job: QueuedJob) -> None:
+    def _charge(self, job: QueuedJob) -> None:
         group = self._groups[job.group]
-        group.clock.bill(job.member, job.cost)
-        self._clock.bill(job.group, job.cost)
+        group.clock.charge(job.member, job.cost)
+        self._clock.charge(job.group, job.cost)
 
     def _prune(self) -> None:
         """Forget guilds and members without a job on the way and without debts."""
@@ -242,12 +242,12 @@ class FairQueue:
                 group.clock.prune(busy.get(name, ()))
 
     def _copy(self) -> FairQueue:
-        twin = FairQueue(self.limits)
-        twin._clock = self._clock.copy()
-        twin._groups = {name: group.copy() for name, group in self._groups.items()}
-        twin._waiting = dict(self._waiting)
-        twin._taken = dict(self._taken)
-        return twin
+        copy = FairQueue(self.limits)
+        copy._clock = self._clock.copy()
+        copy._groups = {name: group.copy() for name, group in self._groups.items()}
+        copy._waiting = dict(self._waiting)
+        copy._taken = dict(self._taken)
+        return copy
 
 
 def _fits(job: QueuedJob, head: QueuedJob | None) -> bool:

@@ -12,7 +12,7 @@ from typing import Any
 from albumgen_core.errors import AlbumGenError
 from albumgen_core.files import is_folder, remove_paths
 from albumgen_core.inference.eta import DurationModel
-from albumgen_core.inference.events import JobEvent, Watch
+from albumgen_core.inference.events import JobEvent, JobUpdates
 from albumgen_core.inference.journal import Journal, StageTiming
 from albumgen_core.inference.outbox import RESULT_MISSING, Outbox
 from albumgen_core.inference.queue import FairQueue, QueuedJob
@@ -31,14 +31,14 @@ class LiveJob:
     """A job that is queued or running.
 
     Attributes:
-        spec: the request. watch: what its watchers are told. queued: its place in the queue.
+        spec: the request. updates: what its watchers are told. queued: its place in the queue.
         attempts: runs that failed.
         fence: raised each time a run is given up; only the run that began under it can end the job.
         cancelling: its cancellation is being written.
     """
 
     spec: JobSpec
-    watch: Watch
+    updates: JobUpdates
     queued: QueuedJob
     attempts: int = 0
     fence: int = 0
@@ -83,18 +83,18 @@ class Scheduler:
         """Put a journalled job in line after a restart."""
         self._enter(record.spec, attempts=record.attempts, isolated=record.isolated, fence=record.fence)
 
-    async def enter(self, specs: Sequence[JobSpec]) -> list[Watch]:
+    async def enter(self, specs: Sequence[JobSpec]) -> list[JobUpdates]:
         """Put freshly journalled jobs in line, all at once, and wake a worker."""
-        watches = [self._enter(spec) for spec in specs]
+        updates = [self._enter(spec) for spec in specs]
         await self._wake()
-        return watches
+        return updates
 
     def next_batch(self) -> list[LiveJob]:
         """The jobs to run next, or []; they count as running from now on."""
-        batch = [self._live[queued.job_id] for queued in self.queue.take()]
+        batch = [self._live[queued.job_id] for queued in self.queue.next_batch()]
         for job in batch:
             self._running[job.job_id] = len(batch)
-            job.watch.update(JobEvent(job.job_id, "running", eta=self._eta_running(job)))
+            job.updates.update(JobEvent(job.job_id, "running", eta=self._eta_running(job)))
         if batch:
             fences = {job.job_id: job.fence for job in batch}
             self._spawn(self.journal.mark_running(list(fences), fences))
@@ -106,7 +106,7 @@ class Scheduler:
         job = self._live.get(job_id)
         if job is not None and job_id in self._running:
             event = JobEvent(job_id, "running", stage, fraction)
-            job.watch.update(replace(event, eta=self._eta_running(job, event)))
+            job.updates.update(replace(event, eta=self._eta_running(job, event)))
 
     async def on_result(
         self,
@@ -216,12 +216,12 @@ class Scheduler:
         """Tell the journal that the running jobs are still in good hands."""
         jobs = self.running()
         if jobs:
-            await self.journal.renew([(job.job_id, job.watch.event.stage) for job in jobs])
+            await self.journal.renew([(job.job_id, job.updates.event.stage) for job in jobs])
 
     def fail_watchers(self, error: Exception) -> None:
         """The client cannot go on: whoever waits for a job is told."""
         for job in self._live.values():
-            job.watch.fail(error)
+            job.updates.fail(error)
 
     async def settle(self) -> None:
         """Wait for the notes that are still on their way to the journal."""
@@ -242,7 +242,7 @@ class Scheduler:
     def refresh(self) -> None:
         """The line has moved: give watchers their new place, soon (many moves, one look)."""
         if not self._refreshing and any(
-            self._live[job.job_id].watch.followers for job in self.queue.waiting()
+            self._live[job.job_id].updates.followers for job in self.queue.waiting()
         ):
             self._refreshing = True
             # Planning takes longer the longer the line is; a long one is looked at less often.
@@ -254,14 +254,16 @@ class Scheduler:
         positions, etas = self.queue.positions(), self._forecast()
         for job_id, position in positions.items():
             job = self._live[job_id]
-            if job.watch.followers:
-                job.watch.update(JobEvent(job_id, "queued", position=position, eta=etas.get(job_id)))
+            if job.updates.followers:
+                job.updates.update(JobEvent(job_id, "queued", position=position, eta=etas.get(job_id)))
 
-    def _enter(self, spec: JobSpec, *, attempts: int = 0, isolated: bool = False, fence: int = 0) -> Watch:
+    def _enter(
+        self, spec: JobSpec, *, attempts: int = 0, isolated: bool = False, fence: int = 0
+    ) -> JobUpdates:
         cost = self.durations.batch(spec.seconds) or spec.seconds
         job = LiveJob(
             spec,
-            Watch(JobEvent(spec.job_id, "queued")),
+            JobUpdates(JobEvent(spec.job_id, "queued")),
             QueuedJob.from_spec(spec, max(cost, 0.001), isolated=isolated),
             attempts=attempts,
             fence=fence,
@@ -269,7 +271,7 @@ class Scheduler:
         self._live[spec.job_id] = job
         self.queue.push(job.queued)
         self.refresh()
-        return job.watch
+        return job.updates
 
     async def _finish(
         self,
@@ -286,7 +288,7 @@ class Scheduler:
             # The rows still say "running": the next start makes these clips again, none is lost.
             for outcome in outcomes:
                 if (job := self._live.get(outcome.job_id)) is not None:
-                    job.watch.fail(error)
+                    job.updates.fail(error)
             raise
         for outcome in outcomes:
             if self._is_late(outcome.job_id, fences):
@@ -303,8 +305,8 @@ class Scheduler:
                 else JobEvent(
                     outcome.job_id,
                     outcome.status,
-                    stage=job.watch.event.stage,
-                    fraction=1.0 if outcome.status == "done" else job.watch.event.fraction,
+                    stage=job.updates.event.stage,
+                    fraction=1.0 if outcome.status == "done" else job.updates.event.fraction,
                     error=outcome.error,
                     result_dir=outcome.result_dir,
                     code=outcome.code,
@@ -312,7 +314,7 @@ class Scheduler:
                 )
             )
             self._retire(job, event, cost)
-        self.outbox.ring()
+        self.outbox.wake()
         self.refresh()
         return ended
 
@@ -324,7 +326,7 @@ class Scheduler:
         self.queue.settle(job.job_id, cost)
         self._running.pop(job.job_id, None)
         self._live.pop(job.job_id, None)
-        job.watch.update(event)
+        job.updates.update(event)
 
     async def _requeue(self, jobs: Sequence[LiveJob], *, counted: bool, isolated: bool) -> None:
         await self.journal.requeue([job.job_id for job in jobs], counted=counted, isolated=isolated)
@@ -333,8 +335,8 @@ class Scheduler:
             job.fence += 1
             job.queued = replace(job.queued, isolated=job.queued.isolated or isolated)
             self._running.pop(job.job_id, None)
-            self.queue.put_back(job.queued)
-            job.watch.update(JobEvent(job.job_id, "queued"))
+            self.queue.requeue(job.queued)
+            job.updates.update(JobEvent(job.job_id, "queued"))
         self.refresh()
         await self._wake()
 
@@ -353,7 +355,7 @@ class Scheduler:
             log.error("a note to the journal was lost", exc_info=task.exception())
 
     def _eta_running(self, job: LiveJob, event: JobEvent | None = None) -> float | None:
-        event = event or job.watch.event
+        event = event or job.updates.event
         size = self._running.get(job.job_id, 1)
         return self.durations.remaining(event.stage, event.fraction, job.spec.seconds, size)
 

@@ -9,11 +9,12 @@ from typing import Literal
 
 from albumgen_core.errors import ConfigError
 from albumgen_core.files import free_bytes
+from albumgen_core.inference.backend import Backend
 from albumgen_core.inference.database import BUSY_TIMEOUT
 from albumgen_core.inference.journal import MAX_INTERRUPTIONS
 from albumgen_core.inference.migrations import MigrationSet
 from albumgen_core.inference.queue import QueueLimits
-from albumgen_core.inference.subprocess_backend import WorkerOptions
+from albumgen_core.inference.subprocess_backend import SubprocessBackend, WorkerOptions
 from albumgen_core.jobs.running import DEFAULT_RUNNER
 
 DAY = 86400.0
@@ -41,6 +42,7 @@ class ClientSettings:
             up from `InferenceClient.unread`; otherwise their members get an apology.
         migrations: further tables in the same database.
         free_bytes: how free space is measured.
+        make_backend: what runs the batches of one worker; by default a child process.
     """
 
     data_dir: Path
@@ -63,6 +65,7 @@ class ClientSettings:
     keep_received: bool = False
     migrations: tuple[MigrationSet, ...] = ()
     free_bytes: Callable[[Path], int] = free_bytes
+    make_backend: Callable[[WorkerOptions], Backend] = SubprocessBackend
 
     def worker_options(self) -> list[WorkerOptions]:
         """One WorkerOptions for each worker process. Raises ConfigError."""

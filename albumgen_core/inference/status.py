@@ -35,7 +35,7 @@ class WorkerStatus:
         """The status of a supervisor's slot."""
         return cls(
             index=slot.index,
-            pid=slot.process.pid if slot.process is not None else None,
+            pid=slot.backend.pid if slot.backend is not None else None,
             state=slot.state,
             message=slot.message,
             seconds=time.monotonic() - slot.since,

@@ -61,16 +61,16 @@ class SubprocessBackend:
         self.pid: int | None = None
         self._options = options
         self._process: asyncio.subprocess.Process
-        self._tail: deque[str] = deque(maxlen=_STDERR_KEPT)
+        self._stderr_tail: deque[str] = deque(maxlen=_STDERR_KEPT)
         # Whoever waits for an answer, by batch; "" is the loading of the engine.
         self._answers: dict[str, asyncio.Future[_Answer]] = {}
         self._on_free: dict[str, Callable[[], None]] = {}
         self._on_progress: dict[str, JobProgress] = {}  # by job id
         self._batches = 0
-        self._said: dict[str, tuple[str, float]] = {}
-        self._heard = self._progressed = time.monotonic()
-        self._spoke = False
-        self._verdict: str | None = None
+        self._reported: dict[str, tuple[str, float]] = {}
+        self._last_reply = self._progressed = time.monotonic()
+        self._has_replied = False
+        self._kill_reason: str | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self.dead = asyncio.Event()
 
@@ -84,9 +84,9 @@ class SubprocessBackend:
             self._process = await asyncio.shield(spawning)
         except asyncio.CancelledError:
             # Stopped in the very moment of its birth: nobody else would ever wait for it.
-            stillborn = await spawning
-            stillborn.kill()
-            await stillborn.communicate()
+            spawned = await spawning
+            spawned.kill()
+            await spawned.communicate()
             raise
         self.pid = self._process.pid
         self._tasks = [
@@ -94,7 +94,7 @@ class SubprocessBackend:
             asyncio.create_task(self._read_replies()),
             asyncio.create_task(self._watch()),
         ]
-        answer = await self._ask(protocol.Hello(), limit=self._options.start_timeout)
+        answer = await self._request(protocol.Hello(), limit=self._options.start_timeout)
         if isinstance(answer, protocol.Unavailable):
             await self.dead.wait()
             raise EngineNotReadyError(answer.error)
@@ -126,11 +126,11 @@ class SubprocessBackend:
         self._on_progress.update(dict.fromkeys(job_ids, on_progress))
         self._progressed = time.monotonic()
         try:
-            answer = await self._ask(protocol.Run(name, [job.without_origin() for job in batch]), name)
+            answer = await self._request(protocol.Run(name, [job.without_origin() for job in batch]), name)
         finally:
             del self._on_free[name]
             for job_id in job_ids:
-                self._said.pop(job_id, None)
+                self._reported.pop(job_id, None)
                 self._on_progress.pop(job_id, None)
         if isinstance(answer, protocol.Broken):
             raise BatchFailedError(answer.error, out_of_memory=answer.kind == "out_of_memory")
@@ -168,16 +168,18 @@ class SubprocessBackend:
         """SIGKILL to the process and to whatever it has started."""
         if self.pid is None or self.dead.is_set():
             return
-        self._verdict = self._verdict or why
+        self._kill_reason = self._kill_reason or why
         self._kill_group()
 
     def _kill_group(self) -> None:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self._process.pid, signal.SIGKILL)
 
-    async def _ask(self, request: protocol.Request, batch: str = "", limit: float | None = None) -> _Answer:
+    async def _request(
+        self, request: protocol.Request, batch: str = "", limit: float | None = None
+    ) -> _Answer:
         if self.dead.is_set():
-            raise BackendDiedError(self._obituary())
+            raise BackendDiedError(self._end_reason())
         answer = self._answers[batch] = asyncio.get_running_loop().create_future()
         self._send(request)
         try:
@@ -185,7 +187,7 @@ class SubprocessBackend:
         except TimeoutError:
             self.kill(f"its engine took longer than {limit:g} s to load")
             await self.dead.wait()
-            raise BackendDiedError(self._obituary()) from None
+            raise BackendDiedError(self._end_reason()) from None
         finally:
             del self._answers[batch]
 
@@ -215,21 +217,21 @@ class SubprocessBackend:
         self.dead.set()
         for answer in self._answers.values():
             if not answer.done():
-                answer.set_exception(BackendDiedError(self._obituary()))
+                answer.set_exception(BackendDiedError(self._end_reason()))
 
     def _on_reply(self, reply: protocol.Reply) -> None:
-        self._heard, self._spoke = time.monotonic(), True
+        self._last_reply, self._has_replied = time.monotonic(), True
         match reply:
             case protocol.Beat():
                 pass
             case protocol.Progress(job_id, stage, fraction):
                 # Only news is progress: a stage repeating itself for ever is a hang.
-                if self._said.get(job_id) != (stage, fraction):
-                    self._said[job_id] = (stage, fraction)
-                    self._progressed = self._heard
+                if self._reported.get(job_id) != (stage, fraction):
+                    self._reported[job_id] = (stage, fraction)
+                    self._progressed = self._last_reply
                     self._on_progress.get(job_id, ignore_progress)(job_id, stage, fraction)
             case protocol.Free(batch):
-                self._progressed = self._heard
+                self._progressed = self._last_reply
                 self._on_free.get(batch, lambda: None)()
             case protocol.Ready() | protocol.Unavailable():
                 self._answer("", reply)
@@ -237,7 +239,7 @@ class SubprocessBackend:
                 self._answer(batch, reply)
 
     def _answer(self, batch: str, reply: _Answer) -> None:
-        self._progressed = self._heard
+        self._progressed = self._last_reply
         answer = self._answers.get(batch)
         if answer is not None and not answer.done():
             answer.set_result(reply)
@@ -251,10 +253,10 @@ class SubprocessBackend:
             now = time.monotonic()
             # Had we been asleep ourselves (suspended, or blocked), its words would still wait in the pipe.
             slept = max(0.0, now - before - 2 * pause)
-            self._heard += slept
+            self._last_reply += slept
             self._progressed += slept
             # Until its first word the interpreter may still be starting; start_timeout covers that.
-            if self._spoke and now - self._heard > self._options.heartbeat_timeout:
+            if self._has_replied and now - self._last_reply > self._options.heartbeat_timeout:
                 self.kill(f"it gave no sign of life for {self._options.heartbeat_timeout:g} s")
             elif self._on_free and now - self._progressed > self._options.progress_timeout:
                 self.kill(f"it made no progress for {self._options.progress_timeout:g} s")
@@ -271,15 +273,15 @@ class SubprocessBackend:
                 return
             text = line.decode("utf-8", "replace").rstrip()
             if text:
-                self._tail.append(text)
+                self._stderr_tail.append(text)
                 log.info("[%s] %s", self.pid, text)
 
-    def _obituary(self) -> str:
-        if self._verdict is not None:
-            return self._verdict
+    def _end_reason(self) -> str:
+        if self._kill_reason is not None:
+            return self._kill_reason
         code = self._process.returncode
         if code is not None and code < 0:
             with contextlib.suppress(ValueError):
                 return f"it was ended by {signal.Signals(-code).name}"
-        last = f": {self._tail[-1]}" if self._tail else ""
+        last = f": {self._stderr_tail[-1]}" if self._stderr_tail else ""
         return f"it ended with status {code}{last}"

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from albumgen_core.errors import EngineNotReadyError
+from albumgen_core.errors import AlbumGenError, EngineNotReadyError
 from albumgen_core.inference.backend import (
     Attempt,
     Backend,
@@ -21,7 +21,7 @@ from albumgen_core.inference.backend import (
     run_in_parts,
 )
 from albumgen_core.inference.scheduler import LiveJob, Scheduler
-from albumgen_core.inference.subprocess_backend import SubprocessBackend, WorkerOptions
+from albumgen_core.inference.subprocess_backend import WorkerOptions
 
 log = logging.getLogger(__name__)
 
@@ -36,7 +36,7 @@ _UNAVAILABLE_RETRY = 60.0
 
 
 @dataclass(slots=True, eq=False)
-class Flight:
+class RunningBatch:
     """A batch that a worker runs.
 
     Attributes:
@@ -57,19 +57,19 @@ class Slot:
     options: WorkerOptions
     state: WorkerState = "starting"
     message: str = ""
-    process: SubprocessBackend | None = None
-    flights: list[Flight] = field(default_factory=list)
+    backend: Backend | None = None
+    batches: list[RunningBatch] = field(default_factory=list)
     starts: int = 0
     failures: int = 0
     since: float = field(default_factory=time.monotonic)
-    kick: asyncio.Event = field(default_factory=asyncio.Event)
+    wake: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
     def jobs(self) -> list[LiveJob]:
         """Those in the worker's hands: of the batch it composes, and of the one it writes the files of."""
-        return [job for flight in self.flights for job in flight.jobs]
+        return [job for batch in self.batches for job in batch.jobs]
 
-    def turn(self, state: WorkerState, message: str = "") -> None:
+    def set_state(self, state: WorkerState, message: str = "") -> None:
         """Change the state that is shown."""
         self.state, self.message, self.since = state, message, time.monotonic()
 
@@ -77,9 +77,15 @@ class Slot:
 class Supervisor:
     """Runs the scheduler's batches in as many worker processes as there are options."""
 
-    def __init__(self, scheduler: Scheduler, options: Sequence[WorkerOptions]) -> None:
+    def __init__(
+        self,
+        scheduler: Scheduler,
+        options: Sequence[WorkerOptions],
+        make_backend: Callable[[WorkerOptions], Backend],
+    ) -> None:
         self.slots = [Slot(index, each) for index, each in enumerate(options)]
         self.engine: EngineInfo = {}
+        self._make_backend = make_backend
         self._scheduler = scheduler
         self._draining = False
         self._tasks: list[asyncio.Task[None]] = []
@@ -101,7 +107,7 @@ class Supervisor:
     def retry(self) -> None:
         """Try again at once to start workers that are waiting to."""
         for slot in self.slots:
-            slot.kick.set()
+            slot.wake.set()
 
     async def drain(self, grace: float) -> None:
         """Start nothing new, give running batches `grace` seconds, then put their jobs back in line."""
@@ -110,126 +116,129 @@ class Supervisor:
         async with self._scheduler.arrived:
             self._scheduler.arrived.notify_all()
         for slot in self.slots:
-            if slot.state == "starting" and slot.process is not None:
-                slot.process.kill("AlbumGen is stopping")
+            if slot.state == "starting" and slot.backend is not None:
+                slot.backend.kill("AlbumGen is stopping")
         _, late = await asyncio.wait(self._tasks, timeout=grace) if self._tasks else (set(), set())
         for task in late:
             task.cancel()
         for outcome in await asyncio.gather(*self._tasks, return_exceptions=True):
             if isinstance(outcome, Exception):
-                log.error("a worker's keeper failed", exc_info=outcome)
+                log.error("the supervision of a worker failed", exc_info=outcome)
 
     async def _serve(self, slot: Slot) -> None:
         try:
             while not self._draining:
-                _collect(slot)
-                process = await self._ensure(slot)
-                if process is None or not await self._work_waits(slot, process):
+                _remove_ended(slot)
+                backend = await self._running_backend(slot)
+                if backend is None or not await self._work_waits(slot, backend):
                     continue
                 if jobs := self._scheduler.next_batch():
-                    slot.turn("busy")
-                    await self._launch(slot, process, jobs)
-            await self._land(slot)
+                    slot.set_state("busy")
+                    await self._send(slot, backend, jobs)
+            await self._finish_batches(slot)
         except asyncio.CancelledError:
             jobs = slot.jobs
-            await _abandon(slot)
-            if slot.process is not None:
-                slot.process.kill("AlbumGen is stopping")
+            await _cancel_batches(slot)
+            if slot.backend is not None:
+                slot.backend.kill("AlbumGen is stopping")
             await self._scheduler.requeue(jobs)
             raise
         except Exception as error:
             # The journal itself failed (damaged, removed): nothing can be promised any more.
-            slot.turn("stopped", str(error))
+            slot.set_state("stopped", str(error))
             self._scheduler.fail_watchers(error)
             raise
         finally:
-            await _abandon(slot)
-            if slot.process is not None:
-                await slot.process.stop(grace=2.0)
-            slot.process = None
+            await _cancel_batches(slot)
+            if slot.backend is not None:
+                await slot.backend.stop(grace=2.0)
+            slot.backend = None
             if slot.state != "stopped":
-                slot.turn("stopped")
+                slot.set_state("stopped")
 
-    async def _launch(self, slot: Slot, process: SubprocessBackend, jobs: list[LiveJob]) -> None:
+    async def _send(self, slot: Slot, backend: Backend, jobs: list[LiveJob]) -> None:
         """Send a batch; returns once the worker may have the next one."""
         free = asyncio.Event()
-        task = asyncio.create_task(self._run(slot, process, jobs, on_free=free.set))
-        slot.flights.append(Flight(jobs, task))
+        task = asyncio.create_task(self._run(slot, backend, jobs, on_free=free.set))
+        slot.batches.append(RunningBatch(jobs, task))
         waiting = asyncio.create_task(free.wait())
         try:
             await asyncio.wait({task, waiting}, return_when=asyncio.FIRST_COMPLETED)
         finally:
             waiting.cancel()
 
-    async def _land(self, slot: Slot) -> None:
+    async def _finish_batches(self, slot: Slot) -> None:
         """Wait until every batch has come to its end."""
-        while slot.flights:
-            await asyncio.wait([flight.task for flight in slot.flights])
-            _collect(slot)
+        while slot.batches:
+            await asyncio.wait([batch.task for batch in slot.batches])
+            _remove_ended(slot)
 
-    async def _ensure(self, slot: Slot) -> SubprocessBackend | None:
+    async def _running_backend(self, slot: Slot) -> Backend | None:
         """The slot's live worker; None after a failed start (the pause is over by then)."""
-        if slot.process is not None and not slot.process.dead.is_set():
-            state: WorkerState = "busy" if slot.flights else "idle"
+        if slot.backend is not None and not slot.backend.dead.is_set():
+            state: WorkerState = "busy" if slot.batches else "idle"
             if slot.state != state:
-                slot.turn(state)
-            return slot.process
-        if slot.process is not None:
-            await self._land(slot)  # what it had is back in line before another one begins
-            await self._lost(slot, slot.process)
+                slot.set_state(state)
+            return slot.backend
+        if slot.backend is not None:
+            await self._finish_batches(slot)  # what it had is back in line before another one begins
+            await self._on_end(slot, slot.backend)
             await self._pause(slot, _backoff(slot.failures - 1))
         if self._draining:
             return None
-        slot.turn("starting")
+        slot.set_state("starting")
         slot.starts += 1
-        slot.process = SubprocessBackend(slot.options)
+        slot.backend = self._make_backend(slot.options)
         try:
-            self.engine = await slot.process.start()
-        except EngineNotReadyError as error:
-            await self._lost(slot, slot.process)
-            slot.turn("not ready", error.reason)
-            log.error("worker %d cannot start: %s", slot.index, error.reason)
+            self.engine = await slot.backend.start()
+        except AlbumGenError as error:
+            reason = error.reason if isinstance(error, EngineNotReadyError) else str(error)
+            await self._on_end(slot, slot.backend)
+            slot.set_state("not ready", reason)
+            log.error("worker %d cannot start: %s", slot.index, reason)
             await self._pause(slot, _UNAVAILABLE_RETRY)
             return None
         except BackendDiedError as error:
-            await self._lost(slot, slot.process)
+            await self._on_end(slot, slot.backend)
             log.error("worker %d died while it started: %s", slot.index, error)
             gave_up = slot.failures >= STARTS_BEFORE_GIVING_UP
-            slot.turn("not ready" if gave_up else "waiting to restart", f"the worker does not start: {error}")
+            slot.set_state(
+                "not ready" if gave_up else "waiting to restart", f"the worker does not start: {error}"
+            )
             await self._pause(slot, _backoff(slot.failures))
             return None
-        slot.turn("idle")
-        return slot.process
+        slot.set_state("idle")
+        return slot.backend
 
-    async def _lost(self, slot: Slot, process: SubprocessBackend) -> None:
+    async def _on_end(self, slot: Slot, backend: Backend) -> None:
         slot.failures += 1
-        await process.stop(grace=0.0)
-        slot.process = None
+        await backend.stop(grace=0.0)
+        slot.backend = None
 
     async def _pause(self, slot: Slot, seconds: float) -> None:
         if seconds <= 0 or self._draining:
             return
         if slot.state != "not ready":
-            slot.turn("waiting to restart", slot.message)
-        slot.kick.clear()
+            slot.set_state("waiting to restart", slot.message)
+        slot.wake.clear()
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(slot.kick.wait(), seconds)
+            await asyncio.wait_for(slot.wake.wait(), seconds)
 
-    async def _work_waits(self, slot: Slot, process: SubprocessBackend) -> bool:
+    async def _work_waits(self, slot: Slot, backend: Backend) -> bool:
         """Sleep until there is work for this worker (True), or it died, a batch ended or we are draining."""
         if len(self._scheduler.queue):
-            return not self._draining and not process.dead.is_set()
-        death = asyncio.ensure_future(process.dead.wait())
+            return not self._draining and not backend.dead.is_set()
+        death = asyncio.ensure_future(backend.dead.wait())
         work = asyncio.ensure_future(self._arrival())
         try:
             await asyncio.wait(
-                {death, work, *(flight.task for flight in slot.flights)}, return_when=asyncio.FIRST_COMPLETED
+                {death, work, *(batch.task for batch in slot.batches)}, return_when=asyncio.FIRST_COMPLETED
             )
         finally:
             death.cancel()
             work.cancel()
             await asyncio.gather(death, work, return_exceptions=True)
-        return not self._draining and not process.dead.is_set() and len(self._scheduler.queue) > 0
+        return not self._draining and not backend.dead.is_set() and len(self._scheduler.queue) > 0
 
     async def _arrival(self) -> None:
         async with self._scheduler.arrived:
@@ -272,8 +281,8 @@ class Supervisor:
             return
         # Fragmented or leaked memory comes back only with the process. The batch that it works on at the same
         # time is not to blame for its end.
-        for flight in slot.flights:
-            flight.excused = flight.excused or not any(job in flight.jobs for job in jobs)
+        for batch in slot.batches:
+            batch.excused = batch.excused or not any(job in batch.jobs for job in jobs)
         backend.kill("it ran out of memory twice")
         await backend.dead.wait()
         await self._scheduler.on_failure(jobs, failure_of(attempt))
@@ -281,28 +290,28 @@ class Supervisor:
     @staticmethod
     def _blamed(slot: Slot, jobs: list[LiveJob]) -> bool:
         """Whether the death of a worker counts as an attempt of these jobs."""
-        return not any(flight.excused for flight in slot.flights if any(job in flight.jobs for job in jobs))
+        return not any(batch.excused for batch in slot.batches if any(job in batch.jobs for job in jobs))
 
     def _cancel(self, job_id: str) -> None:
         for slot in self.slots:
-            if slot.process is not None and any(job.job_id == job_id for job in slot.jobs):
-                slot.process.cancel(job_id)
+            if slot.backend is not None and any(job.job_id == job_id for job in slot.jobs):
+                slot.backend.cancel(job_id)
 
 
-def _collect(slot: Slot) -> None:
+def _remove_ended(slot: Slot) -> None:
     """Forget the batches that have come to their end. Raises what broke the keeping of one."""
-    ended = [flight for flight in slot.flights if flight.task.done()]
-    slot.flights = [flight for flight in slot.flights if flight not in ended]
-    for flight in ended:
-        flight.task.result()
+    ended = [batch for batch in slot.batches if batch.task.done()]
+    slot.batches = [batch for batch in slot.batches if batch not in ended]
+    for batch in ended:
+        batch.task.result()
 
 
-async def _abandon(slot: Slot) -> None:
+async def _cancel_batches(slot: Slot) -> None:
     """Wait for no batch any more."""
-    for flight in slot.flights:
-        flight.task.cancel()
-    await asyncio.gather(*(flight.task for flight in slot.flights), return_exceptions=True)
-    slot.flights = []
+    for batch in slot.batches:
+        batch.task.cancel()
+    await asyncio.gather(*(batch.task for batch in slot.batches), return_exceptions=True)
+    slot.batches = []
 
 
 def _backoff(failures: int) -> float:

@@ -50,11 +50,11 @@ async def test_a_late_result_is_refused(scheduler: Scheduler, tmp_path: Path) ->
     second = {job.job_id: job.fence for job in scheduler.next_batch()}
     assert second[spec.job_id] == first[spec.job_id] + 1
     await scheduler.on_result([late], first)
-    assert not live.watch.event.is_final
+    assert not live.updates.event.is_final
     await scheduler.on_result([done(spec, tmp_path / "result")], second)
     record = await scheduler.journal.get(spec.job_id)
     assert (record.state, record.result_dir) == ("done", str(tmp_path / "result"))
-    assert live.watch.event.state == "done"
+    assert live.updates.event.state == "done"
 
 
 async def test_the_journal_itself_refuses_it(scheduler: Scheduler, tmp_path: Path) -> None:
@@ -88,7 +88,7 @@ async def test_a_result_that_meets_the_giving_up_of_its_run(scheduler: Scheduler
         record = await scheduler.journal.get(spec.job_id)
         assert record.state == "done"
         assert is_folder(record.result_dir)
-        assert live.watch.event.result_dir == record.result_dir
+        assert live.updates.event.result_dir == record.result_dir
         item = await scheduler.outbox.take()
         assert item is not None
         assert item.delivery_id == spec.job_id

@@ -186,7 +186,7 @@ async def test_next_wakes_when_a_reply_falls_due(journal: Journal, outbox: Outbo
     await quiet(0.02)
     assert not waiting.done()
     await journal.finish([done(spec)])
-    outbox.ring()
+    outbox.wake()
     assert (await waiting).delivery_id == spec.job_id
 
 

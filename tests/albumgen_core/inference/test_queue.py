@@ -31,14 +31,14 @@ def queue(batch: int = BATCH) -> FairQueue:
 
 def serve(line: FairQueue) -> list[str]:
     """Run the next batch at exactly its estimated cost."""
-    batch = line.take()
+    batch = line.next_batch()
     for each in batch:
         line.settle(each.job_id, each.cost)
     return [each.job_id for each in batch]
 
 
 def drain(line: FairQueue) -> list[list[str]]:
-    return [[j.job_id for j in batch] for batch in iter(line.take, [])]
+    return [[j.job_id for j in batch] for batch in iter(line.next_batch, [])]
 
 
 jobs = st.lists(
@@ -81,7 +81,7 @@ def test_batches_are_compatible_and_as_full_as_they_can_be(arrivals: list[Queued
     for each in arrivals:
         line.push(each)
     left = {j.job_id: j for j in arrivals}
-    while batch := line.take():
+    while batch := line.next_batch():
         for each in batch:
             del left[each.job_id]
         if any(each.isolated for each in batch):
@@ -105,7 +105,7 @@ def test_any_mixture_of_calls_keeps_the_books_straight(
         waiting[each.job_id] = each
         action = data.draw(st.sampled_from(["push", "take", "settle", "cancel", "put back"]))
         if action == "take":
-            batch = {served.job_id: served for served in line.take()}
+            batch = {served.job_id: served for served in line.next_batch()}
             assert batch.keys() <= waiting.keys()
             taken |= batch
             waiting = {name: left for name, left in waiting.items() if name not in batch}
@@ -116,7 +116,7 @@ def test_any_mixture_of_calls_keeps_the_books_straight(
         elif taken:
             name, job_back = taken.popitem()
             if action == "put back":
-                line.put_back(job_back)
+                line.requeue(job_back)
                 waiting[name] = job_back
             else:
                 line.settle(name, data.draw(st.floats(0.0, 100.0)))
@@ -133,7 +133,7 @@ def test_the_plan_is_what_then_happens_and_a_cancelled_job_is_not_in_it(
     for each in arrivals:
         line.push(each)
     for _ in range(data.draw(st.integers(0, 3))):
-        line.take()
+        line.next_batch()
     names = sorted(j.job_id for j in line.waiting())
     gone = data.draw(st.lists(st.sampled_from(names), unique=True)) if names else []
     for name in gone:
@@ -156,7 +156,7 @@ def test_nobody_starves_however_newcomers_press(rivals: int, burst: int, cost: f
     rng = random.Random(seed)
     line = queue(batch=2)
     line.push(job("early", "old", "spent", seconds=30.0, cost=cost))
-    line.take()
+    line.next_batch()
     line.settle("early", 10 * cost)  # it turned out dear: this guild is deep in debt
     line.push(job("patient", "old", "other", seconds=30.0, cost=cost))
     overtaken, count = 0, 0
@@ -180,11 +180,11 @@ def test_a_spammer_in_the_same_guild_delays_a_member_by_one_batch_at_most(
     for index in range(spam):
         line.push(job(f"spam{index}", member="spammer"))
     for _ in range(served):
-        for each in line.take():
+        for each in line.next_batch():
             line.settle(each.job_id, each.cost * share)
-    line.take()
+    line.next_batch()
     line.push(job("polite", member="ann"))
-    assert "polite" in {each.job_id for each in line.take()}
+    assert "polite" in {each.job_id for each in line.next_batch()}
 
 
 @given(spam=st.integers(1, 100), members=st.integers(1, 20))
@@ -192,9 +192,9 @@ def test_a_guild_of_spammers_delays_another_guild_by_one_batch_at_most(spam: int
     line = queue()
     for index in range(spam):
         line.push(job(f"spam{index}", "loud", f"m{index % members}"))
-    line.take()
+    line.next_batch()
     line.push(job("quiet", "small", "ann"))
-    assert "quiet" in {each.job_id for each in line.take()}
+    assert "quiet" in {each.job_id for each in line.next_batch()}
 
 
 @given(st.lists(st.floats(1.0, 30.0), min_size=2, max_size=5), st.integers(0, 2**16))
@@ -208,7 +208,7 @@ def test_backlogged_members_get_equal_gpu_seconds_whatever_their_clips_cost(
             line.push(job(f"{index}-{turn}", member=f"m{index}", cost=cost))
     # While all of them are backlogged (the cheapest has 200 jobs), no one is ahead by more than one clip.
     while min(used.values()) < 100 * min(costs):
-        (served,) = line.take()
+        (served,) = line.next_batch()
         line.settle(served.job_id, served.cost)
         used[served.member] += served.cost
         assert max(used.values()) - min(used.values()) <= 2 * max(costs)
@@ -231,7 +231,7 @@ def test_debts_are_not_shed_by_leaving_and_coming_back() -> None:
     line = queue(batch=1)
     line.push(job("dear", member="greedy", cost=1.0))
     line.push(job("x", member="ann"))
-    line.take()
+    line.next_batch()
     line.settle("dear", 100.0)
     line.push(job("again", member="greedy"))
     line.push(job("y", member="ann"))
@@ -244,8 +244,8 @@ def test_a_broken_batch_goes_back_to_the_front_and_runs_one_by_one() -> None:
     for index in range(4):
         line.push(job(f"j{index}"))
     line.push(job("later"))
-    for each in reversed(line.take()):
-        line.put_back(
+    for each in reversed(line.next_batch()):
+        line.requeue(
             QueuedJob(each.job_id, each.group, each.member, each.batch_key, each.cost, isolated=True)
         )
     assert drain(line) == [["j0"], ["j1"], ["j2"], ["j3"], ["later"]]
@@ -269,7 +269,7 @@ def test_clips_of_different_length_or_kind_do_not_share_a_batch() -> None:
 def test_caps_count_waiting_running_and_promised_jobs(limits: QueueLimits, scope: str) -> None:
     line = FairQueue(limits)
     line.push(job("running"))
-    line.take()
+    line.next_batch()
     line.reserve("g", "m")
     with pytest.raises(QueueFullError) as refusal:
         line.reserve("g", "m")

@@ -19,7 +19,7 @@ from albumgen_core.jobs.spec import JobOutcome, JobSpec
 from albumgen_core.pipeline.stages import Pipeline
 from albumgen_core.result import is_whole
 from albumgen_core.worker.runner import PipelineRunner
-from tests.albumgen_core.inference.conftest import make_spec
+from tests.albumgen_core.inference.conftest import StartClient, make_spec
 from tests.albumgen_core.inference.runners import ObedientRunner, unavailable
 from tests.paths import EXAMPLES
 
@@ -114,3 +114,16 @@ async def test_covers_become_results(tmp_path: Path) -> None:
     outcomes = await run_jobs(backend, jobs, max_batch=2)
     assert [outcome.status for outcome in outcomes] == ["done", "failed", "done", "done"]
     assert all(is_whole(tmp_path / "out" / path.stem) for path in covers)
+
+
+async def test_a_client_runs_on_the_same_interface(start_client: StartClient, tmp_path: Path) -> None:
+    """Journal, queue and outbox over a backend in this process instead of a child."""
+    runner = ObedientRunner(tmp_path)
+    client = await start_client(make_backend=lambda _options: InProcessBackend(lambda: runner))
+    jobs = [make_spec("oom-above:1"), make_spec("oom-above:1"), make_spec("raise", "work")]
+    handles = [await client.submit(job, b"cover") for job in jobs]
+    assert [(await handle.result()).status for handle in handles] == ["done"] * 3
+    (worker,) = (await client.status()).workers
+    assert worker.pid is None
+    delivered = {(await client.outbox.next()).delivery_id for _ in jobs}
+    assert delivered == {job.job_id for job in jobs}
