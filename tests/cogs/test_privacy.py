@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from bot.requests import intake
 from tests.bot.bot_harness import RUNNER, BotHarness, bot_harness, has_clip, picture
 from tests.bot.running_bot import bot_settings, new_bot, started
 from tests.bot.traces import traces
@@ -225,18 +226,21 @@ async def test_messages_that_cannot_be_deleted_are_given_up(home: BotHarness) ->
 
 @pytest.mark.parametrize("moment", ["the message is sent", "the picture is read"])
 async def test_a_request_that_was_just_being_taken_is_forgotten_too(
-    home: BotHarness, tmp_path: Path, moment: str
+    home: BotHarness, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: str
 ) -> None:
-    requests = home.bot.requests
-    name = "_announce" if moment == "the message is sent" else "fetch_cover"
-    usual = getattr(requests, name)
+    owner, name = (
+        (home.bot.requests._queue_message, "send")
+        if moment == "the message is sent"
+        else (intake, "checked_cover")
+    )
+    usual = getattr(owner, name)
 
     async def forgotten_meanwhile(*details: object) -> object:
         result = await usual(*details)
         await home.bot.forgetting.forget(home.ann.id, None)
         return result
 
-    setattr(requests, name, forgotten_meanwhile)
+    monkeypatch.setattr(owner, name, forgotten_meanwhile)
     used = await home.ask()
     await used.message.wait_deleted()
     await home.settled()

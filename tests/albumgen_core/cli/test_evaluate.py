@@ -5,7 +5,7 @@ from pathlib import Path
 
 from typer.testing import CliRunner
 
-from albumgen_core.cli.evaluate_retrieval import app
+from albumgen_core.cli.evaluate import app
 from albumgen_core.retrieval.predictor import NeighbourPredictor
 from tests.albumgen_core.retrieval.helpers import draw_covers
 
