@@ -11,11 +11,11 @@ from discord import app_commands
 from discord.app_commands import locale_str
 from discord.ext import commands
 
-from bot.guilds.policy import ChannelContext, check_place
 from bot.i18n.catalogue import text
 from bot.i18n.reply_language import locale_of
 from bot.messages.errors import Refusal, tell
 from bot.sessions.lifecycle.channels import (
+    check_session_place,
     event_channel,
     session_text_channel,
     session_voice_channel,
@@ -86,7 +86,7 @@ class SessionCog(
         channel: Room | None = None,
     ) -> None:
         """Join the voice channel, and show the panel where the session is talked about."""
-        await self._check_place(interaction)
+        await check_session_place(interaction)
         room = session_voice_channel(interaction, channel)
         locale = await locale_of(interaction)
         name = title or text(locale, "session.untitled", channel=room.name)[:100]
@@ -135,7 +135,7 @@ class SessionCog(
         versus: bool = False,
     ) -> None:
         """Create the event and the session that it stands for."""
-        await self._check_place(interaction)
+        await check_session_place(interaction)
         room = event_channel(interaction, channel)
         locale = await locale_of(interaction)
         begins = parse_when(when, datetime.datetime.now(datetime.UTC))
@@ -182,7 +182,7 @@ class SessionCog(
     @app_commands.describe(session=said("session", "Which one"))
     async def resume(self, interaction: discord.Interaction[Any], session: str) -> None:
         """For host and moderators; playlist and votes are as they were."""
-        await self._check_place(interaction)
+        await check_session_place(interaction)
         stored = await self._chosen(interaction, session)
         require_steering(interaction, stored)
         locale = await locale_of(interaction)
@@ -208,7 +208,7 @@ class SessionCog(
         session: str | None = None,
     ) -> None:
         """Add it to the playlist; only the member is told, for in a blind session nobody else may know."""
-        await self._check_place(interaction)
+        await check_session_place(interaction)
         chosen = await self._chosen(interaction, session) if session else self._current(interaction)
         requests = self.bot.requests
         await interaction.response.defer(ephemeral=True)
@@ -299,11 +299,6 @@ class SessionCog(
         return await choices(self.sessions, interaction.guild_id or 0, typed, command, locale)
 
     # helpers
-
-    async def _check_place(self, interaction: discord.Interaction[Any]) -> None:
-        """The server's policy on channels and roles. Raises Refusal."""
-        guild = await self.bot.guild_settings.of(interaction.guild_id)
-        check_place(ChannelContext.of_interaction(interaction, with_permissions=False), guild)
 
     def _current(self, interaction: discord.Interaction[Any]) -> Session:
         """The session that runs in this server. Raises Refusal."""

@@ -19,6 +19,7 @@ from bot.messages.errors import Refusal, sentence_for, tell
 from bot.requests.context import RequestContext
 from bot.requests.intake import Requests
 from bot.services import services_of
+from bot.sessions.lifecycle.channels import check_session_place
 from bot.sessions.lifecycle.manager import SessionManager
 from bot.sessions.lifecycle.submissions import Submissions
 from bot.takes.edit_modal import EditDrafts, EditModal, Typed, read_edit
@@ -32,12 +33,13 @@ LONGER_BY = 10.0
 _SHOWN_PROMPT = 1800
 
 
-def take_view(job_id: str, locale: str) -> discord.ui.View:
-    """The buttons under a take."""
+def take_view(job_id: str, locale: str, *, sessions: bool) -> discord.ui.View:
+    """The buttons under a take. `sessions`: whether there can be a listening session where it is shown."""
     view = discord.ui.View(timeout=None)
     for button in (Again, Flip, Edit, Longer, Prompt):
         view.add_item(button(job_id, locale))
-    view.add_item(Listen(job_id, locale, row=1))
+    if sessions:
+        view.add_item(Listen(job_id, locale, row=1))
     view.add_item(DeleteButton(job_id, locale, row=1))
     return view
 
@@ -204,6 +206,7 @@ class Listen(JobButton, action="session"):
         """Add the take as it is."""
         services = services_of(interaction)
         sessions = services[SessionManager]
+        await check_session_place(interaction)
         session = sessions.of_guild(interaction.guild_id or 0)
         if session is None:
             raise Refusal("session.none_running")

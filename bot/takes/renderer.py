@@ -44,7 +44,7 @@ class TakeRenderer:
                 ReplyFile(clip_name(document), folder / CLIP_MP3),
                 ReplyFile(CARD, folder / CARD, text(locale, "take.card", title=take_title(document, locale))),
             ],
-            view=take_view(record.job_id, locale),
+            view=take_view(record.job_id, locale, sessions=_sessions_possible(record)),
         )
 
     async def _lineage(self, record: JobRecord, locale: str) -> str | None:
@@ -67,6 +67,14 @@ def clip_name(document: dict[str, Any]) -> str:
     """ "albumgen-dream-pop-7.mp3": made of a known genre and a number, never of members' words."""
     genre = re.sub(r"[^a-z0-9]+", "-", str(document["attributes"]["album_genre"]).lower()).strip("-")
     return f"albumgen-{genre[:40]}-{int(document['seed'])}.mp3"
+
+
+def _sessions_possible(record: JobRecord) -> bool:
+    """Whether the reply goes to a server that the bot is in: only there it plays in voice channels."""
+    origin = record.spec.origin
+    return origin.get("guild_id") is not None and (
+        origin.get("via") == "channel" or bool(origin.get("in_channel"))
+    )
 
 
 def _delete_only(record: JobRecord, locale: str) -> discord.ui.View:

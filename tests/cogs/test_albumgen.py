@@ -14,6 +14,7 @@ from albumgen_core.cover.read import load_checked_cover
 from tests.bot.bot_harness import BotHarness, bot_harness, has_clip, picture
 from tests.discord.driver import NotOfferedError
 from tests.discord.permissions import P
+from tests.discord.state import Message
 from tests.waiting import eventually, quiet
 
 
@@ -242,20 +243,32 @@ async def test_imagine_this_album_takes_the_picture_of_any_message(home: BotHarn
     await home.settled()
 
 
+def offered(message: Message) -> str:
+    """The buttons' emoji."""
+    return " ".join(str(part.get("emoji", {}).get("name", "")) for part in message.parts())
+
+
 async def test_direct_messages_and_user_installs(home: BotHarness) -> None:
+    clips = []
     used = await home.ann.slash(home.ann.dm, "albumgen", image=("c.png", picture()))
     await used.wait_acknowledged()
-    await used.message.wait_until(has_clip)
+    clips.append(await used.message.wait_until(has_clip))
     group = home.ann.group_dm(home.owner)
     used = await home.ann.slash(group, "albumgen", image=("c.png", picture()), user_install=True)
     await used.wait_acknowledged()
-    await used.message.wait_until(has_clip)
+    clips.append(await used.message.wait_until(has_clip))
     elsewhere = home.loopback.guild("Elsewhere", home.owner, [home.ann], has_bot=False)
     used = await home.ann.slash(
         elsewhere.channel("general"), "albumgen", image=("c.png", picture()), user_install=True
     )
     await used.wait_acknowledged()
-    await used.message.wait_until(has_clip)
+    clips.append(await used.message.wait_until(has_clip))
+    await home.settled()
+    assert all("🔁" in offered(clip) and "🎧" not in offered(clip) for clip in clips), (
+        "no session can be there"
+    )
+    used = await home.ann.slash(home.channel, "albumgen", image=("c.png", picture()))
+    assert "🎧" in offered(await (await used.wait_acknowledged()).message.wait_until(has_clip))
     await home.settled()
     assert {job.state for job in await home.jobs()} == {"delivered"}
 

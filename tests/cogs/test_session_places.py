@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from bot.sessions.panel.panels import SessionPanels
-from bot.sessions.state.model import SessionState
+from bot.sessions.state.model import EndReason, SessionState
 from bot.setup.invite import permissions
+from tests.bot.bot_harness import has_clip
 from tests.bot.running_bot import bot_settings, new_bot, started
 from tests.bot.sessions.voice_harness import RUNNER, VoiceHarness, cover, ogg, voice_harness
 from tests.discord import payloads
@@ -102,6 +103,32 @@ async def test_the_servers_policy_holds_for_sessions_too(place: VoiceHarness) ->
     assert f"<@&{role.id}>" in await refusal(place, "session start")
     await place.start()
     assert f"<@&{role.id}>" in await refusal(place, "session submit", image=("c.png", cover()))
+
+
+async def test_the_policy_holds_for_the_button_under_a_clip_too(place: VoiceHarness) -> None:
+    bo = place.people[1]
+    used = await bo.slash(general(place), "albumgen", image=("c.png", cover()), seconds=5)
+    await used.wait_acknowledged()
+    clip = await used.message.wait_until(has_clip, 20)
+    session = await place.start()
+    role = place.loopback.world.add_role(place.guild, "listeners", P(0))
+    await place.bot.guild_settings.change(place.guild.id, roles=(role.id,))
+    said = await (await bo.click(clip, "🎧")).wait_message()
+    assert f"<@&{role.id}>" in said.text
+    await place.bot.guild_settings.change(place.guild.id, roles=(), pictures="nsfw_channels")
+    said = await (await bo.click(clip, "🎧")).wait_message()
+    assert "age-restricted" in said.text
+    assert await place.sessions.store.entries(session.session_id) == []
+
+
+async def test_a_session_is_resumed_by_its_title_as_the_recap_says(place: VoiceHarness) -> None:
+    session = await place.start(title="Low *Tide*")
+    await place.bring(session, place.people[1])
+    await place.playing(session)
+    await place.sessions.stop(session.session_id, EndReason.REMOVED)
+    used = await place.people[0].slash(general(place), "session resume", session="low *tide*")
+    assert "goes on where it was" in (await used.wait_message()).text
+    assert place.sessions.running()[0].session_id == session.session_id
 
 
 async def test_events_need_a_permission_of_the_bot_and_of_the_member(place: VoiceHarness) -> None:

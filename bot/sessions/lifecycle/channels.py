@@ -10,8 +10,10 @@ from typing import Any
 import aiohttp
 import discord
 
-from bot.guilds.policy import check_permissions
+from bot.guilds.policy import ChannelContext, check_permissions, check_place
+from bot.guilds.settings import GuildSettingsStore
 from bot.messages.errors import Refusal
+from bot.services import services_of
 from bot.sessions.playback.listeners import VoiceRoom as Room
 from bot.sessions.state.model import Session
 
@@ -90,6 +92,12 @@ async def session_text_channel(
         else:
             return thread.id, thread
     return interaction.channel_id or 0, None
+
+
+async def check_session_place(interaction: discord.Interaction[Any]) -> None:
+    """The server's policy on channels, roles and age restriction, for all that joins in. Raises Refusal."""
+    guild = await services_of(interaction)[GuildSettingsStore].of(interaction.guild_id)
+    check_place(ChannelContext.of_interaction(interaction, with_permissions=False), guild)
 
 
 def playable_channel(client: discord.Client, session: Session) -> Room:

@@ -131,7 +131,9 @@ def panel_content(
     """
     session = view.session
     playing = _now(view, view.current, document, time.time() if now is None else now)
-    upcoming = [_upcoming(view, entry) for entry in view.up_next]
+    # Once it has ended, nothing comes any more; one that is planned shows what waits.
+    over = session.state is SessionState.ENDED
+    upcoming = [] if over else [_upcoming(view, entry) for entry in view.up_next]
     rest = view.current.clips[view.current_clip + 1 :] if view.current is not None else ()
     ready = [entry for entry in view.up_next if entry.state is EntryState.READY]
     return PanelContent(

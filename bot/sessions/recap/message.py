@@ -13,7 +13,7 @@ from bot.sessions import formatting
 from bot.sessions.recap.files import PODIUM
 from bot.sessions.recap.rag_comparison import RagComparison
 from bot.sessions.recap.statistics import ClipResult, MemberStats, Recap
-from bot.sessions.state.model import EndReason, SessionRecord
+from bot.sessions.state.model import TITLE_LENGTH, EndReason, SessionRecord
 
 SHOWN_MEMBERS = 10
 
@@ -66,7 +66,9 @@ def _reason(record: SessionRecord, locale: str) -> str:
     reason = record.session.end_reason
     if reason in (None, EndReason.HOST, EndReason.FINISHED):
         return ""
-    return f"{text(locale, f'ending.reason.{reason}')} {text(locale, 'ending.resume')}"
+    # Between backticks nothing is escaped, so nothing may end them.
+    title = formatting.short(record.session.title, TITLE_LENGTH).replace("`", "'")
+    return f"{text(locale, f'ending.reason.{reason}')} {text(locale, 'ending.resume', title=title)}"
 
 
 def _facts(recap: Recap, locale: str) -> str:

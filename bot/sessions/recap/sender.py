@@ -33,6 +33,7 @@ from bot.sessions import formatting
 from bot.sessions.recap.files import MIXTAPE, PAGE, PODIUM, make_page, make_recap_mixtape
 from bot.sessions.recap.message import footer, recap_embed
 from bot.sessions.recap.page import MAX_PAGE_BYTES
+from bot.sessions.recap.podium import SHOWN
 from bot.sessions.recap.statistics import Recap, summarise
 from bot.sessions.results import read_results
 from bot.sessions.state.model import EndReason, Session, SessionRecord, SessionState
@@ -245,7 +246,7 @@ class RecapSender:
         served = self._settings.discord.sessions.public_url
         files = []
         if note.podium:
-            titles = [formatting.entry_title(placed.result.entry, locale) for placed in recap.podium[:3]]
+            titles = [formatting.entry_title(placed.result.entry, locale) for placed in recap.podium[:SHOWN]]
             alt = text(locale, "ending.podium", covers=", ".join(titles))
             files.append(ReplyFile(PODIUM, folder / PODIUM, alt[:1024]))
         if note.tape and await self._fits(session, folder / MIXTAPE):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -15,7 +16,7 @@ from PIL import Image
 
 from bot.sessions.panel.buttons import panel_buttons, take_label
 from bot.sessions.panel.content import PanelContent, panel_content, panel_embed, picture_of, status_line
-from bot.sessions.panel.picture import draw, draw_in_child
+from bot.sessions.panel.picture import draw, draw_in_child, panel_svg
 from bot.sessions.playback.listeners import Listener
 from bot.sessions.playback.play_queue import QueueItem
 from bot.sessions.results import read_result
@@ -203,7 +204,7 @@ async def test_the_picture_is_drawn_in_a_process_of_its_own(entries: list[Entry]
     aside = await draw_in_child(picture)
     assert aside is not None
     assert aside == draw(picture)
-    assert Image.open(io.BytesIO(aside)).size == (1200, 644)
+    assert Image.open(io.BytesIO(aside)).size == (1200, 840)
     broken = tmp_path / "broken.jpg"
     broken.write_bytes(b"no picture")
     assert await draw_in_child(replace(picture, cover=str(broken))) is not None
@@ -227,6 +228,30 @@ def test_every_status_is_said(entries: list[Entry], status: PlaybackStatus, loca
     assert ("0:08" in told.get("description", "")) is held
 
 
+@pytest.mark.parametrize("locale", ["en", "de"])
+def test_after_the_end_nothing_comes_next_and_before_the_beginning_it_does(
+    entries: list[Entry], locale: str
+) -> None:
+    heading = {"en": "Up next", "de": "Als Nächstes"}[locale]
+    for state, listed in ((SessionState.ENDED, False), (SessionState.PLANNED, True)):
+        board = shown(seen(entries, playing=0, status=PlaybackStatus.OVER, state=state, locale=locale))
+        assert (heading in words(board)) is listed
+        assert bool(board.upcoming) is listed
+
+
+def test_the_picture_is_drawn_in_the_servers_language_and_cuts_no_tempo(entries: list[Entry]) -> None:
+    pictures = [picture_of(shown(seen(entries, locale=locale))) for locale in ("en", "de")]
+    english, german = (picture for picture in pictures if picture is not None)
+    assert (english.language, german.language) == ("en", "de")
+    svg = panel_svg(replace(german, title="Die unerträgliche Leichtigkeit des Seins"))
+    for said in ("Tanzbarkeit", "cis-Moll · 4/4 · 118 BPM", "Die unerträgliche", "Leichtigkeit des Seins"):
+        assert said in svg
+    assert "…" not in svg
+    assert "Danceability" in panel_svg(english)
+    sizes = [float(size) for size in re.findall(r'font-size="([\d.]+)"', svg)]
+    assert min(sizes) >= 18.4, "11 px where a phone shows it 360 px wide"
+
+
 def test_a_session_that_closes_by_itself_says_when_and_trouble_is_told(entries: list[Entry]) -> None:
     view = seen(entries, status=PlaybackStatus.EMPTY, ends_at=NOW + 300, trouble="The queue is *full*.")
     said = words(shown(view))
@@ -239,7 +264,7 @@ def test_a_result_that_is_gone_leaves_a_board(tmp_path: Path) -> None:
     board = shown(seen([lost]))
     assert board.now is not None
     assert (board.now.music, board.now.features) == ("", None)
-    assert Image.open(io.BytesIO(drawn(board))).size == (1200, 644)
+    assert Image.open(io.BytesIO(drawn(board))).size == (1200, 840)
     assert "Cover 2" in words(board)
 
 

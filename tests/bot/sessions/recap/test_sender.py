@@ -153,7 +153,7 @@ async def test_the_recap_comes_at_once_its_files_by_one_edit_and_all_of_it_once(
         assert page.filename == "Friday-covers.html"
         assert b"Cover 1" in page.data
         picture = Image.open(io.BytesIO(message.attachment(".png").data))
-        assert picture.size == (1200, 524)
+        assert picture.size == (1200, 612)
         assert message.embeds[0]["image"]["url"].partition("?")[0].endswith("podium.png")
         assert not await evening.owed()
         note = read_manifest(evening.folder)
@@ -221,7 +221,7 @@ async def test_where_the_channel_is_gone_the_host_is_told(tmp_path: Path) -> Non
         message = await evening.harness.ann.dm.wait_for_message()
         assert "nicht mehr schreiben" in str(message.content)
         assert "Sprachkanal gelöscht" in message.embeds[0]["description"]
-        assert "/session resume" in message.embeds[0]["description"]
+        assert "`/session resume session:Friday covers`" in message.embeds[0]["description"]
         assert next(iter(fields(message))) == "Siegertreppchen"
         assert len(message.attachments) == 3
         assert len(evening.harness.ann.dm.visible_messages) == 1
