@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import io
 import sys
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -23,12 +22,6 @@ from tests.paths import EXAMPLE_COVERS, EXAMPLE_SHELF
 from tests.waiting import eventually
 
 COVER = EXAMPLE_COVERS / "solar-arcade.png"
-
-
-@pytest.fixture
-async def home(tmp_path: Path) -> AsyncIterator[BotHarness]:
-    async with bot_harness(tmp_path, progress_interval=60.0) as made:
-        yield made
 
 
 def has_both(message: Message) -> bool:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import Awaitable
 from pathlib import Path
-
-import pytest
 
 from tests.bot.bot_harness import RUNNER, BotHarness, bot_harness, has_clip, picture
 from tests.bot.running_bot import bot_settings, new_bot, started
@@ -14,12 +12,6 @@ from tests.discord.driver import Person
 from tests.discord.permissions import P
 from tests.discord.state import Channel, Message, Overwrite
 from tests.waiting import eventually
-
-
-@pytest.fixture
-async def home(tmp_path: Path) -> AsyncIterator[BotHarness]:
-    async with bot_harness(tmp_path, progress_interval=60.0) as made:
-        yield made
 
 
 async def stars(home: BotHarness) -> set[tuple[int, int]]:

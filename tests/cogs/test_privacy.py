@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -19,10 +18,9 @@ from tests.waiting import eventually
 
 
 @pytest.fixture
-async def home(tmp_path: Path) -> AsyncIterator[BotHarness]:
-    async with bot_harness(tmp_path, progress_interval=60.0) as made:
-        made.bot.forgetting.pause = 0.01
-        yield made
+def home(home: BotHarness) -> BotHarness:
+    home.bot.forgetting.pause = 0.01
+    return home
 
 
 async def clip_by(home: BotHarness, person: object, channel: Channel, **options: object) -> Message:

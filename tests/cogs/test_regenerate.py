@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -15,12 +14,6 @@ from tests.bot.fake_runner import ATTRIBUTES
 from tests.bot.running_bot import bot_settings, new_bot, started
 from tests.discord.state import Message
 from tests.waiting import quiet
-
-
-@pytest.fixture
-async def home(tmp_path: Path) -> AsyncIterator[BotHarness]:
-    async with bot_harness(tmp_path, progress_interval=60.0) as made:
-        yield made
 
 
 async def pressed(home: BotHarness, message: Message, button: str) -> Message:

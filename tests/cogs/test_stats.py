@@ -2,19 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from pathlib import Path
-
-import pytest
-
 from bot.comparisons.votes import Choice, Comparisons
-from tests.bot.bot_harness import BotHarness, bot_harness
-
-
-@pytest.fixture
-async def home(tmp_path: Path) -> AsyncIterator[BotHarness]:
-    async with bot_harness(tmp_path, progress_interval=60.0) as made:
-        yield made
+from tests.bot.bot_harness import BotHarness
 
 
 async def stats(home: BotHarness) -> str:

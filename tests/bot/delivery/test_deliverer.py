@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -24,12 +24,6 @@ NOISE = ClipTags("Noise", "sketch", "noise", 120.0, "C", None, b"", "noise", 1)
 EDIT = "PATCH /channels/*/messages/*"
 SEND = "POST /channels/*/messages"
 CALLBACK = "POST /interactions/*/*/callback"
-
-
-@pytest.fixture
-async def home(tmp_path: Path) -> AsyncIterator[BotHarness]:
-    async with bot_harness(tmp_path, progress_interval=60.0) as made:
-        yield made
 
 
 async def held(home: BotHarness, **options: object) -> Message:

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from pathlib import Path
-
 import pytest
 
 from bot.gallery.reaction_prompts import Offers
-from tests.bot.bot_harness import BotHarness, bot_harness, has_clip, picture
+from tests.bot.bot_harness import BotHarness, has_clip, picture
 from tests.discord.permissions import P
 from tests.discord.state import Message
 from tests.waiting import quiet
@@ -17,11 +14,10 @@ PUT = "PUT /channels/{channel_id}/messages/{message_id}/reactions/{emoji}/@me"
 
 
 @pytest.fixture
-async def home(tmp_path: Path) -> AsyncIterator[BotHarness]:
-    async with bot_harness(tmp_path, progress_interval=60.0) as made:
-        offers = made.bot.services[Offers]
-        offers.between = offers.quiet = 0.02
-        yield made
+def home(home: BotHarness) -> BotHarness:
+    offers = home.bot.services[Offers]
+    offers.between = offers.quiet = 0.02
+    return home
 
 
 async def offered(home: BotHarness, message: Message, *emojis: str) -> None:
