@@ -162,6 +162,17 @@ class TrainingError(AlbumGenError):
     """Training cannot start, go on, or be of use; the message is one sentence."""
 
 
+class ForeignFolderError(AlbumGenError):
+    """A take would replace something that is not a take."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(
+            f"{folder} is there already and is not a take that AlbumGen made, so it is left alone; "
+            "move it, or choose another folder."
+        )
+        self.folder = folder
+
+
 class DamagedFileError(ValueError):
     """A weight file whose own bookkeeping does not hold; the message says what."""
 

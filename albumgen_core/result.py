@@ -25,6 +25,7 @@ from albumgen_core.albums import Neighbour
 from albumgen_core.attributes.predicted import MusicalAttributes
 from albumgen_core.audio.types import Audio
 from albumgen_core.engines.base import SAME_COVER
+from albumgen_core.errors import ForeignFolderError
 from albumgen_core.files import sync_directory, write_synced
 from albumgen_core.version import __version__
 from albumgen_core.vocabulary import Family
@@ -40,6 +41,7 @@ RESULT = "result.json"
 TOKENS = "tokens.npz"
 MIDI = "clip.mid"
 STEMS = "stems"
+_FILES = frozenset({CLIP_MP3, CLIP_OGG, CARD, COVER, EXACT_COVER, EMBEDDING, RESULT, TOKENS, MIDI})
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,11 +128,15 @@ def _album(neighbour: Neighbour) -> dict[str, Any]:
 
 
 def write_take(take: Take, folder: Path) -> Path:
-    """Write a take to `folder`, whole or not at all; an older folder of that name is replaced.
+    """Write a take to `folder`, whole or not at all; an older take of that name, whole or not, is replaced.
 
-    Returns `folder`. Raises OSError (disk full, no permission); then `folder` is as it was.
+    Returns `folder`. Raises OSError (disk full, no permission) and, where that name belongs to anything that
+    holds more than a take's files, ForeignFolderError; then `folder` is as it was.
     """
     partial = folder.with_name(folder.name + ".partial")
+    for path in (folder, partial):
+        if _is_there(path) and not _holds_a_take_at_most(path):
+            raise ForeignFolderError(path)
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
     files = {
@@ -182,6 +188,35 @@ def _write_stems(audio: Audio, folder: Path) -> None:
         soundfile.write(path, sound.T, audio.sample_rate, subtype="PCM_24")
         sync_directory(path)
     sync_directory(folder)
+
+
+def refuse_foreign_folder(folder: Path) -> None:
+    """Raise ForeignFolderError if `folder` is there and is anything but a whole take."""
+    if _is_there(folder) and not (_holds_a_take_at_most(folder) and _is_take_document(folder)):
+        raise ForeignFolderError(folder)
+
+
+def _is_there(path: Path) -> bool:
+    return path.exists() or path.is_symlink()
+
+
+def _holds_a_take_at_most(folder: Path) -> bool:
+    """Whether `folder` is a folder in which every file is one of a take's."""
+    if not folder.is_dir() or folder.is_symlink():
+        return False
+    files = [path for path in folder.rglob("*") if path != folder / STEMS]
+    return all(
+        path.is_file() and (path.name in _FILES if path.parent == folder else path.suffix == ".flac")
+        for path in files
+    )
+
+
+def _is_take_document(folder: Path) -> bool:
+    try:
+        document = read_document(folder)
+    except (OSError, ValueError):
+        return False
+    return isinstance(document, dict) and {"schema", "attributes", "files"} <= document.keys()
 
 
 def is_whole(folder: Path) -> bool:

@@ -110,6 +110,7 @@ def test_help_loads_no_command_and_none_of_what_commands_need() -> None:
     assert {name for name in loaded if name.startswith("albumgen_core.")} <= {
         "albumgen_core.cli",
         "albumgen_core.cli.main",
+        "albumgen_core.cli.interrupt",
         "albumgen_core.cli.lazy",
         "albumgen_core.version",
     }

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from albumgen_core.cli.console import ConfigOption, errors_as_sentences, out, settings_for
+from albumgen_core.cli.console import ConfigOption, errors_as_sentences, out, say, settings_for
 from albumgen_core.cli.dataset import KindOption
 from albumgen_core.cli.index import JsonOption, print_problems
 from albumgen_core.cli.read import read_cover_file
@@ -59,10 +59,10 @@ def build(
     with errors_as_sentences():
         path = catalogue or settings_for(config).catalogue_path
         report = build_catalogue(path, [read_albums(source, kind) for source in sources])
-        out.print(
-            f"[bold]{report.albums:,}[/] albums by {report.artists:,} artists in {path}; "
+        say(
+            (f"{report.albums:,}", "bold"),
+            f" albums by {report.artists:,} artists in {path}; "
             f"{report.merged:,} rows were the same album as another, {len(report.problems):,} left out.",
-            soft_wrap=True,
         )
         print_problems(report.problems)
 
@@ -91,14 +91,14 @@ def query(
         if as_json:
             out.print_json(json.dumps({"lines": [line.to_dict() for line in lines], "matches": rows}))
             return
-        out.print("Reads: " + (" · ".join(line.text for line in lines) or "nothing"), markup=False)
+        say("Reads: " + (" · ".join(line.text for line in lines) or "nothing"))
         table = Table(box=None, pad_edge=False)
         for name in ("artist", "probability", "album", "probability"):
             table.add_column(name, justify="right" if name == "probability" else "left", overflow="fold")
         for row in rows:
-            title = str(row["album"] or "").replace("[", r"\[")
+            title = str(row["album"] or "")
             sure = f"{row['album_probability']:.2f}" if row["album"] else ""
-            table.add_row(str(row["artist"]).replace("[", r"\["), f"{row['probability']:.2f}", title, sure)
+            table.add_row(str(row["artist"]), f"{row['probability']:.2f}", title, sure)
         out.print(table)
 
 
@@ -134,7 +134,7 @@ def stats(
             ("on disk", f"{figures['megabytes']} MB"),
             *((source, f"{count:,} albums") for source, count in store.sources.items()),
         ):
-            table.add_row(name.replace("[", r"\["), value.replace("[", r"\["))
+            table.add_row(name, value)
         out.print(table)
 
 

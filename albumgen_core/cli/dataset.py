@@ -14,7 +14,7 @@ import typer
 from rich.progress import DownloadColumn, MofNCompleteColumn, TimeRemainingColumn
 from rich.table import Table
 
-from albumgen_core.cli.console import err, errors_as_sentences, out, progress_bar
+from albumgen_core.cli.console import errors_as_sentences, note, out, progress_bar, say
 from albumgen_core.cli.index import JsonOption, counting, print_problems
 from albumgen_core.dataset.art import ArtReport, fetch_covers
 from albumgen_core.dataset.http import Manners
@@ -80,7 +80,7 @@ def fetch(
         pairs = [
             (r.album.album_id, r.image_url) for r in data.with_addresses().limited(limit, seed) if r.image_url
         ]
-        out.print(f"[bold]{len(data):,}[/] albums in the tables, {len(pairs):,} covers to have.")
+        say((f"{len(data):,}", "bold"), f" albums in the tables, {len(pairs):,} covers to have.")
         if covers and pairs:
             with progress_bar(MofNCompleteColumn(), TimeRemainingColumn()) as progress:
                 report = asyncio.run(
@@ -115,9 +115,7 @@ def prepare(
             )
         parts = split_albums(prepared.records, seed)
         write_split(split_file(folder), parts)
-        out.print(
-            f"[bold]{len(prepared):,}[/] albums in {folder}: {_sizes(part_sizes(parts))}.", soft_wrap=True
-        )
+        say((f"{len(prepared):,}", "bold"), f" albums in {folder}: {_sizes(part_sizes(parts))}.")
         print_problems(prepared.problems)
 
 
@@ -140,7 +138,7 @@ def split(
         parts = split_albums(data.records, seed)
         target = file or split_file(source)
         write_split(target, parts)
-        out.print(f"{target}: {_sizes(part_sizes(parts))}, seed {seed}.", soft_wrap=True)
+        say(f"{target}: {_sizes(part_sizes(parts))}, seed {seed}.")
 
 
 @app.command()
@@ -164,10 +162,9 @@ def stats(
 
 def _report_covers(report: ArtReport, folder: Path) -> None:
     missing = [*report.gone, *report.failed]
-    out.print(
-        f"[bold]{report.saved + report.already:,}[/] covers at hand ({report.saved:,} new), "
-        f"{len(report.gone):,} gone, {len(report.failed):,} failed.",
-        soft_wrap=True,
+    say(
+        (f"{report.saved + report.already:,}", "bold"),
+        f" covers at hand ({report.saved:,} new), {len(report.gone):,} gone, {len(report.failed):,} failed.",
     )
     path = folder / MISSING_REPORT
     with path.open("w", encoding="utf-8", newline="") as file:
@@ -175,7 +172,7 @@ def _report_covers(report: ArtReport, folder: Path) -> None:
         writer.writerow(("album_id", "url", "outcome", "detail"))
         writer.writerows((entry.album_id, entry.url, entry.outcome, entry.detail) for entry in missing)
     if missing:
-        err.print(f"  What is not there is listed in {path}.", soft_wrap=True, highlight=False)
+        note(f"  What is not there is listed in {path}.")
 
 
 def _sizes(sizes: Mapping[Part, int]) -> str:
@@ -184,12 +181,11 @@ def _sizes(sizes: Mapping[Part, int]) -> str:
 
 def _print_statistics(figures: DatasetStatistics) -> None:
     years = f", {figures.years[0]} to {figures.years[1]}" if figures.years else ""
-    out.print(f"[bold]{figures.albums:,}[/] albums by {figures.artists:,} artists{years}")
-    out.print(
+    say((f"{figures.albums:,}", "bold"), f" albums by {figures.artists:,} artists{years}")
+    say(
         f"covers {figures.with_cover:,} · addresses {figures.with_address:,} · keys {figures.with_key:,} · "
         f"tempos {figures.with_tempo:,} · one track only {figures.single_track:,} · "
         f"left out {figures.problems:,}",
-        soft_wrap=True,
     )
     spreads = Table(box=None, pad_edge=False)
     spreads.add_column("attribute")
@@ -201,4 +197,4 @@ def _print_statistics(figures: DatasetStatistics) -> None:
     out.print(spreads)
     shown = list(figures.genres.items())[:_SHOWN_GENRES]
     words = ", ".join(f"{genre or 'unknown'} {count:,}" for genre, count in shown)
-    out.print(f"genres ({len(figures.genres):,}): {words}", soft_wrap=True, markup=False)
+    say(f"genres ({len(figures.genres):,}): {words}")

@@ -17,7 +17,7 @@ from albumgen_core.cli.console import (
     ConfigOption,
     EngineOption,
     errors_as_sentences,
-    out,
+    say,
     settings_for,
 )
 from albumgen_core.cli.weights import source_of
@@ -26,7 +26,11 @@ from albumgen_core.settings import Settings
 from albumgen_core.version import __version__
 
 Verdict = Literal["ok", "note", "problem"]
-MARKS: dict[Verdict, str] = {"ok": "[green]✓[/]", "note": "[yellow]·[/]", "problem": "[red]✗[/]"}
+MARKS: dict[Verdict, tuple[str, str]] = {
+    "ok": ("✓", "green"),
+    "note": ("·", "yellow"),
+    "problem": ("✗", "red"),
+}
 
 PACKAGES = (
     "torch",
@@ -59,11 +63,7 @@ def doctor(engine: EngineOption = None, config: ConfigOption = None) -> None:
         settings = settings_for(config, engine=engine)
         problems = 0
         for check in _checks(settings):
-            out.print(
-                f"{MARKS[check.verdict]} [bold]{check.subject}[/]  {check.message}",
-                soft_wrap=True,
-                highlight=False,
-            )
+            say(MARKS[check.verdict], " ", (check.subject, "bold"), f"  {check.message}")
             problems += check.verdict == "problem"
         if problems:
             raise typer.Exit(EXIT_ERROR)

@@ -16,8 +16,8 @@ from albumgen_core.cli.console import (
     ConfigOption,
     EngineOption,
     errors_as_sentences,
-    out,
     progress_bar,
+    say,
     settings_for,
 )
 from albumgen_core.cli.dataset import CoversOption, KindOption, LimitOption
@@ -123,8 +123,8 @@ def attributes(
             records, groups_of(records), len(pool), what_is_known(records, pool), conditions, k, embedder.name
         )
         for sentence in write_report(evaluation, folder, shlex.join(["albumgen", *sys.argv[1:]])):
-            out.print(sentence, soft_wrap=True, highlight=False, markup=False)
-        out.print(f"[dim]Report: {folder / 'index.html'}[/]", soft_wrap=True)
+            say(sentence)
+        say((f"Report: {folder / 'index.html'}", "dim"))
         print_problems([*data.problems, *embedded.problems])
 
 

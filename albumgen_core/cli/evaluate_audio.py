@@ -20,8 +20,8 @@ from albumgen_core.cli.console import (
     ConfigOption,
     EngineOption,
     errors_as_sentences,
-    out,
     progress_bar,
+    say,
     settings_for,
 )
 from albumgen_core.cli.dataset import CoversOption, KindOption
@@ -99,8 +99,8 @@ def audio(
         evaluation = evaluate_audio(composer.name, results)
         command = shlex.join(["albumgen", *sys.argv[1:]])
         for sentence in write_report(evaluation, folder, distance, command):
-            out.print(sentence, soft_wrap=True, highlight=False, markup=False)
-        out.print(f"[dim]Report: {folder / 'index.html'}[/]", soft_wrap=True)
+            say(sentence)
+        say((f"Report: {folder / 'index.html'}", "dim"))
 
 
 def _read(

@@ -15,8 +15,8 @@ from albumgen_core.cli.console import (
     ConfigOption,
     EngineOption,
     errors_as_sentences,
-    out,
     progress_bar,
+    say,
     settings_for,
 )
 from albumgen_core.cli.dataset import CoversOption, KindOption, LimitOption
@@ -88,8 +88,8 @@ def retrieval(
         command = shlex.join(["albumgen", *sys.argv[1:]])
         paths = write_report(evaluation, folder, command)
         for sentence in verdict(evaluation):
-            out.print(sentence, soft_wrap=True, highlight=False)
-        out.print(f"[dim]Report: {paths[-1]}[/]", soft_wrap=True)
+            say(sentence)
+        say((f"Report: {paths[-1]}", "dim"))
         if save is not None:
             predictor = fit_predictor(
                 embedded.records,
@@ -100,7 +100,7 @@ def retrieval(
                 genre_prior=prior,
             )
             predictor.save(save)
-            out.print(f"[dim]Calibration: {save}[/]", soft_wrap=True)
+            say((f"Calibration: {save}", "dim"))
         print_problems([*data.problems, *embedded.problems])
 
 

@@ -13,7 +13,7 @@ import typer
 from rich.progress import MofNCompleteColumn
 
 from albumgen_core.cli.catalogue import CatalogueOption
-from albumgen_core.cli.console import ConfigOption, errors_as_sentences, out, progress_bar, settings_for
+from albumgen_core.cli.console import ConfigOption, errors_as_sentences, progress_bar, say, settings_for
 from albumgen_core.cli.dataset import CoversOption, KindOption, LimitOption
 from albumgen_core.cli.index import counting, print_problems
 from albumgen_core.dataset.records import AlbumRecord
@@ -76,12 +76,12 @@ def words(
             evaluation = evaluate_words(known, examples, seed=seed)
             command = shlex.join(["albumgen", *sys.argv[1:]])
             for sentence in write_report(evaluation, known, folder, command):
-                out.print(sentence, soft_wrap=True, highlight=False, markup=False)
+                say(sentence)
             if save is not None:
                 fitted_on = f"{len(examples):,} covers, a catalogue of {known.albums:,} albums"
                 fit_predictor(known, examples, seed=seed, source=fitted_on).save(save)
-                out.print(f"[dim]Weights: {save}[/]", soft_wrap=True)
-        out.print(f"[dim]Report: {folder / 'index.html'}[/]", soft_wrap=True)
+                say((f"Weights: {save}", "dim"))
+        say((f"Report: {folder / 'index.html'}", "dim"))
         print_problems(data.problems)
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.progress import MofNCompleteColumn, TaskID, TimeRemainingColumn
 
-from albumgen_core.cli.console import ConfigOption, err, errors_as_sentences, out, progress_bar, settings_for
+from albumgen_core.cli.console import ConfigOption, errors_as_sentences, note, progress_bar, say, settings_for
 from albumgen_core.cli.dataset import CoversOption, KindOption, LimitOption
 from albumgen_core.cli.index import counting, print_problems
 from albumgen_core.dataset.sources import SourceKind, read_source
@@ -141,29 +141,32 @@ def _announce(dry_run: bool) -> Callable[[Plan], None]:
 
 
 def _print_plan(plan: Plan) -> None:
-    words = (
-        f"[bold]{plan.examples:,}[/] examples ({plan.with_neighbours:,} with neighbours), "
+    note(
+        (f"{plan.examples:,}", "bold"),
+        f" examples ({plan.with_neighbours:,} with neighbours), "
         f"{plan.validation:,} for validation, {plan.steps:,} steps; "
         f"{plan.memory.trainable:,} of {plan.memory.parameters:,} parameters; "
-        f"longest example {plan.tokens:,} tokens."
+        f"longest example {plan.tokens:,} tokens.",
     )
-    err.print(words, soft_wrap=True, highlight=False)
     if plan.resume_from:
-        err.print(f"Going on from step {plan.resume_from}.", highlight=False)
+        note(f"Going on from step {plan.resume_from}.")
     for name, size in plan.memory.parts.items():
-        err.print(f"  {name:28}{size / GIB:7.2f} GiB", highlight=False)
-    estimate = f"  [bold]{'estimated on ' + str(plan.device):28}{plan.memory.total / GIB:7.2f} GiB[/]"
-    if plan.available is not None:
-        estimate += f" of {plan.available / GIB:.1f}"
-        if not plan.memory.fits(plan.available):
-            estimate += " [yellow]It may not fit: lower --micro-batch, --max-tiles or --neighbours.[/]"
-    err.print(estimate, soft_wrap=True, highlight=False)
+        note(f"  {name:28}{size / GIB:7.2f} GiB")
+    estimate = (f"  {'estimated on ' + str(plan.device):28}{plan.memory.total / GIB:7.2f} GiB", "bold")
+    if plan.available is None:
+        note(estimate)
+        return
+    warning = (
+        ""
+        if plan.memory.fits(plan.available)
+        else " It may not fit: lower --micro-batch, --max-tiles or --neighbours."
+    )
+    note(estimate, f" of {plan.available / GIB:.1f}", (warning, "yellow"))
 
 
 def _print_result(result: FineTuned) -> None:
     early = "" if result.steps == result.planned else f" of {result.planned}, stopped by validation"
     first, last = result.curves["train/loss"][0][1], result.curves["train/loss"][-1][1]
-    out.print(f"[bold]{result.steps}[/] steps{early}: loss {first:.3f} → {last:.3f}.", highlight=False)
-    out.print(f"Curves: {result.picture}", soft_wrap=True, highlight=False)
-    words = f'To use it, set adapter = "{result.adapter}" under [engine.internvl].'
-    out.print(words, soft_wrap=True, highlight=False, markup=False)
+    say((f"{result.steps}", "bold"), f" steps{early}: loss {first:.3f} → {last:.3f}.")
+    say(f"Curves: {result.picture}")
+    say(f'To use it, set adapter = "{result.adapter}" under [engine.internvl].')

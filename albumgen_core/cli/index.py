@@ -17,10 +17,11 @@ from albumgen_core.albums import Neighbour
 from albumgen_core.cli.console import (
     ConfigOption,
     EngineOption,
-    err,
     errors_as_sentences,
+    note,
     out,
     progress_bar,
+    say,
     settings_for,
 )
 from albumgen_core.cli.read import read_cover_file
@@ -160,15 +161,15 @@ def embedder_of(settings: Settings) -> Embedder:
     """The configured embedder; where another stands in, stderr says so."""
     embedder, notice = load_embedder(settings.engine)
     if notice:
-        err.print(notice, style="yellow", soft_wrap=True, markup=False)
+        note((notice, "yellow"))
     return embedder
 
 
 def _print_report(report: BuildReport, embedder: str) -> None:
-    out.print(
-        f"[bold]{report.indexed:,}[/] albums in the index ({embedder}): {report.added:,} added, "
+    say(
+        (f"{report.indexed:,}", "bold"),
+        f" albums in the index ({embedder}): {report.added:,} added, "
         f"{report.unchanged:,} unchanged, {len(report.problems):,} left out, in {report.seconds:.1f} s.",
-        soft_wrap=True,
     )
     print_problems(report.problems)
 
@@ -188,9 +189,9 @@ def counting(progress: Progress, words: str) -> Callable[[int, int], None]:
 def print_problems(problems: Sequence[Problem]) -> None:
     """The first few problems on stderr, and how many more there are."""
     for problem in problems[:_SHOWN_PROBLEMS]:
-        err.print(f"  left out  {problem}", markup=False, soft_wrap=True, highlight=False)
+        note(f"  left out  {problem}")
     if len(problems) > _SHOWN_PROBLEMS:
-        err.print(f"  … and {len(problems) - _SHOWN_PROBLEMS:,} more")
+        note(f"  … and {len(problems) - _SHOWN_PROBLEMS:,} more")
 
 
 def _neighbour_table(path: Path, neighbours: Sequence[Neighbour]) -> Table:
@@ -205,7 +206,7 @@ def _neighbour_table(path: Path, neighbours: Sequence[Neighbour]) -> Table:
         cells = (album.title, album.artist, str(album.year or ""), measured.raw_genre or "")
         table.add_row(
             f"{neighbour.distance:.3f}",
-            *(cell.replace("[", r"\[") for cell in cells),
+            *(cell for cell in cells),
             f"{measured.energy:.2f}",
             f"{measured.valence:.2f}",
             "" if measured.tempo is None else f"{measured.tempo:.0f}",
@@ -244,5 +245,5 @@ def _stats_table(figures: IndexStats) -> Table:
         ("nearest other cover", f"{figures.nearest_distance:.3f} (median L2 distance)"),
         ("recall", f"{figures.recall:.1%} of the true 5 nearest found by Chroma alone"),
     ):
-        table.add_row(name, value.replace("[", r"\["))
+        table.add_row(name, value)
     return table

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from albumgen_core.cli.interrupt import EXIT_CANCELLED, end_soon_when_interrupted, say_cancelled
 from albumgen_core.cli.lazy import Command, lazy_group
 from albumgen_core.version import __version__
 
@@ -16,12 +17,12 @@ COMMANDS = {
         "Hear covers: write an MP3, a card (PNG) and the attributes (JSON) for each.",
     ),
     "describe": Command(
-        "albumgen_core.cli.generate",
+        "albumgen_core.cli.describe",
         "describe",
         "Read the music in covers without composing it.",
     ),
     "compare": Command(
-        "albumgen_core.cli.generate",
+        "albumgen_core.cli.compare",
         "compare",
         "Hear one cover with and without RAG: two clips and one chart with both.",
     ),
@@ -94,7 +95,13 @@ def _root(
 
 def main() -> None:
     """Entry point of the `albumgen` command."""
-    app()
+    end_soon_when_interrupted()
+    try:
+        app()
+    except SystemExit as leaving:
+        if leaving.code == EXIT_CANCELLED:  # interrupted before or after the command itself ran
+            say_cancelled()
+        raise
 
 
 if __name__ == "__main__":

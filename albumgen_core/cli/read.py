@@ -20,11 +20,14 @@ def read_cover_file(path: Path) -> Cover:
 
 
 def unique_names(paths: Sequence[Path]) -> list[str]:
-    """A folder name for each cover: its stem, numbered where two covers share one."""
+    """A folder name for each cover: its stem, numbered where two share one in any case of letters."""
     names: list[str] = []
+    taken: set[str] = set()
     for path in paths:
-        name, count = path.stem, 2
-        while name in names:
-            name, count = f"{path.stem}-{count}", count + 1
+        stem = path.stem.strip(". ") or "cover"
+        name, count = stem, 2
+        while name.casefold() in taken:
+            name, count = f"{stem}-{count}", count + 1
+        taken.add(name.casefold())
         names.append(name)
     return names

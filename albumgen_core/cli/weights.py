@@ -8,7 +8,16 @@ import typer
 from rich.progress import DownloadColumn, TaskID, TransferSpeedColumn
 from rich.table import Table
 
-from albumgen_core.cli.console import ConfigOption, err, errors_as_sentences, out, progress_bar, settings_for
+from albumgen_core.cli.console import (
+    EXIT_ERROR,
+    ConfigOption,
+    complain,
+    errors_as_sentences,
+    out,
+    progress_bar,
+    say,
+    settings_for,
+)
 from albumgen_core.engines.neural.checkpoints.hub import PullProgress, locate, pull
 from albumgen_core.engines.neural.checkpoints.specs import SPECS, Role
 from albumgen_core.errors import EngineUnavailableError
@@ -32,10 +41,7 @@ def pull_weights(which: Which = None, config: ConfigOption = None) -> None:
         for role in _roles(which):
             spec = SPECS[role]
             model, revision = source_of(engine, role)
-            out.print(
-                f"[bold]{spec.title}[/]  {model} at {revision} [dim](licence: {spec.licence})[/]",
-                highlight=False,
-            )
+            say((spec.title, "bold"), f"  {model} at {revision} ", (f"(licence: {spec.licence})", "dim"))
             with progress_bar(DownloadColumn(), TransferSpeedColumn()) as progress:
                 task = progress.add_task(spec.title, total=None)
 
@@ -48,7 +54,7 @@ def pull_weights(which: Which = None, config: ConfigOption = None) -> None:
                     )
 
                 folder = pull(spec, model, revision, on_progress=show)
-            out.print(f"  {folder}", highlight=False)
+            say(f"  {folder}")
 
 
 @app.command("list")
@@ -63,12 +69,12 @@ def list_weights(config: ConfigOption = None) -> None:
             try:
                 folder = str(locate(spec, model, revision))
             except EngineUnavailableError as error:
-                folder = "[red]missing[/]"
+                folder = "missing"
                 problems.append(str(error))
             table.add_row(role, model, revision, folder, spec.licence)
         out.print(table)
         for problem in problems:
-            out.print(problem, soft_wrap=True, highlight=False, markup=False)
+            say(problem)
 
 
 def source_of(engine: EngineSettings, role: Role) -> tuple[str, str]:
@@ -80,6 +86,6 @@ def source_of(engine: EngineSettings, role: Role) -> tuple[str, str]:
 def _roles(which: list[str] | None) -> list[Role]:
     for name in which or []:
         if name not in SPECS:
-            err.print(f"[bold red]Error:[/] there is no model {name}; choose from {', '.join(SPECS)}.")
-            raise typer.Exit(2)
+            complain(f"there is no model {name}; choose from {', '.join(SPECS)}.")
+            raise typer.Exit(EXIT_ERROR)
     return [role for role in SPECS if not which or role in which]
