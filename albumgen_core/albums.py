@@ -14,6 +14,14 @@ def is_named(artist: str) -> bool:
     return artist.strip().casefold() not in _UNNAMED
 
 
+SAME_COVER = 0.1
+"""L2 distance up to which two covers are the same picture, perhaps saved again or at another size.
+
+Of 80 covers saved as small or poor JPEGs the sketch embedder finds 90 % within 0.08; of 482 covers no two
+different ones are nearer than 0.26.
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class Album:
     """One album of the index, as retrieved.

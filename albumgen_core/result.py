@@ -21,10 +21,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from albumgen_core.albums import Neighbour
+from albumgen_core.albums import SAME_COVER, Neighbour
 from albumgen_core.attributes.predicted import MusicalAttributes
 from albumgen_core.audio.types import Audio
-from albumgen_core.engines.base import SAME_COVER
 from albumgen_core.errors import ForeignFolderError
 from albumgen_core.files import sync_directory, write_synced
 from albumgen_core.version import __version__

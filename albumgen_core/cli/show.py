@@ -39,6 +39,9 @@ def show_take(label: str, take: Take, folder: Path, notices: Notices) -> None:
         f"{attributes.time_signature}/4, {take.seconds:.1f} s ",
         (f"({engine}, seed {take.seed})", "dim"),
     )
+    if take.itself is not None:
+        album = take.itself.album
+        say("  ", ("this album", "dim"), f"  {album.title} — {album.artist}")
     show_context(take.neighbours, take.prompt)
     notices.show(take.notices)
     say(f"  {folder / CLIP_MP3}\n  {folder / CARD}")

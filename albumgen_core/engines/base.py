@@ -23,13 +23,6 @@ from albumgen_core.vocabulary import Family
 EMBEDDING_DIMENSIONS = 512
 """Width of every embedder's output: that of CLIP ViT-B/16's projection."""
 
-SAME_COVER = 0.1
-"""L2 distance up to which two covers are the same picture, perhaps saved again or at another size.
-
-Of 80 covers saved as small or poor JPEGs the sketch embedder finds 90 % within 0.08; of 482 covers no two
-different ones are nearer than 0.26.
-"""
-
 FractionCallback = Callable[[float], None]
 """Called with the share of a stage that is done, in [0, 1], never decreasing."""
 

@@ -12,10 +12,10 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 from numpy.typing import NDArray
 
-from albumgen_core.albums import Neighbour, is_named
+from albumgen_core.albums import SAME_COVER, Neighbour, is_named
 from albumgen_core.attributes.predicted import MusicalAttributes
 from albumgen_core.card import CardContent
-from albumgen_core.engines.base import SAME_COVER, ComposeRequest, Engine, never_cancelled
+from albumgen_core.engines.base import ComposeRequest, Engine, never_cancelled
 from albumgen_core.errors import AlbumGenError, IndexUnavailableError, JobError
 from albumgen_core.pipeline.finish import Finisher
 from albumgen_core.pipeline.request import ClipRequest, Work, fail, isolated, timed

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from albumgen_core.albums import Neighbour
+from albumgen_core.albums import SAME_COVER, Neighbour
 from albumgen_core.attributes.fields import AUDIO_FEATURES
 from albumgen_core.attributes.predicted import MusicalAttributes
 from albumgen_core.cover.read import Cover
-from albumgen_core.engines.base import SAME_COVER, Describer, Embedder, FractionCallback, ignore_progress
+from albumgen_core.engines.base import Describer, Embedder, FractionCallback, ignore_progress
 from albumgen_core.retrieval.index import NearestAlbums
 from albumgen_core.retrieval.predictor import NeighbourPredictor
 from albumgen_core.retrieval.zero_shot import ZeroShotGenres

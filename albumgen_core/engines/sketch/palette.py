@@ -8,12 +8,12 @@ from collections.abc import Callable, Container, Hashable, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
-from albumgen_core.albums import Neighbour
+from albumgen_core.albums import SAME_COVER, Neighbour
 from albumgen_core.attributes.fields import AUDIO_FEATURES, KEYS
 from albumgen_core.attributes.genres import GENRES
 from albumgen_core.attributes.predicted import Mode, MusicalAttributes
 from albumgen_core.cover.read import Cover
-from albumgen_core.engines.base import SAME_COVER, FractionCallback, ignore_progress
+from albumgen_core.engines.base import FractionCallback, ignore_progress
 from albumgen_core.engines.sketch.genre_means import (
     GENRE_MEANS,
     SPREADS,

@@ -91,16 +91,21 @@ def test_names_are_printed_as_they_are(name: str, cover: Path, tmp_path: Path) -
     assert f"{name} gone.png" in sentence(missing)
 
 
-def test_titles_of_albums_are_printed_as_they_are(cover: Path, tmp_path: Path) -> None:
+def test_titles_of_albums_are_printed_as_they_are(
+    cover: Path, example_covers: list[Path], tmp_path: Path
+) -> None:
     shelf = tmp_path / "shelf"
     shelf.mkdir()
     shutil.copy(cover, shelf / "one.png")
     header = ",".join(REQUIRED)
-    (shelf / "manifest.csv").write_text(f"{header}\none.png,[dim]Sigur,( ) [/bold]" + ",0.5" * 8 + "\n")
+    shutil.copy(example_covers[1], shelf / "two.png")
+    rows = ("one.png,[dim]Sigur,( ) [/bold]", "two.png,[red]Rós,Takk [/x]")
+    (shelf / "manifest.csv").write_text("\n".join([header, *(row + ",0.5" * 8 for row in rows)]))
     assert runner.invoke(app, ["index", "build", str(shelf)]).exit_code == 0
     done = runner.invoke(app, ["generate", str(cover), "--seconds", "1", "--out", str(tmp_path / "out")])
     assert done.exit_code == 0, done.output
-    assert "( ) [/bold] — [dim]Sigur" in done.stdout
+    assert "this album  ( ) [/bold] — [dim]Sigur" in done.stdout
+    assert "Takk [/x] — [red]Rós" in done.stdout
 
 
 def test_a_bad_cover_does_not_stop_the_others(cover: Path, tmp_path: Path) -> None:
