@@ -5,18 +5,19 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import platformdirs
 import pytest
 
-from tests.paths import EXAMPLE_COVERS, EXAMPLE_SHELF, REPOSITORY
+from albumgen_core.evaluation import compiled_cache
+from tests.paths import EXAMPLE_COVERS, EXAMPLE_SHELF
 
 # Two test processes share the machine: one thread each keeps them out of each other's way.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
-# librosa's compiled functions are kept between runs, by each test process for itself: numba numbers the files
-# of its cache without a lock, so that processes that fill one cache at once overwrite each other's and crash
-# when they load them.
-os.environ["NUMBA_CACHE_DIR"] = str(
-    REPOSITORY / ".pytest_cache" / "numba" / os.environ.get("PYTEST_XDIST_WORKER", "main")
-)
+# librosa's compiled functions are kept between runs, by each test process for itself: a worker must not take
+# the folder of the process that started it.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ.pop(compiled_cache.ENVIRONMENT, None)
+compiled_cache.use_own_cache(Path(platformdirs.user_cache_dir("albumgen-tests")) / "numba")
 
 
 @pytest.fixture(autouse=True)

@@ -52,6 +52,7 @@ def settings() -> ClientSettings:
     )
 
 
+@pytest.mark.slow
 async def test_jobs_keep_their_state_and_unfinished_ones_are_made() -> None:
     client = InferenceClient(settings())
     await client.start()

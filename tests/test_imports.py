@@ -117,6 +117,7 @@ def test_help_loads_no_command_and_none_of_what_commands_need() -> None:
     assert loaded & (HEAVY | {"numpy", "PIL", "aiohttp", "pydantic", "huggingface_hub"}) == set()
 
 
+@pytest.mark.slow
 def test_the_command_line_and_the_worker_run_without_discord() -> None:
     loaded = loaded_by(
         "albumgen_core.cli.main", "albumgen_core.inference.client", "albumgen_core.worker.runner"
@@ -174,6 +175,7 @@ def module_of(module: str, known: dict[str, Path]) -> str:
     return module
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("unit", [package_of, module_of])
 def test_imports_form_no_cycle(unit: Callable[[str, dict[str, Path]], str]) -> None:
     graph = import_graph(unit)

@@ -131,6 +131,7 @@ def test_thumbnails_are_shown_and_a_broken_one_is_not_fatal() -> None:
     assert changed(without, shown, ALBUMS) > 0.04
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("text", HOSTILE)
 def test_hostile_text_stays_in_its_column(text: str) -> None:
     calm = content(neighbours=[neighbour("Calm")] * 5, rag=True)

@@ -8,6 +8,7 @@ import json
 import random
 from pathlib import Path
 
+import pytest
 from PIL import Image
 
 from tests.bot import instant_bot, instant_runner
@@ -59,6 +60,7 @@ async def longest_during_twenty_jobs(home: Path) -> list[tuple[float, str]]:
     return [(held, what) for held, _, what in body["longest"]]
 
 
+@pytest.mark.slow
 async def test_no_callback_holds_the_loop_for_fifty_milliseconds(tmp_path: Path) -> None:
     seen = []
     for number in range(ROUNDS):

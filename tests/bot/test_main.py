@@ -64,6 +64,7 @@ async def _served(loopback: LoopbackDiscord, arguments: list[str], token: str, h
     return await bot.wait(), bot.text
 
 
+@pytest.mark.slow
 async def test_check_tries_the_token_and_starts_nothing(tmp_path: Path) -> None:
     async with LoopbackDiscord() as loopback:
         status, told = await _served(loopback, ["--check"], loopback.token, tmp_path)
@@ -100,6 +101,7 @@ async def test_a_data_folder_that_cannot_be_made_is_named(tmp_path: Path) -> Non
     assert "Traceback" not in told
 
 
+@pytest.mark.slow
 async def test_a_token_that_is_reset_while_the_bot_runs_is_said(tmp_path: Path) -> None:
     async with LoopbackDiscord() as loopback:
         environment = {"ALBUMGEN_DISCORD__TOKEN": loopback.token, "ALBUMGEN_DATA_DIR": str(tmp_path / "data")}

@@ -148,6 +148,7 @@ async def test_votes_go_on_after_a_restart(tmp_path: Path) -> None:
             assert (await Comparisons(again.database).of_guild(home.guild.id)).votes == 1
 
 
+@pytest.mark.slow
 async def test_a_comparison_without_an_album_index_takes_no_votes(tmp_path: Path) -> None:
     async with running_bot(tmp_path, runner="albumgen_core.worker.runner:build_runner") as place:
         used = await place.owner.slash(
@@ -197,6 +198,7 @@ async def test_where_both_takes_fail_the_reason_is_said_once(home: BotHarness) -
     assert not message.attachments
 
 
+@pytest.mark.slow
 async def test_a_real_comparison_has_two_clips_that_play_and_one_chart(tmp_path: Path) -> None:
     build = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "albumgen_core.cli.main", "index", "build", str(EXAMPLE_SHELF)),

@@ -69,6 +69,7 @@ async def votes(place: VoiceHarness) -> list[tuple[int, int | None, bool]]:
     return sorted((vote.user_id, vote.score, vote.starred) for vote in stored)
 
 
+@pytest.mark.slow
 async def test_an_evening_begins_in_the_channel_that_one_sits_in(place: VoiceHarness) -> None:
     thread, panel = await begun(place, theme="Water")
     assert "Theme: **Water**" in panel.text
@@ -96,6 +97,7 @@ async def test_a_permission_that_is_missing_is_named_before_anything_begins(plac
     assert place.sessions.running() == []
 
 
+@pytest.mark.slow
 async def test_votes_stars_and_skips_by_button(place: VoiceHarness) -> None:
     ana, bo, cy = place.people
     thread, panel = await begun(place)
@@ -120,6 +122,7 @@ async def test_votes_stars_and_skips_by_button(place: VoiceHarness) -> None:
     await panel.wait_until(lambda m: "Just heard" in m.text, 10)
 
 
+@pytest.mark.slow
 async def test_the_host_steers(place: VoiceHarness) -> None:
     ana, bo, _ = place.people
     thread, panel = await begun(place)
@@ -139,6 +142,7 @@ async def test_the_host_steers(place: VoiceHarness) -> None:
     assert place.sessions.running() == []
 
 
+@pytest.mark.slow
 async def test_a_blind_evening_tells_nothing_before_its_time(place: VoiceHarness) -> None:
     ana, bo, cy = place.people
     thread, panel = await begun(place, blind=True)
@@ -176,6 +180,7 @@ async def test_the_panel_stays_at_the_bottom_and_comes_back(place: VoiceHarness)
     await place.until(lambda: place.sessions.running()[0].board_message_id == third.id)
 
 
+@pytest.mark.slow
 async def test_after_a_restart_the_same_panel_goes_on(tmp_path: Path) -> None:
     before, after = tmp_path / "before", tmp_path / "after"
     before.mkdir()
@@ -193,6 +198,7 @@ async def test_after_a_restart_the_same_panel_goes_on(tmp_path: Path) -> None:
             assert len([m for m in place.loopback.messages(thread) if is_panel(m)]) == 1
 
 
+@pytest.mark.slow
 async def test_buttons_of_a_session_that_is_over_say_so(place: VoiceHarness) -> None:
     thread, panel = await begun(place)
     await brings(place, place.people[1], thread)
@@ -204,6 +210,7 @@ async def test_buttons_of_a_session_that_is_over_say_so(place: VoiceHarness) -> 
     assert "not running any more" in await whisper(await place.people[1].click(panel, "5"))
 
 
+@pytest.mark.slow
 async def test_a_result_goes_into_the_playlist(place: VoiceHarness) -> None:
     _, panel = await begun(place)
     used = await place.people[1].slash(general(place), "albumgen", image=("c.png", cover()), seconds=5)
@@ -232,6 +239,7 @@ async def test_sessions_are_listed_and_shown(place: VoiceHarness) -> None:
     assert thread.is_thread
 
 
+@pytest.mark.slow
 async def test_a_planned_session_begins_when_its_time_has_come(tmp_path: Path) -> None:
     async with voice_harness(tmp_path, clip_seconds=1.0, recaps=True) as place:
         hasten(place)

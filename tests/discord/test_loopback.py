@@ -121,6 +121,7 @@ async def test_resume_replays_what_was_missed(sample: SampleGuild) -> None:
     assert len(sample.loopback.gateway.identifies) == 1
 
 
+@pytest.mark.slow
 async def test_an_invalid_session_identifies_anew(sample: SampleGuild) -> None:
     sample.loopback.gateway.invalidate()
     await sample.loopback.gateway.wait_connected(identifies=2)

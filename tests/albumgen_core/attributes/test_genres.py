@@ -92,6 +92,7 @@ def test_the_vocabulary_is_small_and_its_own_image() -> None:
         assert normalise_genre(genre.upper().replace(" ", "-")) == genre
 
 
+@pytest.mark.slow
 @given(st.text(max_size=200))
 def test_any_text_gives_a_genre_or_none(raw: str) -> None:
     assert normalise_genre(raw) in {None, *GENRES}

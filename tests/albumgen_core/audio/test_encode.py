@@ -412,6 +412,7 @@ def test_without_an_ffmpeg_the_reader_is_told_what_to_do(monkeypatch: pytest.Mon
         encode_clip(music(0.2), TAGS)
 
 
+@pytest.mark.slow
 def test_importing_is_silent_and_free_of_torch() -> None:
     code = (
         "import sys, albumgen_core.audio.encode\nprint([m for m in ('torch', 'discord') if m in sys.modules])"

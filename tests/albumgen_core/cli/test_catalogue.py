@@ -36,6 +36,7 @@ def test_query_by_words(catalogue: Path) -> None:
     assert found["matches"][0]["album"] == "Collapse Theory"
 
 
+@pytest.mark.slow
 def test_query_by_cover(catalogue: Path, tmp_path: Path) -> None:
     cover_with(["Gravemark", "IRON PSALM"]).image.save(tmp_path / "cover.png")
     printed = run("catalogue", "query", "--cover", tmp_path / "cover.png", "--catalogue", catalogue)

@@ -26,6 +26,7 @@ def run(*arguments: str) -> tuple[int, str]:
     return result.exit_code, result.output
 
 
+@pytest.mark.slow
 def test_the_sketch_engine(place: Path, tmp_path: Path) -> None:
     source, config = str(place / "data"), str(place / "config.toml")
     code, words = run(

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pytest
 import soundfile
 import typer
 from typer.testing import CliRunner
@@ -20,6 +21,7 @@ app.command()(audio)
 SHORT = ["--engine", "sketch", "--clips", "10", "--seconds", "3"]
 
 
+@pytest.mark.slow
 def test_requests_read_from_covers(place: Path, tmp_path: Path) -> None:
     noise = np.random.default_rng(0).normal(scale=0.1, size=22_050 * 60)
     for number in range(3):

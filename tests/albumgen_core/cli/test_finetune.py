@@ -56,6 +56,7 @@ def test_a_plan_alone_writes_nothing(place: Path, tmp_path: Path) -> None:
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.slow
 def test_an_adapter_from_a_folder_of_covers(place: Path, tmp_path: Path) -> None:
     code, words = run(place, "--out", str(tmp_path / "run"))
     assert code == 0, words

@@ -41,6 +41,7 @@ def jpeg(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_from_a_jpeg_to_an_mp3(config: Path, jpeg: Path, example_shelf: Path, tmp_path: Path) -> None:
     built = runner.invoke(
         app, ["index", "build", str(example_shelf), "--config", str(config), "--limit", "8"]

@@ -436,6 +436,7 @@ def _outcome(data: bytes) -> str:
         return error.code
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "GIF"])
 def test_files_cut_short_anywhere_never_end_in_anything_but_a_sentence(kind: str) -> None:
     whole = encoded(NOISE, kind)

@@ -174,6 +174,7 @@ def test_neighbours_are_by_others(records: list[AlbumRecord]) -> None:
         assert record.album.artist not in {neighbour.album.artist for neighbour in near}
 
 
+@pytest.mark.slow
 def test_the_report_is_whole(records: list[AlbumRecord], tmp_path: Path) -> None:
     blind = read_covers(Reader(sighted=False), "<blind>", records)
     near = replace(read_covers(Reader(), "<blind>", records, free=True), with_neighbours=True)

@@ -70,6 +70,7 @@ def evaluation(sketches: list[ClipResult]) -> AudioEvaluation:
     return evaluate_audio("sketch", sketches)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("bpm", [75, 120, 160])
 def test_tempo_and_onsets_of_clicks(bpm: float) -> None:
     heard = hear(audio(clicks(bpm)))
@@ -98,6 +99,7 @@ def test_silence_is_measured_too() -> None:
         hear(audio(np.zeros(RATE // 4, np.float32)))
 
 
+@pytest.mark.slow
 def test_the_sketch_engine_keeps_its_word(evaluation: AudioEvaluation) -> None:
     kept = evaluation.kept
     assert kept["tempo, any octave"].share.mean >= 0.7

@@ -220,6 +220,7 @@ async def test_out_of_memory_twice_restarts_the_worker_and_runs_singly(client: I
     assert (await client.status()).workers[0].restarts == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("fault", "limits"),
     [

@@ -55,6 +55,7 @@ async def test_a_batch_that_needs_too_much_memory_is_halved(
     assert sizes(tmp_path) == [4, 2, 2]
 
 
+@pytest.mark.slow
 async def test_one_failure_does_not_cost_the_others(backend: InProcessBackend) -> None:
     for how, sentence in (("raise", "Something went wrong"), ("oom", "more memory")):
         jobs = [make_spec(), make_spec(how), make_spec(), make_spec("refuse")]

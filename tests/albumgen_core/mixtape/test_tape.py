@@ -163,6 +163,7 @@ def test_very_short_clips_keep_two_thirds_of_themselves(tmp_path: Path) -> None:
     assert all(chapter.end_ms > chapter.start_ms for chapter in tape.chapters)
 
 
+@pytest.mark.slow
 async def test_a_process_of_its_own_makes_the_same_tape(clips: list[Track], tmp_path: Path) -> None:
     here = make_mixtape(clips, tmp_path / "here.mp3", title="x")
     ticks = 0
@@ -181,6 +182,7 @@ async def test_a_process_of_its_own_makes_the_same_tape(clips: list[Track], tmp_
     assert (aside.chapters, aside.seconds, aside.kbps) == (here.chapters, here.seconds, here.kbps)
 
 
+@pytest.mark.slow
 async def test_what_goes_wrong_aside_is_told_here(clips: list[Track], tmp_path: Path) -> None:
     with pytest.raises(MixtapeTooLongError):
         await make_mixtape_in_child(clips, tmp_path / "tape.mp3", title="x", max_bytes=30_000)

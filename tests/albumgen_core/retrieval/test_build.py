@@ -93,6 +93,7 @@ build_index(source, ColourEmbedder(), index, batch_size=4, on_progress=on_progre
 """
 
 
+@pytest.mark.slow
 def test_a_killed_build_is_finished_by_the_next(tmp_path: Path) -> None:
     covers, index = draw_covers(tmp_path / "covers", 120), tmp_path / "index"
     survived = 0

@@ -71,6 +71,7 @@ def query(root: Path, shade: int) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_where_covers_tell_readings_follow_them_and_elsewhere_they_are_the_usual_values(
     calibrated: tuple[bool, Path],
 ) -> None:

@@ -39,6 +39,7 @@ def filled(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
         yield index, ExactIndex(albums, vectors), vectors
 
 
+@pytest.mark.slow
 def test_it_finds_what_an_exhaustive_search_finds(filled: Filled) -> None:
     index, exact, vectors = filled
     queries = [*random_vectors(40, seed=9), *vectors[:40]]
@@ -230,6 +231,7 @@ class TestUnavailable:
         with pytest.raises(IndexUnavailableError, match="damaged"):
             IndexWriter(tmp_path / "index", EMBEDDER)
 
+    @pytest.mark.slow
     def test_vectors_torn_by_a_kill_are_found_out_in_a_child(self, large: Path, tmp_path: Path) -> None:
         shutil.copytree(large, tmp_path / "index")
         (tmp_path / "index" / "seal.json").unlink()
@@ -288,6 +290,7 @@ class TestOneWriter:
         assert process.stdout.readline() == "held\n"
         return process
 
+    @pytest.mark.slow
     def test_nobody_enters_while_another_process_writes_until_it_is_killed(self, directory: Path) -> None:
         other = self.hold("writer", directory)
         with pytest.raises(IndexUnavailableError, match="in use by another process"):

@@ -58,6 +58,7 @@ FAULTS: dict[str, Callable[[Faults], object]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fault", FAULTS)
 async def test_a_failing_edit_is_repeated_until_the_reply_is_there_once(home: BotHarness, fault: str) -> None:
     home.bot.delivery.timeout = 2.0
@@ -186,6 +187,7 @@ async def test_a_replayed_interaction_is_ignored(home: BotHarness) -> None:
     assert used.refused == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fault", ["drop", "invalidate"])
 async def test_gateway_faults_do_not_touch_jobs(home: BotHarness, fault: str) -> None:
     message = await held(home)
@@ -252,6 +254,7 @@ async def test_a_reaction_whose_queue_message_fails_gets_one_reply_all_the_same(
     assert len(home.loopback.messages(home.channel)) == 2
 
 
+@pytest.mark.slow
 async def test_a_polite_stop_delivers_what_is_being_made_and_keeps_the_rest(tmp_path: Path) -> None:
     core = {"inference": {"max_batch": 1, "grace_seconds": 10.0}}
     async with bot_harness(tmp_path, core=core) as home:

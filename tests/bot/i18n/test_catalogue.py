@@ -56,6 +56,7 @@ def test_no_text_is_empty_or_padded(language: str) -> None:
     assert [key for key, entry in catalogue(language).items() if not entry or entry != entry.strip()] == []
 
 
+@pytest.mark.slow
 def test_every_key_is_used_and_every_room_has_both_languages() -> None:
     for owner, users in (("bot", PACKAGES[1:]), ("albumgen_core", PACKAGES)):
         words, patterns = spoken(*users)

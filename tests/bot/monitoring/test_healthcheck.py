@@ -42,6 +42,7 @@ async def check(config: Path, **environment: str) -> tuple[int, str]:
     return process.returncode, output.decode()
 
 
+@pytest.mark.slow
 async def test_it_follows_the_configured_port_and_a_polite_stop_exits_with_0(tmp_path: Path) -> None:
     port, config = free_port(), tmp_path / "config.toml"
     config.write_text(CONFIG.format(data=tmp_path / "data", port=port))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from albumgen_core.jobs.spec import JobSpec, new_job_id
 from tests.bot import instant_bot
 from tests.bot.bot_harness import has_clip, picture
@@ -13,6 +15,7 @@ from tests.bot.torture import CONFIG
 from tests.discord.driver import LoopbackDiscord
 
 
+@pytest.mark.slow
 async def test_a_picture_that_was_not_read_before_a_kill_is_read_after_it(tmp_path: Path) -> None:
     async with LoopbackDiscord() as loopback:
         ann = loopback.user("Ann")

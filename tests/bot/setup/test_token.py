@@ -58,6 +58,7 @@ class Terminal:
         return os.waitstatus_to_exitcode(status)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="needs a Unix terminal")
 async def test_the_token_is_asked_for_hidden_and_kept(tmp_path: Path) -> None:
     config = tmp_path / "config.toml"

@@ -27,6 +27,7 @@ def settings(clip: Path, internvl: Path, music: Path) -> EngineSettings:
     )
 
 
+@pytest.mark.slow
 def test_from_three_folders_to_a_sound(clip_folder: Path, internvl_folder: Path, tmp_path: Path) -> None:
     music = musicgen.build(tmp_path / "tiny-musicgen")
     engine = load_engine(settings(clip_folder, internvl_folder, music))

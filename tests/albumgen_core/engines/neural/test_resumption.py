@@ -109,6 +109,7 @@ def left_over(results: Path) -> list[str]:
     return sorted(path.name for path in results.glob("*.part*"))
 
 
+@pytest.mark.slow
 async def test_a_worker_killed_while_composing_is_followed_by_one_that_goes_on(
     config: Path, settings: Settings, runner: PipelineRunner, cover: Path
 ) -> None:
@@ -158,6 +159,7 @@ def composed(diary: Path) -> dict[tuple[str, str], list[float]]:
     return reports
 
 
+@pytest.mark.slow
 def test_an_interrupted_batch_goes_on_whoever_is_in_the_next_one(
     runner: PipelineRunner, cover: Path, tmp_path: Path
 ) -> None:
@@ -178,6 +180,7 @@ def test_an_interrupted_batch_goes_on_whoever_is_in_the_next_one(
     assert left_over(tmp_path / "results") == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("damage", ["cut", "noise", "other"])
 def test_a_damaged_checkpoint_begins_anew(
     runner: PipelineRunner, cover: Path, tmp_path: Path, damage: str
@@ -200,6 +203,7 @@ def test_a_damaged_checkpoint_begins_anew(
     assert left_over(tmp_path) == []
 
 
+@pytest.mark.slow
 def test_what_failed_for_good_leaves_nothing(
     runner: PipelineRunner, cover: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -33,6 +33,7 @@ def rms(samples: NDArray[np.float32]) -> float:
     return float(np.sqrt(np.mean(np.square(samples, dtype=np.float64))))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seconds", [0.3, 1.0, 2.5, 9.99, 47.0])
 @pytest.mark.parametrize("tempo", [50.0, 199.0])
 def test_clips_have_the_very_length_and_end_in_silence(seconds: float, tempo: float) -> None:
@@ -46,6 +47,7 @@ def test_clips_have_the_very_length_and_end_in_silence(seconds: float, tempo: fl
     assert np.abs(clip.samples[:, -200:]).max() < 0.003
 
 
+@pytest.mark.slow
 def test_five_minutes_do_not_stop_or_swell() -> None:
     clip = compose(300.0, album_genre="house", tempo=124.0)
     windows = clip.samples[:, : 290 * 48000].reshape(2, 29, -1)
@@ -53,6 +55,7 @@ def test_five_minutes_do_not_stop_or_swell() -> None:
     assert min(levels) > 0.25 * max(levels)
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_bytes_in_another_process_whatever_was_played_before() -> None:
     script = (
         "import hashlib; from tests.albumgen_core.engines.sketch.test_composer import compose;"
@@ -93,6 +96,7 @@ def test_an_impossible_length_is_refused(seconds: float) -> None:
         compose(seconds)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("genre", ["pop", "jazz", "ambient", "metal"])
 def test_playing_on_keeps_the_earlier_clip_and_has_no_seam(genre: str) -> None:
     earlier = compose(8.0, album_genre=genre)
@@ -107,6 +111,7 @@ def test_playing_on_keeps_the_earlier_clip_and_has_no_seam(genre: str) -> None:
     np.testing.assert_allclose(longer.samples, whole.samples, atol=2e-3)
 
 
+@pytest.mark.slow
 def test_playing_on_finds_its_place_in_a_quieter_delayed_copy() -> None:
     earlier = compose(8.0)
     rng = np.random.default_rng(0)
@@ -149,6 +154,7 @@ def test_the_engine_goes_from_a_picture_to_sound() -> None:
     assert engine.embedder.embed([cover]).shape == (1, 512)
 
 
+@pytest.mark.slow
 def test_importing_the_engine_loads_no_heavy_library() -> None:
     script = (
         "import sys; from albumgen_core.engines.sketch import load_engine; load_engine();"

@@ -58,6 +58,7 @@ def heard() -> list[tuple[float, list[tuple[str, str]]]]:
     return results
 
 
+@pytest.mark.slow
 def test_the_tempo_is_heard_up_to_an_octave(heard: list[tuple[float, list[tuple[str, str]]]]) -> None:
     found = [
         any(abs(measured / (case[2] * ratio) - 1) < 0.03 for ratio in (0.5, 1.0, 2.0))

@@ -64,6 +64,7 @@ def sounding(program: int, low: int, high: int) -> list[float]:
     return levels
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("program", LEADS)
 def test_every_lead_sounds_at_every_pitch_of_the_tune(program: int) -> None:
     lowest = melody.LOW - 12 if program in VOICES else melody.LOW
@@ -71,6 +72,7 @@ def test_every_lead_sounds_at_every_pitch_of_the_tune(program: int) -> None:
     assert min(levels) > np.median(levels) - 14.0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("program", CHORDS)
 def test_every_chord_instrument_sounds_at_every_pitch(program: int) -> None:
     levels = sounding(program, 40, harmony.REGISTER[1] + 12)

@@ -67,6 +67,7 @@ def test_a_name_comes_once() -> None:
         NameIndex.of(["low", "low"])
 
 
+@pytest.mark.slow
 def test_fifty_thousand_names_take_milliseconds() -> None:
     index, queries = NameIndex.of(made_up(50_000)), made_up(40, seed=9)
     times = []

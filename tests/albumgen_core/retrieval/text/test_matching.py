@@ -94,6 +94,7 @@ def test_what_is_no_name_is_no_match(catalogue: Catalogue) -> None:
         assert match is None or match.probability < 0.5, text
 
 
+@pytest.mark.slow
 def test_drawn_covers_are_matched(catalogue: Catalogue, reader: CoverReader) -> None:
     stacked = plain()
     for row, word in enumerate(("MARA", "QUIST")):
@@ -114,6 +115,7 @@ def test_drawn_covers_are_matched(catalogue: Catalogue, reader: CoverReader) -> 
         assert match.probability > 0.5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "hostile",
     [

@@ -21,6 +21,7 @@ def likeness(line: TextLine, text: str) -> float:
     return SequenceMatcher(None, line.text.casefold(), text.casefold()).ratio()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("face", "size"),
     [
@@ -38,6 +39,7 @@ def test_fonts(reader: CoverReader, face: str, size: int) -> None:
     assert [line.text for line in lines] == ["Mara Quist", "Salt Meridian"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("angle", [-90, -25, -10, 10, 25, 90, 180])
 def test_angles(reader: CoverReader, angle: int) -> None:
     image = plain()
@@ -100,6 +102,7 @@ def test_a_cover_without_words_says_nothing(reader: CoverReader) -> None:
     assert reader.read(as_cover(thin)) == []
 
 
+@pytest.mark.slow
 def test_a_texture_costs_no_more_than_the_longest_list_of_lines(reader: CoverReader) -> None:
     def seconds(cover: Cover) -> float:
         best = float("inf")

@@ -26,6 +26,7 @@ async def place(tmp_path: Path) -> AsyncIterator[VoiceHarness]:
         yield made
 
 
+@pytest.mark.slow
 async def test_there_are_limits_and_each_is_one_sentence(tmp_path: Path) -> None:
     limits: dict[str, Any] = {"max_total": 2, "max_per_guild": 2, "entries_per_member": 2, "max_covers": 4}
     async with voice_harness(tmp_path, clip_seconds=20, **limits) as place:
@@ -81,6 +82,7 @@ async def test_a_channel_that_cannot_be_joined_leaves_nothing_behind(place: Voic
     await place.start()
 
 
+@pytest.mark.slow
 async def test_a_planned_session_takes_covers_and_begins_with_its_event(place: VoiceHarness) -> None:
     planned = await place.plan(event_id=77)
     await place.bring(planned, place.people[0])
@@ -100,6 +102,7 @@ async def test_a_planned_session_takes_covers_and_begins_with_its_event(place: V
     assert await refused(place.sessions.resume(begun.session_id)) == "not_resumable"
 
 
+@pytest.mark.slow
 async def test_trouble_ends_politely_and_keeps_the_playlist(place: VoiceHarness) -> None:
     ana, bo, _ = place.people
     session = await place.start()
@@ -135,6 +138,7 @@ async def test_a_server_that_puts_the_bot_out_ends_it(place: VoiceHarness) -> No
     assert place.sessions.running() == []
 
 
+@pytest.mark.slow
 async def test_a_move_is_followed_and_its_channel_counts(place: VoiceHarness) -> None:
     session = await place.start()
     await place.bring(session, place.people[0])
@@ -150,6 +154,7 @@ async def test_a_move_is_followed_and_its_channel_counts(place: VoiceHarness) ->
     assert place.ends == []
 
 
+@pytest.mark.slow
 async def test_killed_in_the_middle_it_rejoins_and_goes_on(place: VoiceHarness, tmp_path: Path) -> None:
     ana, bo, cy = place.people
     session = await place.start(title="Through a kill")
@@ -200,6 +205,7 @@ async def test_a_recap_that_is_owed_is_sent_after_the_restart(tmp_path: Path) ->
             assert await again.sessions.store.recap_message(session.session_id) == message
 
 
+@pytest.mark.slow
 async def test_volume_changes_what_plays_where_it_is(place: VoiceHarness) -> None:
     session = await place.start()
     await place.bring(session, *place.people[:2])
@@ -218,6 +224,7 @@ async def test_volume_changes_what_plays_where_it_is(place: VoiceHarness) -> Non
     assert stored.volume == 0.4
 
 
+@pytest.mark.slow
 async def test_a_finished_clip_joins_the_playlist_as_it_is(place: VoiceHarness) -> None:
     ana, bo, _ = place.people
     session = await place.start()
@@ -233,6 +240,7 @@ async def test_a_finished_clip_joins_the_playlist_as_it_is(place: VoiceHarness) 
     assert len(await place.bot.database.fetch("SELECT 1 FROM jobs")) == 1
 
 
+@pytest.mark.slow
 async def test_a_forgotten_member_is_gone_from_a_running_session(place: VoiceHarness) -> None:
     ana, bo, _ = place.people
     session = await place.start()
@@ -249,6 +257,7 @@ async def test_a_forgotten_member_is_gone_from_a_running_session(place: VoiceHar
     assert view.votes == []
 
 
+@pytest.mark.slow
 async def test_what_is_wanted_ahead_is_composed_and_what_is_stopped_is_not(tmp_path: Path) -> None:
     async with voice_harness(tmp_path, clip_seconds=20, ahead=2) as place:
         session = await place.start()

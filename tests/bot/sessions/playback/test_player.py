@@ -30,6 +30,7 @@ async def refused(work: object) -> str:
     return caught.value.key.removeprefix("session_core.")
 
 
+@pytest.mark.slow
 async def test_covers_play_one_after_the_other_fairly_and_without_a_gap(place: VoiceHarness) -> None:
     ana, bo, cy = place.people
     session = await place.start(rounds=3)
@@ -46,6 +47,7 @@ async def test_covers_play_one_after_the_other_fairly_and_without_a_gap(place: V
     assert max(gaps) < 0.5, "it went on from cover to cover"
 
 
+@pytest.mark.slow
 async def test_a_cover_that_fails_says_why_and_the_evening_goes_on(place: VoiceHarness) -> None:
     ana, bo, _ = place.people
     (place.home / f"fail-{ana.id}").touch()
@@ -67,6 +69,7 @@ async def test_a_cover_that_fails_says_why_and_the_evening_goes_on(place: VoiceH
     )
 
 
+@pytest.mark.slow
 async def test_while_the_next_cover_is_composed_an_earlier_one_fills_the_wait_once(
     place: VoiceHarness,
 ) -> None:
@@ -89,6 +92,7 @@ async def test_while_the_next_cover_is_composed_an_earlier_one_fills_the_wait_on
     await place.until_played(session, 2)
 
 
+@pytest.mark.slow
 async def test_the_room_skips_by_the_votes_of_those_who_hear(tmp_path: Path) -> None:
     async with voice_harness(tmp_path, clip_seconds=20) as place:
         ana, bo, cy = place.people
@@ -128,6 +132,7 @@ async def test_the_room_skips_by_the_votes_of_those_who_hear(tmp_path: Path) -> 
         assert [entry.state for entry in view.entries] == [EntryState.SKIPPED] * 3
 
 
+@pytest.mark.slow
 async def test_an_empty_channel_holds_the_music_and_then_ends_it(tmp_path: Path) -> None:
     async with voice_harness(
         tmp_path, clip_seconds=20, empty_pause_seconds=0.2, empty_end_seconds=2.0
@@ -182,6 +187,7 @@ async def test_pause_replay_and_back(tmp_path: Path) -> None:
         await place.playing(session, second)
 
 
+@pytest.mark.slow
 async def test_votes_are_open_from_the_first_note_until_others_have_played(place: VoiceHarness) -> None:
     ana, bo, cy = place.people
     session = await place.start()
@@ -223,6 +229,7 @@ async def test_blind_covers_are_shown_once_everyone_has_voted(place: VoiceHarnes
     await place.until_view(session, lambda view: view.shows(view.entries[0]))
 
 
+@pytest.mark.slow
 async def test_versus_plays_both_takes_and_tells_them_apart_once_votes_are_in(place: VoiceHarness) -> None:
     ana, bo, cy = place.people
     session = await place.start(versus=True)
@@ -252,6 +259,7 @@ async def test_versus_plays_both_takes_and_tells_them_apart_once_votes_are_in(pl
     assert [clip.rag for clip in view.entries[1].clips] == [False]
 
 
+@pytest.mark.slow
 async def test_when_all_was_played_and_nobody_brings_more_it_ends_and_votes_close(tmp_path: Path) -> None:
     async with voice_harness(tmp_path, idle_end_seconds=1.0) as place:
         session = await place.start()

@@ -87,6 +87,7 @@ def nothing_lost(connection: ServerSide) -> bool:
     return {after.sequence - before.sequence for before, after in pairwise(connection.packets)} == {1}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("modes", "dave", "chosen"),
     [
@@ -135,6 +136,7 @@ async def test_the_next_clip_follows_without_a_gap(sample: SampleGuild, tmp_path
     await link.leave()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("code", [4006, 4009, 4015])
 async def test_a_lost_connection_is_joined_again_and_goes_on(
     sample: SampleGuild, tmp_path: Path, code: int

@@ -54,6 +54,7 @@ async def full_session(database: Database, folder: Path) -> SessionStore:
     return store
 
 
+@pytest.mark.slow
 async def test_a_session_of_200_covers_and_250_voters_has_its_page(tmp_path: Path) -> None:
     database = await Database.open(tmp_path, migrations=(MIGRATIONS,))
     try:

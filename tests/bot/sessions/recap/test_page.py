@@ -298,6 +298,7 @@ async def test_on_a_phone_covers_fold_labels_are_read_and_targets_are_hit(
     assert await tab.evaluate(hint) == 0
 
 
+@pytest.mark.slow
 def test_many_covers_get_small_pictures_before_anything_else_is_left_out(tmp_path: Path) -> None:
     folder = take(tmp_path / "take")
     (folder / "clip.mp3").unlink()

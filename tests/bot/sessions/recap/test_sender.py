@@ -185,6 +185,7 @@ async def test_lost_answers_and_a_kill_half_way_leave_one_message_and_nothing_br
         assert not await evening.owed()
 
 
+@pytest.mark.slow
 async def test_what_discord_finds_too_large_comes_smaller_and_at_last_in_words(tmp_path: Path) -> None:
     async with ended(tmp_path) as evening:
         evening.harness.loopback.faults.refuse(EDIT, 413, 40005, "Request entity too large")
@@ -201,6 +202,7 @@ async def test_what_discord_finds_too_large_comes_smaller_and_at_last_in_words(t
         assert "too large" in str(message.content)
 
 
+@pytest.mark.slow
 async def test_an_evening_too_long_for_the_limit_is_cut_to_its_best_takes(tmp_path: Path) -> None:
     entries = [entry(number, ANA, folder=take(tmp_path / str(number), seconds=2.0)) for number in (1, 2, 3)]
     entries = [replace(one, clips=(replace(one.clips[0], seconds=2.0),)) for one in entries]
@@ -214,6 +216,7 @@ async def test_an_evening_too_long_for_the_limit_is_cut_to_its_best_takes(tmp_pa
         await make_recap_mixtape(record, summarise(record), tmp_path, max_bytes=9_000)
 
 
+@pytest.mark.slow
 async def test_where_the_channel_is_gone_the_host_is_told(tmp_path: Path) -> None:
     async with ended(tmp_path, locale="de") as evening:
         evening.harness.loopback.delete_channel(evening.harness.channel)
@@ -228,6 +231,7 @@ async def test_where_the_channel_is_gone_the_host_is_told(tmp_path: Path) -> Non
         assert not await evening.owed()
 
 
+@pytest.mark.slow
 async def test_who_is_forgotten_is_not_in_the_recap_that_is_made_anew(tmp_path: Path) -> None:
     async with ended(tmp_path) as evening:
         await evening.finish()
@@ -266,6 +270,7 @@ async def test_files_go_when_the_server_no_longer_keeps_clips(tmp_path: Path) ->
         assert len((await evening.record()).entries) == 3
 
 
+@pytest.mark.slow
 async def test_an_operator_serves_what_is_finished_and_nothing_else(tmp_path: Path) -> None:
     served = {"sessions": {"public_url": "https://example.org/albumgen/"}}
     async with ended(tmp_path, settings=served) as evening:

@@ -30,6 +30,7 @@ def test_a_clip_has_the_length_asked_for_and_keeps_its_tokens(composer: Any) -> 
     assert clip.samples.std() > 0.01
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("channels", [1, 2])
 def test_greedy_clips_are_those_of_transformers(
@@ -50,6 +51,7 @@ def test_the_seed_decides(composer: Any) -> None:
     assert not np.array_equal(first.tokens, other.tokens)
 
 
+@pytest.mark.slow
 def test_a_clip_does_not_depend_on_the_batch_it_was_made_in(composer: Any) -> None:
     wanted = [
         request(PROMPTS[0], 3.3, seed=5),

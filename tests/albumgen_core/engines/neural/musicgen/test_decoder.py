@@ -48,6 +48,7 @@ def guided_logits(
     return halves[1] + (halves[0] - halves[1]) * scale
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("channels", [1, 2])
 @pytest.mark.parametrize("scale", [1.0, 3.0])
 def test_float32_logits_are_those_of_transformers_at_each_of_500_steps(
@@ -139,6 +140,7 @@ BOUNDS = {"bfloat16": (0.90, 2e-2), "float16": (0.99, 1e-5), "int8": (0.95, 2e-3
 """Least top-1 agreement with float32, and greatest mean KL divergence in nats, on random weights."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", list(BOUNDS))
 @pytest.mark.parametrize("outliers", [False, True])
 def test_narrow_formats_stay_close_to_float32(

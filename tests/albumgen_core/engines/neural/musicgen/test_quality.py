@@ -25,6 +25,7 @@ def judged() -> Judged:
     return trained, list(prompts), columns
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kernel", [False, True], ids=["on PyTorch alone", "native"])
 def test_int8_draws_what_float32_draws(
     judged: tuple[Any, list[torch.Tensor], torch.Tensor], kernel: bool

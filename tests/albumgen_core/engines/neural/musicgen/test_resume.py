@@ -27,6 +27,7 @@ def kill_at(fraction: float) -> Any:
     return progress
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fraction", [0.55, 0.8])
 def test_a_killed_clip_is_resumed_and_comes_out_the_same(
     composer: Any, tmp_path: Path, fraction: float
@@ -53,6 +54,7 @@ def test_a_finished_clip_is_not_composed_again(composer: Any, tmp_path: Path) ->
     assert np.allclose(again.samples, first.samples, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_only_the_clip_that_was_killed_is_resumed(composer: Any, tmp_path: Path) -> None:
     path = tmp_path / "tokens.npz"
     composer.compose([request(seconds=2.5, seed=1, checkpoint=path)])
@@ -80,6 +82,7 @@ def test_a_folder_that_cannot_be_written_costs_only_the_resumption(composer: Any
     assert clip.tokens.shape == (4, 125)
 
 
+@pytest.mark.slow
 def test_a_continuation_is_resumed_too(composer: Any, tmp_path: Path) -> None:
     (first,) = composer.compose([request(seconds=2.0, seed=5)])
     wanted = request(seconds=6.0, seed=6, continue_from=first, checkpoint=tmp_path / "tokens.npz")

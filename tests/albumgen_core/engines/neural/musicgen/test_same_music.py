@@ -70,6 +70,7 @@ SAMPLINGS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("backend", ["own", "transformers"])
 @pytest.mark.parametrize(("channels", "frames"), [(1, 500), (2, 100)])
 @pytest.mark.parametrize("way", list(SAMPLINGS))

@@ -74,6 +74,7 @@ def test_the_first_second_sounds_before_the_last_is_composed(mono: Path) -> None
         assert first < 0.9
 
 
+@pytest.mark.slow
 def test_the_windows_of_a_long_clip_join_without_a_seam(mono: Path) -> None:
     composer: Any = load_composer(mono, dtype="float32", window_seconds=1.0, extend_stride=0.6)
     (clip,) = composer.compose([request(seconds=4.0, seed=9)])

@@ -63,6 +63,7 @@ def test_prompts_of_every_length_are_heard_as_transformers_hears_them(
     assert max(lengths) > 400
 
 
+@pytest.mark.slow
 def test_a_prompt_is_heard_alike_beside_longer_ones(text: TextEncoder, reference: Any) -> None:
     prompts = written_prompts()
     rows = [text.tokenize(prompt)[0] for prompt in prompts]
