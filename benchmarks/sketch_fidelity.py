@@ -11,10 +11,14 @@ Tempo is librosa's autocorrelation estimate (hop 128, else its defaults). It cou
 predicted tempo, its half or its double ("octave"), or also its third or triple ("any level", the
 "Accuracy 2" of the MIREX audio tempo task). The key is the best of 24 correlations of librosa's mean CQT
 chroma with the Krumhansl–Kessler profiles (1982); tonic and mode must both be right.
+
+Each clip is also encoded, and its MP3 and Ogg-Opus are decoded again: the highest true peak of all (four
+times oversampled, in dBTP; at most −1) and the lowest and highest loudness (LUFS; −14 is wanted).
 """
 
 from __future__ import annotations
 
+import io
 import math
 import os
 import random
@@ -24,12 +28,16 @@ from pathlib import Path
 
 import librosa
 import numpy as np
+import soundfile
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFilter
 
 from albumgen_core.attributes.fields import KEYS
 from albumgen_core.attributes.genres import GENRES
 from albumgen_core.attributes.predicted import MusicalAttributes
+from albumgen_core.audio.encode import ClipTags, encode_clip
+from albumgen_core.audio.mastering import integrated_loudness, true_peaks
+from albumgen_core.audio.types import Audio
 from albumgen_core.cover.read import Cover
 from albumgen_core.engines.base import ComposeRequest
 from albumgen_core.engines.sketch import load_engine
@@ -113,6 +121,17 @@ def grid(number: int) -> MusicalAttributes:
     )
 
 
+def decoded_levels(clip: Audio) -> list[tuple[float, float]]:
+    """(true peak in dBTP, loudness in LUFS) of a clip's MP3 and of its Ogg-Opus, decoded again."""
+    encoded = encode_clip(clip, ClipTags("t", "sketch", "rock", 120, "C", "major", None, "", 0))
+    levels = []
+    for data in (encoded.mp3, encoded.ogg):
+        samples, rate = soundfile.read(io.BytesIO(data), dtype="float32", always_2d=True)
+        peak = 20 * math.log10(max(1e-9, float(true_peaks(samples.T).max())))
+        levels.append((peak, integrated_loudness(samples.T, rate) or -math.inf))
+    return levels
+
+
 def main(clips: int, seconds: float) -> None:
     """Measure both sets and print a table."""
     warnings.filterwarnings("ignore")
@@ -131,10 +150,11 @@ def main(clips: int, seconds: float) -> None:
     print(f"{'set':28}{'clips':>6}{'octave':>9}{'any level':>11}{'key top 1':>11}{'key top 2':>11}")
     for name, attributes in sets.items():
         print(f"{name:28}", end="", flush=True)
-        results, missed = [], []
+        results, missed, levels = [], [], []
         for number, wanted in enumerate(attributes):
             clip = engine.composer.compose([ComposeRequest("", wanted, seconds, number)])[0]
             assert clip is not None
+            levels += decoded_levels(clip)
             sound = librosa.resample(clip.samples.mean(axis=0), orig_sr=clip.sample_rate, target_sr=RATE)
             tempo, keys = measured_tempo(sound), key_ranking(sound)
             rank = keys.index((wanted.key, wanted.mode or "major"))
@@ -148,6 +168,8 @@ def main(clips: int, seconds: float) -> None:
                 )
         shares = [f"{100 * share:.0f} %" for share in np.mean(results, axis=0)]
         print(f"{len(results):6}{shares[0]:>9}{shares[1]:>11}{shares[2]:>11}{shares[3]:>11}")
+        peaks, loudness = zip(*levels, strict=True)
+        print(f"  decoded: {max(peaks):.2f} dBTP, {min(loudness):.1f} to {max(loudness):.1f} LUFS")
         print("\n".join(missed))
     print(f"{len({style_name(genre) for genre in GENRES})} of {len(STYLES)} styles in the grid")
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import io
 import math
 import warnings
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from scipy.signal import resample_poly
 
 from albumgen_core.audio.ffmpeg import Conversion, program
-from albumgen_core.audio.mastering import master
+from albumgen_core.audio.mastering import CEILING_DB, master, true_peak_db
 from albumgen_core.audio.opus import RATE as OPUS_RATE
 from albumgen_core.audio.opus import begin_opus
 from albumgen_core.audio.tags import ClipTags
@@ -56,6 +56,10 @@ MAX_CLIP_BYTES = 8 * 2**20
 _STEREO_KBPS = (192, 160, 128, 112, 96, 80, 64)
 _MONO_KBPS = (128, 112, 96, 80, 64, 56, 48)
 _MP3_RATES = (32000, 44100, 48000)
+_HEADROOM_DB, _MARGIN_DB, _MOST_REPEATS = 1.5, 0.1, 4
+"""How far below the ceiling peaks are held at first, for what the codecs add, and further below each time
+that was not enough.
+"""
 
 
 _FAILED = "The clip could not be encoded; please try again."
@@ -82,31 +86,64 @@ class EncodedClip:
     has_cover: bool
 
 
-@dataclass(frozen=True, slots=True, eq=False)
 class PendingClip:
-    """A clip whose encoders are at work; a context manager that stops them."""
+    """A clip whose encoders are at work; a context manager that stops them.
 
-    _sound: Future[tuple[bytes, int]]
-    _ogg: Conversion
-    _tag: bytes
-    _has_cover: bool
-    _seconds: float
-    _loudness_lufs: float | None
+    What they make is decoded again. Where its true peaks lie above the ceiling, for a lossy codec moves
+    them, the sound is limited by as much more, at the same loudness, and encoded once again.
+
+    Raises ClipError for a clip that cannot fit.
+    """
+
+    def __init__(self, audio: Audio, tags: ClipTags, max_bytes: int, loudness_lufs: float) -> None:
+        self._audio, self._tags, self._target = audio, tags, loudness_lufs
+        self._tag, self._has_cover = _fitting_tag(tags, max_bytes)
+        # Before the work: what can never fit need not be encoded to be found out.
+        self._rates = _fitting_rates(audio, len(self._tag), max_bytes)
+        self._room = max_bytes - len(self._tag)
+        self._ceiling_db = CEILING_DB - _HEADROOM_DB
+        self._begin()
 
     def finish(self) -> EncodedClip:
         """Wait for the encoders. Raises ClipError."""
-        try:
-            ogg = self._ogg.result()
-        except FfmpegError as error:
-            raise ClipError(_FAILED, "core.not_encoded") from error
-        sound, kbps = self._sound.result()
-        return EncodedClip(self._tag + sound, ogg, self._seconds, kbps, self._loudness_lufs, self._has_cover)
+        mp3, kbps, ogg = self._wait()
+        for _ in range(_MOST_REPEATS):
+            excess = max(_decoded_peak_db(mp3), _decoded_peak_db(ogg)) - CEILING_DB
+            if excess <= 0:
+                break
+            self._ceiling_db -= excess + _MARGIN_DB
+            self._begin()
+            mp3, kbps, ogg = self._wait()
+        return EncodedClip(
+            self._tag + mp3, ogg, self._audio.seconds, kbps, self._mastered.loudness_lufs, self._has_cover
+        )
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         self._ogg.close()
+
+    def _begin(self) -> None:
+        self._mastered = master(self._audio, self._target, self._ceiling_db)
+        segment = _segment(self._mastered.audio)
+        # Both children are to have begun when this returns: pydub's on a thread, for it waits for its own.
+        pool = ThreadPoolExecutor(1, thread_name_prefix="mp3")
+        self._mp3 = pool.submit(_encode_mp3, segment, self._rates, self._room)
+        pool.shutdown(wait=False)
+        try:
+            self._ogg = _begin_opus(self._mastered.audio, self._tags)
+        except FfmpegError as error:
+            raise ClipError(_FAILED, "core.not_encoded") from error
+
+    def _wait(self) -> tuple[bytes, int, bytes]:
+        """MP3 without tags, its bit rate in kbit/s, and Ogg-Opus. Raises ClipError."""
+        try:
+            ogg = self._ogg.result()
+        except FfmpegError as error:
+            raise ClipError(_FAILED, "core.not_encoded") from error
+        mp3, kbps = self._mp3.result()
+        return mp3, kbps, ogg
 
 
 def encode_clip(
@@ -141,20 +178,7 @@ def begin_clip(
     Raises ClipError for sound that is empty or not finite, and for a clip that cannot fit.
     """
     _check(audio)
-    tag, has_cover = _fitting_tag(tags, max_bytes)
-    # Before the work: what can never fit need not be encoded to be found out.
-    rates = _fitting_rates(audio, len(tag), max_bytes)
-    mastered = master(audio, loudness_lufs)
-    segment = _segment(mastered.audio)
-    # Both children are to have begun when this returns: pydub's on a thread, for it waits for its own.
-    pool = ThreadPoolExecutor(1, thread_name_prefix="mp3")
-    sound = pool.submit(_encode_mp3, segment, rates, max_bytes - len(tag))
-    pool.shutdown(wait=False)
-    try:
-        ogg = _begin_opus(mastered.audio, tags)
-    except FfmpegError as error:
-        raise ClipError(_FAILED, "core.not_encoded") from error
-    return PendingClip(sound, ogg, tag, has_cover, audio.seconds, mastered.loudness_lufs)
+    return PendingClip(audio, tags, max_bytes, loudness_lufs)
 
 
 def write_clip(clip: EncodedClip, mp3: Path, ogg: Path | None = None) -> None:
@@ -183,6 +207,12 @@ def decode_mp3(source: Path | bytes) -> Audio:
     if not samples.shape[0] or samples.shape[1] not in (1, 2):
         raise ClipError("The earlier clip holds no sound that can be read.", "core.earlier_silent")
     return Audio(np.ascontiguousarray(samples.T), int(sample_rate))
+
+
+def _decoded_peak_db(encoded: bytes) -> float:
+    """Highest true peak of an encoded file's sound, in dBFS."""
+    samples, _ = soundfile.read(io.BytesIO(encoded), dtype="float32", always_2d=True)
+    return true_peak_db(samples.T)
 
 
 def _check(audio: Audio) -> None:

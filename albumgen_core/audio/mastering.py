@@ -20,7 +20,7 @@ from scipy.signal import resample_poly
 from albumgen_core.audio.types import Audio
 
 CEILING_DB = -1.0
-"""Highest true peak in dBFS; EBU R 128 allows as much, and leaves room for what a lossy codec adds."""
+"""Highest true peak in dBFS of what is handed over, as EBU R 128 has it."""
 
 FADE_IN_SECONDS = 0.005
 FADE_OUT_SECONDS = 0.15
@@ -48,7 +48,7 @@ class Mastered:
     Attributes:
         audio: of the very length and sample rate that came in.
         loudness_lufs: its integrated loudness; None for silence.
-        true_peak_db: its highest true peak in dBFS, or CEILING_DB where peaks were turned down to it; −inf
+        true_peak_db: its highest true peak in dBFS, or the ceiling where peaks were turned down to it; −inf
             for digital silence.
     """
 
@@ -57,7 +57,7 @@ class Mastered:
     true_peak_db: float
 
 
-def master(audio: Audio, loudness_lufs: float) -> Mastered:
+def master(audio: Audio, loudness_lufs: float, ceiling_db: float = CEILING_DB) -> Mastered:
     """Bring sound to a loudness, with short fades at its ends and true peaks under the ceiling.
 
     Args:
@@ -65,6 +65,7 @@ def master(audio: Audio, loudness_lufs: float) -> Mastered:
         loudness_lufs: integrated loudness wanted. It is missed on purpose where the sound is silent, where
             it would take more than MAX_GAIN_DB, or where peaks would have to fall by more than
             MAX_LIMITING_DB.
+        ceiling_db: highest true peak in dBFS; lower where an encoder is to add to it.
     """
     sound = _faded(audio.samples, audio.sample_rate)
     loudness = integrated_loudness(sound, audio.sample_rate)
@@ -74,20 +75,21 @@ def master(audio: Audio, loudness_lufs: float) -> Mastered:
         return Mastered(Audio(sound, audio.sample_rate), None, sample_peak_db)
     most = min(MAX_GAIN_DB, CEILING_DB + MAX_LIMITING_DB - sample_peak_db)
     gain_db = min(loudness_lufs - loudness, most)
-    envelope = true_peaks(sound, _HOT * float(_factor(CEILING_DB - max(gain_db, 0.0) - _TOLERANCE_LU)))
+    envelope = true_peaks(sound, _HOT * float(_factor(ceiling_db - max(gain_db, 0.0) - _TOLERANCE_LU)))
     peak_db = _decibels(float(envelope.max()))
-    if peak_db + gain_db <= CEILING_DB:
+    if peak_db + gain_db <= ceiling_db:
         gained = sound * _factor(gain_db)
         return Mastered(Audio(gained, audio.sample_rate), loudness + gain_db, peak_db + gain_db)
     for _ in range(_PASSES):
-        limited = _limited(sound * _factor(gain_db), envelope * _factor(gain_db), audio.sample_rate)
+        gain = _factor(gain_db)
+        limited = _limited(sound * gain, envelope * gain, audio.sample_rate, ceiling_db)
         reached = integrated_loudness(limited, audio.sample_rate)
         missing = 0.0 if reached is None else loudness_lufs - reached
         if abs(missing) <= _TOLERANCE_LU or (missing > 0 and gain_db >= most):
             break
         # The limiter took some loudness away: push a little harder.
         gain_db = min(gain_db + missing, most)
-    return Mastered(Audio(limited, audio.sample_rate), reached, CEILING_DB)
+    return Mastered(Audio(limited, audio.sample_rate), reached, ceiling_db)
 
 
 def integrated_loudness(sound: _Sound, sample_rate: int) -> float | None:
@@ -124,13 +126,18 @@ def true_peaks(sound: _Sound, above: float = 0.0) -> _Sound:
     return peaks
 
 
-def _limited(sound: _Sound, envelope: _Sound, sample_rate: int) -> _Sound:
+def true_peak_db(sound: _Sound) -> float:
+    """Highest true peak in dBFS of (channels, samples), exact where it is above −6 dB; −inf for silence."""
+    return _decibels(float(true_peaks(sound, _HOT * float(_factor(CEILING_DB))).max(initial=0.0)))
+
+
+def _limited(sound: _Sound, envelope: _Sound, sample_rate: int, ceiling_db: float) -> _Sound:
     """A look-ahead limiter: the gain falls before a peak and rises after it, slowly enough not to buzz.
 
     The gain that each peak needs is held over a window and then averaged over windows that together are
     no longer, so that at every peak each averaged value is small enough: the ceiling holds exactly.
     """
-    ceiling = _factor(CEILING_DB - 0.05)
+    ceiling = _factor(ceiling_db - 0.05)
     needed = np.minimum(np.float32(1.0), ceiling / np.maximum(envelope, np.float32(1e-9)))
     half = max(1, round(_LIMITER_SECONDS * sample_rate / 2))
     held = minimum_filter1d(needed, 4 * half + 1, mode="nearest")
