@@ -17,7 +17,7 @@ LOW, HIGH = 62, 84
 def write_lead(brief: Brief, bars: list[Bar]) -> list[Note]:
     """The melody: silent in introductions and builds, an upbeat in pickups."""
     notes: list[Note] = []
-    anchor = round(67 + 11 * (brief.texture.lightness - 0.5)) + brief.dice("anchor").choice((-1, 0, 1))
+    anchor = round(69 + 8 * (brief.texture.lightness - 0.5)) + brief.dice("anchor").choice((-1, 0, 1))
     last = anchor
     for _, group in groupby(bars, key=lambda bar: bar.index - bar.place):
         section = list(group)
