@@ -1,4 +1,4 @@
-"""`/session`: an evening in a voice channel, from its first cover to its end."""
+"""`/session`: covers heard together in a voice channel, from its first cover to its end."""
 
 from __future__ import annotations
 

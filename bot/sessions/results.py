@@ -1,4 +1,4 @@
-"""The result documents of an evening's takes, those that are still kept."""
+"""The result documents of a session's takes, those that are still kept."""
 
 from __future__ import annotations
 

@@ -12,9 +12,9 @@ from bot.i18n.reply_language import locale_of
 from bot.messages.embeds import plain
 from bot.messages.errors import Refusal, answer_error
 from bot.services import services_of
-from bot.sessions import formatting
 from bot.sessions.lifecycle.manager import SessionManager
-from bot.sessions.panel.content import LETTERS, PanelContent
+from bot.sessions.panel.content import PanelContent
+from bot.sessions.panel.redaction import redacted
 from bot.sessions.state.model import HIGHEST_SCORE, LOWEST_SCORE, Clip, Entry, Session
 from bot.sessions.state.view import PlaybackStatus, SessionView
 from bot.ui.buttons import PREFIX
@@ -105,17 +105,10 @@ async def cast(
     await sessions.vote(
         view.session.session_id, entry_id, job_id, user.id, user.display_name, score=score, starred=starred
     )
-    cover = take_label(view, entry, clip, locale)
+    cover = plain(redacted(view, entry).ballot_words(clip, locale))
     if score is not None:
         return text(locale, "session.voted", score=score, cover=cover)
     return text(locale, "session.starred" if starred else "session.unstarred", cover=cover)
-
-
-def take_label(view: SessionView, entry: Entry, clip: int, locale: str) -> str:
-    """ "Low Tide", "Cover 3, take A": with nothing that is hidden."""
-    shown = formatting.entry_title(entry, locale) if view.shows(entry) else ""
-    title = plain(shown or text(locale, "board.nameless", number=entry.entry_id), 60)
-    return f"{title}, {text(locale, 'board.take', letter=LETTERS[clip])}" if entry.versus else title
 
 
 class ScoreButton(
@@ -293,10 +286,7 @@ class ScoreMenu(
         """The menu as a member sees it. Once a score is chosen it hides the name, so the options carry it."""
         clip: Clip = entry.clips[place]
         mine = next((vote.score for vote in view.votes_of(clip.job_id) if vote.user_id == user_id), None)
-        title = formatting.entry_title(entry, locale) if view.shows(entry) else ""
-        label = title or text(locale, "board.nameless", number=entry.entry_id)
-        if entry.versus:
-            label += f", {text(locale, 'board.take', letter=LETTERS[place])}"
+        label = redacted(view, entry).ballot_words(place, locale)
         menu = cls(view.session.session_id, entry.entry_id, place, label, mine)
         for option in menu.item.options:
             option.description = label[:100]

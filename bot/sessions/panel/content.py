@@ -1,32 +1,26 @@
-"""What the session's panel says: worked out as plain values first, so that nothing hidden can slip out.
-
-Until votes are in, a `blind` session shows neither cover, title nor submitter of what plays or comes, and a
-`versus` session does not say which of its two takes was made with RAG; names would vote along.
-"""
+"""What the session's panel says, as plain values, and as an embed. See `redaction` for what is withheld."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import discord
 
 from albumgen_core.attributes.fields import AUDIO_FEATURES
-from albumgen_core.result import COVER
 from bot.i18n.catalogue import language_of, text
 from bot.messages.embeds import DONE, WAITING, WORKING, bar, plain
 from bot.sessions import formatting
 from bot.sessions.panel.picture import PanelPicture
+from bot.sessions.panel.redaction import RedactedEntry, redacted
 from bot.sessions.state.model import HIGHEST_SCORE, Entry, EntryState, SessionState
 from bot.sessions.state.view import PlaybackStatus, SessionView
 from bot.sessions.state.votes import VoteCount, count_votes
 
 SHOWN_UPCOMING = 5
 PICTURE_NAME = "board.png"
-LETTERS = "AB"
 _FIELD = 1024
 
 
@@ -35,55 +29,41 @@ class NowPlaying:
     """What plays.
 
     Attributes:
-        entry_id: the session's number of the cover.
-        title, submitter: None while they are hidden.
+        entry: its cover, without what is hidden.
         take, takes: which of how many, from 0.
-        rag: whether kindred albums were consulted; None while that is hidden.
         music, engine: lines about it; "" where the result is gone.
         features: the eight attributes in the order of AUDIO_FEATURES, None where the result is gone.
-        cover: the picture, None while it is hidden or where there is none.
         left: seconds that remain of the take.
         ends_at: Unix seconds; None while it is held.
         tally: votes for it. voted: how many of those who hear gave a score.
-        counted: whether the mean may be seen: it would pull the next vote along where it is hidden.
     """
 
-    entry_id: int
-    title: str | None
-    submitter: str | None
+    entry: RedactedEntry
     take: int
     takes: int
-    rag: bool | None
     music: str
     engine: str
     features: tuple[float, ...] | None
-    cover: Path | None
     left: float
     ends_at: float | None
     tally: VoteCount
     voted: int
-    counted: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Upcoming:
-    """What comes: title and submitter are None while hidden; not `ready` while it is being composed."""
+    """What comes; not `ready` while it is being composed."""
 
-    entry_id: int
-    title: str | None
-    submitter: str | None
+    entry: RedactedEntry
     ready: bool
 
 
 @dataclass(frozen=True, slots=True)
 class LastPlayed:
-    """What was heard last: title and submitter None while hidden; results as (RAG, tally), RAG None too."""
+    """What was heard last, and the votes for each take."""
 
-    entry_id: int
-    title: str | None
-    submitter: str | None
-    results: tuple[tuple[bool | None, VoteCount], ...]
-    counted: bool
+    entry: RedactedEntry
+    votes: tuple[VoteCount, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +113,11 @@ def panel_content(
     playing = _now(view, view.current, document, time.time() if now is None else now)
     # Once it has ended, nothing comes any more; one that is planned shows what waits.
     over = session.state is SessionState.ENDED
-    upcoming = [] if over else [_upcoming(view, entry) for entry in view.up_next]
+    upcoming = (
+        []
+        if over
+        else [Upcoming(redacted(view, entry), entry.state is EntryState.READY) for entry in view.up_next]
+    )
     rest = view.current.clips[view.current_clip + 1 :] if view.current is not None else ()
     ready = [entry for entry in view.up_next if entry.state is EntryState.READY]
     return PanelContent(
@@ -178,15 +162,15 @@ def picture_of(board: PanelContent) -> PanelPicture | None:
     locale = board.locale
     return PanelPicture(
         kicker=text(locale, "board.now"),
-        title=title_words(now, locale),
-        submitter=submitter_words(now.submitter, locale),
-        take=take_words(now, locale),
+        title=now.entry.title_words(locale),
+        submitter=submitter_words(now.entry.submitter, locale),
+        take=now.entry.take_words(now.take, locale),
         compared=now.takes > 1,
         music=now.music,
         engine=now.engine,
         features=now.features,
-        cover=str(now.cover) if now.cover is not None else None,
-        hidden=now.cover is None and now.title is None,
+        cover=str(now.entry.cover) if now.entry.cover is not None else None,
+        hidden=now.entry.hidden,
         language=language_of(locale),
     )
 
@@ -197,22 +181,10 @@ def status_line(board: PanelContent) -> str | None:
         return None
     if board.now is None:
         return f"🎧 {board.title}"[:500]
-    words = title_words(board.now, board.locale)
-    if board.now.submitter is not None:
-        words += f" – {board.now.submitter}"
+    words = board.now.entry.title_words(board.locale)
+    if board.now.entry.submitter is not None:
+        words += f" – {board.now.entry.submitter}"
     return f"🎧 {words}"[:500]
-
-
-def take_words(now: NowPlaying, locale: str) -> str:
-    """ "with RAG", or "take A" while that is hidden."""
-    if now.rag is None:
-        return text(locale, "board.take", letter=LETTERS[now.take])
-    return text(locale, "take.with_rag" if now.rag else "take.without_rag")
-
-
-def title_words(now: NowPlaying | Upcoming | LastPlayed, locale: str) -> str:
-    """The cover's title; "Cover 3" while it is hidden."""
-    return now.title or text(locale, "board.nameless", number=now.entry_id)
 
 
 def submitter_words(name: str | None, locale: str) -> str:
@@ -225,36 +197,20 @@ def _now(
 ) -> NowPlaying | None:
     if entry is None:
         return None
-    locale, shown = view.session.locale, view.shows(entry)
-    clip = entry.clips[view.current_clip]
+    locale, clip = view.session.locale, entry.clips[view.current_clip]
     left = max(0.0, clip.seconds - view.position)
     given = view.votes_of(clip.job_id)
     return NowPlaying(
-        entry_id=entry.entry_id,
-        title=formatting.entry_title(entry, locale) if shown else None,
-        submitter=formatting.member_name(entry.submitter_name, locale) if shown else None,
+        entry=redacted(view, entry),
         take=view.current_clip,
         takes=len(entry.clips),
-        rag=clip.rag if view.tells_rag(entry) else None,
         music=formatting.music_line(document["attributes"], locale) if document else "",
         engine=formatting.engine_label(document, locale) if document else "",
         features=tuple(float(document["attributes"][name]) for name in AUDIO_FEATURES) if document else None,
-        cover=_cover(entry) if shown else None,
         left=left,
         ends_at=None if view.paused or view.status is PlaybackStatus.RECONNECTING else now + left,
         tally=count_votes(given),
         voted=sum(vote.score is not None and vote.user_id in view.hearing for vote in given),
-        counted=_counted(view, entry),
-    )
-
-
-def _upcoming(view: SessionView, entry: Entry) -> Upcoming:
-    locale, shown = view.session.locale, view.shows(entry)
-    return Upcoming(
-        entry.entry_id,
-        formatting.entry_title(entry, locale) if shown else None,
-        formatting.member_name(entry.submitter_name, locale) if shown else None,
-        entry.state is EntryState.READY,
     )
 
 
@@ -269,27 +225,8 @@ def _last(view: SessionView) -> LastPlayed | None:
     if not heard:
         return None
     entry = max(heard, key=lambda one: (one.played_at or 0.0, one.entry_id))
-    locale, shown = view.session.locale, view.shows(entry)
-    return LastPlayed(
-        entry.entry_id,
-        formatting.entry_title(entry, locale) if shown else None,
-        formatting.member_name(entry.submitter_name, locale) if shown else None,
-        tuple(
-            (clip.rag if view.tells_rag(entry) else None, count_votes(view.votes_of(clip.job_id)))
-            for clip in entry.clips
-        ),
-        _counted(view, entry),
-    )
-
-
-def _counted(view: SessionView, entry: Entry) -> bool:
-    """Whether means may be seen: not while a secret vote is open."""
-    return entry.entry_id in view.revealed or not (view.session.blind or entry.versus)
-
-
-def _cover(entry: Entry) -> Path | None:
-    kept = next((clip.result_dir / COVER for clip in entry.clips if clip.result_dir is not None), None)
-    return kept or entry.cover_path
+    votes = tuple(count_votes(view.votes_of(clip.job_id)) for clip in entry.clips)
+    return LastPlayed(redacted(view, entry), votes)
 
 
 def _colour(board: PanelContent) -> discord.Colour:
@@ -308,9 +245,9 @@ def _now_words(board: PanelContent) -> str:
     if now is None:
         lines.append(text(locale, f"board.standing.{view.status}"))
     else:
-        lines.append(f"### {plain(title_words(now, locale))}")
-        by = None if now.submitter is None else plain(now.submitter, 60)
-        lines.append(f"{submitter_words(by, locale)} · {take_words(now, locale)}")
+        lines.append(f"### {plain(now.entry.title_words(locale))}")
+        by = None if now.entry.submitter is None else plain(now.entry.submitter, 60)
+        lines.append(f"{submitter_words(by, locale)} · {now.entry.take_words(now.take, locale)}")
         if now.music:
             lines.append(now.music)
         if now.ends_at is not None:
@@ -329,7 +266,7 @@ def _now_words(board: PanelContent) -> str:
 def _vote_words(now: NowPlaying, board: PanelContent) -> str:
     locale = board.locale
     parts = [text(locale, "board.voted", voted=now.voted, listeners=len(board.view.hearing))]
-    if not now.counted:
+    if not now.entry.counted:
         return parts[0]
     mean = now.tally.mean
     if mean is not None:
@@ -344,8 +281,8 @@ def _next_words(board: PanelContent) -> str:
     locale = board.locale
     lines = []
     for place, entry in enumerate(board.upcoming, 1):
-        title = plain(title_words(entry, locale), 60)
-        who = "" if entry.submitter is None else f" – {plain(entry.submitter, 40)}"
+        title = plain(entry.entry.title_words(locale), 60)
+        who = "" if entry.entry.submitter is None else f" – {plain(entry.entry.submitter, 40)}"
         state = "" if entry.ready else f" · *{text(locale, 'board.composing')}*"
         lines.append(f"{place}. {title}{who}{state}")
     more = board.more
@@ -359,17 +296,15 @@ def _next_words(board: PanelContent) -> str:
 
 
 def _last_words(last: LastPlayed, locale: str) -> str:
-    given = []
-    for number, (rag, count) in enumerate(last.results):
-        mean = "–" if count.mean is None or not last.counted else formatting.number(count.mean, locale)
+    entry, given = last.entry, []
+    for take, count in enumerate(last.votes):
+        mean = "–" if count.mean is None or not entry.counted else formatting.number(count.mean, locale)
         words = f"**{mean}** ({formatting.counted(locale, 'votes', count.voters)})"
-        if len(last.results) > 1:
-            hidden = text(locale, "board.take", letter=LETTERS[number])
-            label = hidden if rag is None else text(locale, "take.with_rag" if rag else "take.without_rag")
-            words += f" {label}"
+        if len(last.votes) > 1:
+            words += f" {entry.take_words(take, locale)}"
         given.append(words)
-    who = submitter_words(None if last.submitter is None else plain(last.submitter, 40), locale)
-    return f"{plain(title_words(last, locale), 60)}, {who}: {', '.join(given)}"[:1024]
+    who = submitter_words(None if entry.submitter is None else plain(entry.submitter, 40), locale)
+    return f"{plain(entry.title_words(locale), 60)}, {who}: {', '.join(given)}"[:1024]
 
 
 def _footer(board: PanelContent) -> Sequence[str]:

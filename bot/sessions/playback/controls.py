@@ -144,6 +144,6 @@ class PlaybackControls:
             self._playback.queue.follow(None)  # it is loaded anew
             self._live.touch()
         try:
-            await self._playback.queue.apply_volume()  # may take a second, in which the evening goes on
+            await self._playback.queue.apply_volume()  # may take a second, in which the session goes on
         except TrackError as error:
             log.warning("session %s: %s", self._live.session_id, error)

@@ -1,7 +1,7 @@
 """One running session: looks at what there is, again and again, and does what follows from it.
 
 Every step starts from the stored state and from what the voice thread has reached, not from a memory of
-calls; so a step may be late, repeated, or the first of a new process, and the evening goes on the same.
+calls; so a step may be late, repeated, or the first of a new process, and the session goes on the same.
 """
 
 from __future__ import annotations

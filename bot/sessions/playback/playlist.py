@@ -90,7 +90,7 @@ class PlaylistSource(discord.AudioSource):
     """Plays a track, then without a gap the one that was put behind it, and so on; ends when there is none.
 
     `on_start(key)` is called from the voice thread when a track's first frame is read; hand it on to the
-    event loop with `call_soon_threadsafe`. One source serves a whole evening: after it has ended, give it
+    event loop with `call_soon_threadsafe`. One source serves a whole session: after it has ended, give it
     another track and play it again.
     """
 

@@ -41,7 +41,7 @@ _SPARE, _CHAPTER = 4096, 512
 
 @dataclass(frozen=True, slots=True)
 class RecapMixtape:
-    """A finished mixtape, and how many of the evening's takes are on it."""
+    """A finished mixtape, and how many of the session's takes are on it."""
 
     tape: Mixtape
     takes: int
@@ -72,9 +72,9 @@ async def make_page(
 async def make_recap_mixtape(
     record: SessionRecord, recap: Recap, folder: Path, *, max_bytes: int
 ) -> RecapMixtape | None:
-    """Write MIXTAPE: what was heard, in the order of the evening; None when there was nothing.
+    """Write MIXTAPE: what was heard, in the order of the session; None when there was nothing.
 
-    An evening that is too long for `max_bytes` even at the lowest bit rate is cut to its best takes.
+    A session that is too long for `max_bytes` even at the lowest bit rate is cut to its best takes.
     Raises MixtapeError, OSError.
     """
     chosen = chosen_takes(record, recap)

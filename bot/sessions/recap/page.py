@@ -1,4 +1,4 @@
-"""The recap page: one HTML file that holds the whole evening and asks nobody for anything.
+"""The recap page: one HTML file that holds the whole session and requests nothing from the network.
 
 Covers, sound, charts, style and script are inside; the page's own content security policy forbids every
 request, and every word of members goes through the template's escaping. Votes are shown as counts: who gave
@@ -70,7 +70,7 @@ def recap_page(
     """Build the page (blocking: reads results, shrinks covers, may encode sound; call it in a thread).
 
     Args:
-        record: the evening.
+        record: the session.
         locale: of all words but the members' own.
         max_bytes: most bytes of the page. Covers get smaller and sound gives way first.
         clip_url: where a take can be had for which there was no room, if anywhere. Only http and https.

@@ -108,7 +108,7 @@ class PageContent:
         return self._covers.get(first[0]) if first else None
 
     def _in_order(self) -> list[Entry]:
-        """As the evening went: what was heard first comes first, what was not heard last."""
+        """As the session went: what was heard first comes first, what was not heard last."""
         return sorted(
             self.record.entries,
             key=lambda entry: (not was_heard(entry), entry.played_at or 0.0, entry.entry_id),

@@ -341,7 +341,7 @@ class _Place:
         return None
 
     async def _turn_to_host(self, reply: Reply) -> None:
-        """The channel is gone, or closed to us: the evening's host gets it, if they take messages."""
+        """The channel is gone, or closed to us: the session's host gets it, if they take messages."""
         if self._direct or not self._session.host_id:
             self._channel = None
             return

@@ -1,9 +1,9 @@
-"""What an evening's votes say, and what they do not: ranking, podium, disagreement, RAG against no RAG.
+"""What a session's votes say, and what they do not: ranking, podium, disagreement, RAG against no RAG.
 
 Rules, so that everybody can check them:
 
-- **Score.** A clip's own mean is shown, but clips are ranked by a mean that is drawn towards the evening's:
-  (PRIOR_VOTES · evening's mean + sum of the scores) / (PRIOR_VOTES + votes), the usual Bayesian average.
+- **Score.** A clip's own mean is shown, but clips are ranked by a mean that is drawn towards the session's:
+  (PRIOR_VOTES · session's mean + sum of the scores) / (PRIOR_VOTES + votes), the usual Bayesian average.
   A single 5 does not beat ten people's 4.8, and with many votes the two means agree.
 - **Ties.** Equal score: more stars, then more votes go first; what is still equal shares its place, and the
   next place is left out (1, 1, 3).
@@ -27,7 +27,7 @@ from bot.sessions.state.model import Clip, Entry, EntryState, SessionRecord, Vot
 from bot.sessions.state.votes import VoteCount, count_votes
 
 PRIOR_VOTES = 2.0
-"""How many votes the evening's mean counts for in a clip's ranking."""
+"""How many votes the session's mean counts for in a clip's ranking."""
 
 MIN_DIVISIVE_VOTES, MIN_SPREAD = 3, 1.0
 MIN_COMPARED = 3
@@ -43,7 +43,7 @@ class ClipResult:
     Attributes:
         entry, clip: which.
         tally: scores and stars.
-        rating: mean drawn towards the evening's, 1 to 5; None without a score.
+        rating: mean drawn towards the session's, 1 to 5; None without a score.
         spread: standard deviation of its scores, 0 to 2; None without a score.
     """
 
@@ -90,7 +90,7 @@ class MemberStats:
 
 @dataclass(frozen=True, slots=True)
 class Recap:
-    """An evening in numbers.
+    """A session in numbers.
 
     Attributes:
         results: every finished take, best first; those without a score last, in order of submission.
@@ -125,7 +125,7 @@ class Recap:
 
 
 def summarise(record: SessionRecord) -> Recap:
-    """All statistics of an evening; of one that is still running, those up to now."""
+    """All statistics of a session; of one that is still running, those up to now."""
     mean = mean_of([vote.score for vote in record.votes if vote.score is not None])
     results = sorted(_results(record, mean), key=_order)
     heard = [entry for entry in record.entries if was_heard(entry)]
@@ -151,7 +151,7 @@ def was_heard(entry: Entry) -> bool:
     return entry.played_at is not None or entry.state in (EntryState.PLAYED, EntryState.SKIPPED)
 
 
-def _results(record: SessionRecord, evening: float | None) -> list[ClipResult]:
+def _results(record: SessionRecord, overall: float | None) -> list[ClipResult]:
     votes: dict[str, list[Vote]] = defaultdict(list)
     for vote in record.votes:
         votes[vote.job_id].append(vote)
@@ -160,14 +160,14 @@ def _results(record: SessionRecord, evening: float | None) -> list[ClipResult]:
         for clip in entry.clips:
             if clip.ready or votes[clip.job_id]:
                 count = count_votes(votes[clip.job_id])
-                results.append(ClipResult(entry, clip, count, _rating(count, evening), _spread(count)))
+                results.append(ClipResult(entry, clip, count, _rating(count, overall), _spread(count)))
     return results
 
 
-def _rating(count: VoteCount, evening: float | None) -> float | None:
-    if count.mean is None or evening is None:
+def _rating(count: VoteCount, overall: float | None) -> float | None:
+    if count.mean is None or overall is None:
         return None
-    return (PRIOR_VOTES * evening + count.mean * count.voters) / (PRIOR_VOTES + count.voters)
+    return (PRIOR_VOTES * overall + count.mean * count.voters) / (PRIOR_VOTES + count.voters)
 
 
 def _spread(count: VoteCount) -> float | None:

@@ -148,7 +148,7 @@ class Vote:
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """One evening.
+    """One session.
 
     Attributes:
         session_id: 32 hexadecimal digits.
@@ -223,7 +223,7 @@ class SessionRecord:
     """A session with all that belongs to it, as the recap tells it.
 
     Attributes:
-        session: the evening.
+        session: the session.
         entries: in order of submission.
         votes: one a member and clip.
         members: display names by user id, of everyone who submitted, voted or listened; untrusted text.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import io
 import sqlite3
@@ -145,11 +144,13 @@ async def test_an_evening_of_three_with_a_kill_in_the_middle(tmp_path: Path) -> 
         voice = await loopback.voice.wait_connected(guild, connections=2)
         await evening.until(lambda: len(voice.frames) > 10)
         assert await evening.vote({ana: 1, bo: 2, cy: 5}, done) == third[1], "the same cover goes on"
-        async with asyncio.timeout(90):
-            while evening.rows("SELECT 1 FROM bot_session_entries WHERE state != 'played'"):
-                if evening.fresh(done) is not None:
-                    await evening.vote({ana: 4, bo: 4, cy: 3}, done)
-                await asyncio.sleep(0.1)
+
+        async def all_played() -> bool:
+            if evening.fresh(done) is not None:
+                await evening.vote({ana: 4, bo: 4, cy: 3}, done)
+            return not evening.rows("SELECT 1 FROM bot_session_entries WHERE state != 'played'")
+
+        await eventually(all_played, 90, every=0.1)
         stopped = await ana.slash(channel, "session stop")
         await stopped.wait_acknowledged()
         message = await evening.until(evening.recap, 60)

@@ -14,9 +14,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bot.sessions.panel.buttons import panel_buttons, take_label
+from bot.sessions.panel.buttons import panel_buttons
 from bot.sessions.panel.content import PanelContent, panel_content, panel_embed, picture_of, status_line
 from bot.sessions.panel.picture import draw, draw_in_child, panel_svg
+from bot.sessions.panel.redaction import redacted
 from bot.sessions.playback.listeners import Listener
 from bot.sessions.playback.play_queue import QueueItem
 from bot.sessions.results import read_result
@@ -162,7 +163,7 @@ def test_a_blind_board_hides_cover_title_submitter_and_take_everywhere(
     assert f"take {'AB'[clip]}" in sent
     assert ("1 of 3 voted" in sent) is (clip == 0)
     assert status_line(board) == "🎧 Cover 2"
-    assert SECRET not in take_label(view, entries[1], clip, "en")
+    assert SECRET not in redacted(view, entries[1]).ballot_words(clip, "en")
     assert reddest(drawn(board)) < 40
     assert reddest(drawn(shown(seen(entries, clip=clip)))) > 150
 
