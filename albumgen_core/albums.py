@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from albumgen_core.attributes.measured import MeasuredAttributes
+
+Reason = Literal["look", "artist", "album"]
 
 _UNNAMED = frozenset({"", "unknown", "unknown artist", "various artists"})
 
@@ -43,15 +46,19 @@ class Album:
 
 @dataclass(frozen=True, slots=True)
 class Neighbour:
-    """An album whose cover lies near the query's.
+    """An album that is kin to a cover.
 
     Attributes:
         album: the album.
-        distance: L2 distance between the unit embeddings, in [0, 2] (Chroma's squared value, rooted).
+        distance: L2 distance between the unit embeddings, in [0, 2] (Chroma's squared value, rooted); None
+            for an album that was found by a name on the cover alone.
+        reason: why it is here: its cover looks alike, it is by the artist named on the cover, or it is the
+            album named there.
     """
 
     album: Album
-    distance: float
+    distance: float | None
+    reason: Reason = "look"
 
     @property
     def attributes(self) -> MeasuredAttributes:

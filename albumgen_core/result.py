@@ -61,6 +61,7 @@ class Take:
         family: engine family; describer and composer are the names of the models.
         notices: sentences the reader must see (no index, another engine stood in).
         timings: seconds spent in each stage (its share of a batch).
+        words: what the words on the cover say (`CoverReading.to_dict`), or None where they were not read.
     """
 
     attributes: MusicalAttributes
@@ -86,6 +87,7 @@ class Take:
     notices: Sequence[str] = ()
     timings: Mapping[str, float] = field(default_factory=dict)
     lineage: Mapping[str, str | None] = field(default_factory=dict)
+    words: Mapping[str, Any] | None = None
 
     def document(self) -> dict[str, Any]:
         """The take as JSON-ready values: the content of result.json."""
@@ -98,6 +100,7 @@ class Take:
             "overridden": list(self.overridden),
             "neighbours": [_album(neighbour) for neighbour in self.neighbours],
             "album": _album(self.itself) if self.itself is not None else None,
+            "words": None if self.words is None else dict(self.words),
             "prompt": self.prompt,
             "seed": self.seed,
             "seconds": round(self.seconds, 3),
@@ -121,7 +124,8 @@ def _album(neighbour: Neighbour) -> dict[str, Any]:
         "title": neighbour.album.title,
         "artist": neighbour.album.artist,
         "year": neighbour.album.year,
-        "distance": round(float(neighbour.distance), 6),
+        "distance": None if neighbour.distance is None else round(float(neighbour.distance), 6),
+        "reason": neighbour.reason,
         "attributes": neighbour.attributes.to_dict(),
     }
 

@@ -24,7 +24,7 @@ from pydantic_settings import (
 )
 
 from albumgen_core.errors import ConfigError
-from albumgen_core.vocabulary import Family, PromptStyle
+from albumgen_core.vocabulary import Family, PromptStyle, RagMode
 
 ENV_PREFIX = "ALBUMGEN_"
 CONFIG_ENV = "ALBUMGEN_CONFIG"
@@ -98,6 +98,8 @@ class IndexSettings(Section):
 
     path: Path | None = None
     k: int = Field(5, ge=1, le=50)
+    rag: RagMode = "both"
+    name_share: float = Field(0.6, ge=0.0, le=1.0)
     on_failure: Literal["without", "refuse"] = "without"
     calibration: str = ""
 

@@ -44,6 +44,8 @@ def main() -> None:
         environment["ALBUMGEN_DATA_DIR"] = data
         environment["ALBUMGEN_ENGINE__FAMILY"] = "sketch"
         albumgen("index", "build", os.path.relpath(HERE / "shelf"), environment=environment)
+        shelf = os.path.relpath(HERE / "shelf" / "albums.csv")
+        albumgen("catalogue", "build", shelf, environment=environment)
         paths = [os.path.relpath(cover) for cover in covers]
         albumgen(
             "generate",

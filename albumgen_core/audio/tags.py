@@ -38,6 +38,7 @@ class ClipTags:
         key: "C" … "B" with "#"; mode: "minor" is written as "Am", the other two as "A".
         cover_jpeg: the cover as a JPEG, or None.
         prompt, seed: what the clip was composed from; together they are the comment.
+        album: artist and title that the cover reads, "" where nobody was recognised.
     """
 
     title: str
@@ -49,6 +50,7 @@ class ClipTags:
     cover_jpeg: bytes | None
     prompt: str
     seed: int
+    album: str = ""
 
     @property
     def artist(self) -> str:
@@ -71,6 +73,8 @@ class ClipTags:
         text = {"encoding": _id3.Encoding.UTF16}  # the only Unicode that ID3v2.3 knows
         tag.add(_id3.TIT2(**text, text=_line(self.title, MAX_TITLE) or "AlbumGen"))
         tag.add(_id3.TPE1(**text, text=self.artist))
+        if album := _line(self.album, MAX_TITLE):
+            tag.add(_id3.TALB(**text, text=album))
         tag.add(_id3.TCON(**text, text=_line(self.genre, MAX_TITLE)))
         tag.add(_id3.TBPM(**text, text=str(round(self.tempo))))
         tag.add(_id3.TKEY(**text, text=self.initial_key))
@@ -96,6 +100,7 @@ class ClipTags:
         fields = {
             "title": _line(self.title, MAX_TITLE) or "AlbumGen",
             "artist": self.artist,
+            "album": _line(self.album, MAX_TITLE),
             "genre": _line(self.genre, MAX_TITLE),
             "description": self.comment,
             "encoder": ENCODER,

@@ -30,6 +30,7 @@ class CardContent:
         seconds: length of the clip.
         prompt: the text for the composer; as much of it as fits is shown.
         rag: whether the attributes were reasoned from the neighbours.
+        reads: artist and title that were recognised in the words on the cover, "" where nobody was.
         album: the album whose cover this is, or None where that is not known.
         language: of the words, "en" or "de".
     """
@@ -44,5 +45,6 @@ class CardContent:
     seconds: float = 0.0
     prompt: str = ""
     rag: bool = False
+    reads: str = ""
     album: Album | None = None
     language: str = "en"

@@ -79,5 +79,7 @@ def _artist_line(card: CardContent, sheet: Sheet) -> str:
         if not is_named(card.album.artist):
             return sheet.say("is_album", title=card.album.title)
         return sheet.say("is_album_by", title=card.album.title, artist=card.album.artist)
+    if card.reads:
+        return sheet.say("reads", words=card.reads)
     artist = card.attributes.artist_name
     return sheet.say("suggests", artist=artist) if is_named(artist) else ""

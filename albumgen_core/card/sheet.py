@@ -7,6 +7,7 @@ from typing import Any
 import resvg_py
 from PIL import Image
 
+from albumgen_core.albums import Neighbour
 from albumgen_core.attributes.keys import key_name
 from albumgen_core.attributes.names import genre_label
 from albumgen_core.attributes.predicted import MusicalAttributes
@@ -72,7 +73,7 @@ class Sheet:
     def albums(self, card: CardContent, y: float, room: float, x: float, name: str) -> float:
         """Add a row of the retrieved albums from the base line `y` on; returns where it ends.
 
-        Covers with distances; titles too where a cover has 90 units and more.
+        Covers with distances, or with why else they are here; titles too where a cover has 90 units and more.
         """
         palette = self.palette
         distance = self.say("distance")
@@ -91,9 +92,15 @@ class Sheet:
             if titled:
                 title = fit(neighbour.album.title, LABEL, side)
                 self.add(text_tag(title, left, below - 23, LABEL, palette.text))
-            shown = decimal(neighbour.distance, self.language)
+            shown = fit(self.why(neighbour), LABEL, side, bold=True)
             self.add(text_tag(shown, left, below, LABEL, palette.accent, bold=True))
         return below
+
+    def why(self, neighbour: Neighbour) -> str:
+        """The distance of an album that looks alike; of another, why it is here."""
+        if neighbour.reason == "look" and neighbour.distance is not None:
+            return decimal(neighbour.distance, self.language)
+        return self.say(f"reason.{neighbour.reason}")
 
     def svg(self, height: int) -> str:
         """The picture, `height` units high, on a ground with round corners."""

@@ -82,7 +82,8 @@ def _describe(
             {
                 "title": neighbour.album.title,
                 "artist": neighbour.album.artist,
-                "distance": round(float(neighbour.distance), 4),
+                "distance": None if neighbour.distance is None else round(float(neighbour.distance), 4),
+                "reason": neighbour.reason,
             }
             for neighbour in neighbours
         ],

@@ -205,7 +205,7 @@ def _neighbour_table(path: Path, neighbours: Sequence[Neighbour]) -> Table:
         album, measured = neighbour.album, neighbour.attributes
         cells = (album.title, album.artist, str(album.year or ""), measured.raw_genre or "")
         table.add_row(
-            f"{neighbour.distance:.3f}",
+            "" if neighbour.distance is None else f"{neighbour.distance:.3f}",
             *(cell for cell in cells),
             f"{measured.energy:.2f}",
             f"{measured.valence:.2f}",

@@ -7,12 +7,14 @@ from pathlib import Path
 
 from rich.table import Table
 
-from albumgen_core.albums import Neighbour
+from albumgen_core.albums import Neighbour, Reason
 from albumgen_core.attributes.fields import AUDIO_FEATURES
 from albumgen_core.attributes.predicted import MusicalAttributes
 from albumgen_core.cli.console import say
 from albumgen_core.prompt.template import key_words
 from albumgen_core.result import CARD, CLIP_MP3, Take
+
+REASONS: dict[Reason, str] = {"look": "looks alike", "artist": "same artist", "album": "this album"}
 
 
 class Notices:
@@ -42,6 +44,9 @@ def show_take(label: str, take: Take, folder: Path, notices: Notices) -> None:
     if take.itself is not None:
         album = take.itself.album
         say("  ", ("this album", "dim"), f"  {album.title} — {album.artist}")
+    if take.words is not None and take.words["shown"]:
+        say("  ", ("reads", "dim"), f"  {take.words['shown']}")
+        say("  ", (take.words["sentence"], "dim"))
     show_context(take.neighbours, take.prompt)
     notices.show(take.notices)
     say(f"  {folder / CLIP_MP3}\n  {folder / CARD}")
@@ -51,7 +56,10 @@ def show_context(neighbours: Sequence[Neighbour], prompt: str | None) -> None:
     """The neighbours with their distances, and the prompt."""
     for neighbour in neighbours:
         album = neighbour.album
-        say("  ", (f"near {neighbour.distance:.2f}", "dim"), f"  {album.title} — {album.artist}")
+        why = REASONS[neighbour.reason]
+        if neighbour.distance is not None:
+            why += f", {neighbour.distance:.2f}"
+        say("  ", (why, "dim"), f"  {album.title} — {album.artist}")
     if prompt:
         say("  ", ("prompt", "dim"), f"  {prompt}")
 

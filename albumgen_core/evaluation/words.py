@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from rapidfuzz import fuzz
 
 from albumgen_core.albums import Album
+from albumgen_core.attributes.fields import AUDIO_FEATURES
 from albumgen_core.retrieval.catalogue.catalogue import Catalogue
 from albumgen_core.retrieval.text.candidates import FEATURES, Candidate
 from albumgen_core.retrieval.text.fragments import CoverText
@@ -207,16 +208,16 @@ class WordsEvaluation:
     Attributes:
         examples: the covers.
         errors: by row of the table, mean absolute error over the eight attributes, float64 (covers,).
-        baseline, fold_baseline: names of the rows of the catalogue's median and of the other folds' median.
+        answers: by row, what was predicted, float64 (covers, 8).
         best: by catalogue ("without", "known"), each cover's likeliest match or None.
         right: the same, whether that match names the artist, float64 (covers,).
         album_right: whether the likeliest match in the whole catalogue is the album.
-        accepted: shares of covers that are given an album, and an artist, in the whole catalogue.
         chosen: (shrinkage, power) by fold.
     """
 
     examples: Sequence[Example]
     errors: dict[str, Array]
+    answers: dict[str, Array]
     best: dict[str, list[Match | None]]
     right: dict[str, Array]
     album_right: Array
@@ -236,7 +237,7 @@ def evaluate_words(catalogue: Catalogue, examples: Sequence[Example], *, seed: i
     """Predict every cover by what was fitted on the other folds."""
     folds = folds_of([example.group for example in examples], FOLDS, seed)
     rows = (CATALOGUE_MEDIAN, COVERS_MEDIAN, LABEL, WITHOUT, TITLE_KNOWN, RECOGNISED, ORACLE)
-    errors = {row: np.zeros(len(examples)) for row in rows}
+    answers = {row: np.zeros((len(examples), len(AUDIO_FEATURES))) for row in rows}
     best: dict[str, list[Match | None]] = {"without": [None] * len(examples), "known": [None] * len(examples)}
     right = {name: np.zeros(len(examples)) for name in best}
     album_right = np.zeros(len(examples))
@@ -254,7 +255,7 @@ def evaluate_words(catalogue: Catalogue, examples: Sequence[Example], *, seed: i
             example = examples[row]
             without = fitted.matcher.matches(example.without.candidates, example.without.table)
             known = fitted.matcher.matches(example.known.candidates, example.known.table)
-            answers = {
+            found_here = {
                 CATALOGUE_MEDIAN: catalogue.median.astype(np.float64),
                 COVERS_MEDIAN: rules.usual,
                 LABEL: rules.usual + (rules.labelled if example.text.labelled else 0.0),
@@ -263,15 +264,17 @@ def evaluate_words(catalogue: Catalogue, examples: Sequence[Example], *, seed: i
                 RECOGNISED: combine(catalogue, known, rules, labelled=example.text.labelled),
                 ORACLE: _oracle(catalogue, example, rules, artists),
             }
-            for name, answer in answers.items():
-                errors[name][row] = np.abs(answer - example.features).mean()
+            for name, answer in found_here.items():
+                answers[name][row] = answer
             keys = artist_keys(example.album.artist)
             for name, found in (("without", without), ("known", known)):
                 if found:
                     best[name][row] = found[0]
                     right[name][row] = name_key(catalogue.artists[found[0].artist]) in keys
             album_right[row] = bool(known) and known[0].album in example.own
-    return WordsEvaluation(examples, errors, best, right, album_right, chosen)
+    truth = np.array([example.features for example in examples])
+    errors = {name: np.abs(found - truth).mean(axis=1) for name, found in answers.items()}
+    return WordsEvaluation(examples, errors, answers, best, right, album_right, chosen)
 
 
 def _oracle(catalogue: Catalogue, example: Example, rules: Weights, artists: dict[str, int]) -> Array:

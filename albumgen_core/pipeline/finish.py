@@ -81,6 +81,7 @@ class Finisher:
             notices=work.notices,
             timings=work.timings,
             lineage=request.lineage,
+            words=work.reading.to_dict() if work.reading is not None else None,
         )
 
     def _tags(self, draft: Take) -> ClipTags:
@@ -95,6 +96,7 @@ class Finisher:
             cover_jpeg=draft.cover_jpeg,
             prompt=draft.prompt,
             seed=draft.seed,
+            album=_reads(draft),
         )
 
     def card_content(self, take: Take, request: ClipRequest) -> CardContent:
@@ -112,12 +114,21 @@ class Finisher:
             rag=bool(take.neighbours),
             album=take.itself.album if take.itself is not None else None,
             language=request.options.language,
+            reads=_reads(take),
         )
 
     def _thumbnails(self, neighbours: Sequence[Neighbour]) -> list[bytes | None]:
         if self._index is None:
             return [None] * len(neighbours)
         return [self._index.thumbnail(neighbour.album.album_id) for neighbour in neighbours]
+
+
+def _reads(take: Take) -> str:
+    """Artist and title as recognised, with the artist that a member corrected; "" where nobody was."""
+    if take.words is None or not take.words["artist"]:
+        return ""
+    artist = take.attributes.artist_name if "artist_name" in take.overridden else take.words["artist"]
+    return ", ".join(filter(None, (artist, take.words["title"])))
 
 
 def _title(attributes: MusicalAttributes) -> str:

@@ -19,6 +19,7 @@ from albumgen_core.cover.read import Cover
 from albumgen_core.errors import AlbumGenError
 from albumgen_core.jobs.spec import ClipOptions
 from albumgen_core.result import Take
+from albumgen_core.retrieval.cover_words import CoverReading
 from albumgen_core.vocabulary import Stage
 
 log = logging.getLogger(__name__)
@@ -71,6 +72,7 @@ class Work:
     attributes: MusicalAttributes | None = None
     neighbours: Sequence[Neighbour] = ()
     itself: Neighbour | None = None
+    reading: CoverReading | None = None
     prompt: str = ""
     audio: Audio | None = None
     outcome: Take | Exception | None = None

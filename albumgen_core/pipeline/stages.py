@@ -6,6 +6,7 @@ them. What fails for one request fails that request alone; the rest of the batch
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
@@ -16,14 +17,17 @@ from albumgen_core.albums import SAME_COVER, Neighbour, is_named
 from albumgen_core.attributes.predicted import MusicalAttributes
 from albumgen_core.card import CardContent
 from albumgen_core.engines.base import ComposeRequest, Engine, never_cancelled
-from albumgen_core.errors import AlbumGenError, IndexUnavailableError, JobError
+from albumgen_core.errors import AlbumGenError, CatalogueError, IndexUnavailableError, JobError
 from albumgen_core.pipeline.finish import Finisher
 from albumgen_core.pipeline.request import ClipRequest, Work, fail, isolated, timed
 from albumgen_core.prompt.template import compose_prompt
 from albumgen_core.result import Take
 from albumgen_core.retrieval import AlbumIndex
+from albumgen_core.retrieval.cover_words import WordsOnCovers, fuse
 from albumgen_core.settings import ClipSettings
-from albumgen_core.vocabulary import Stage
+from albumgen_core.vocabulary import RagMode, Stage
+
+log = logging.getLogger(__name__)
 
 __all__ = ["BatchProgress", "ClipRequest", "Pipeline", "ignore_batch_progress"]
 
@@ -49,6 +53,9 @@ class Pipeline:
         notices: sentences put on every result (another engine stands in, say).
         index_problem: why `index` is None, as a sentence.
         require_index: refuse RAG requests instead, when retrieval fails.
+        words: reads covers and looks their words up, or None where there is no catalogue.
+        rag: how neighbours are found.
+        name_share: share of the k places that albums found by name take first.
     """
 
     def __init__(
@@ -61,6 +68,9 @@ class Pipeline:
         notices: Sequence[str] = (),
         index_problem: str = "There is no album index yet.",
         require_index: bool = False,
+        words: WordsOnCovers | None = None,
+        rag: RagMode = "both",
+        name_share: float = 0.6,
     ) -> None:
         self.engine = engine
         self.index = index
@@ -69,6 +79,9 @@ class Pipeline:
         self.notices = tuple(notices)
         self.index_problem = index_problem
         self.require_index = require_index
+        self.words = words if rag != "look" else None
+        self.by_look = words is None or rag != "name"
+        self.name_share = name_share
 
     def run(
         self,
@@ -112,6 +125,7 @@ class Pipeline:
             return tell
 
         mark_cancelled()
+        self._read_words(batch)
         self._retrieve(batch, report)
         mark_cancelled()
         self._describe(batch, report, is_cancelled)
@@ -132,6 +146,7 @@ class Pipeline:
         """
         work = Work(request, notices=list(self.notices))
         batch = [work]
+        self._read_words(batch)
         self._retrieve(batch, _unwatched)
         self._describe(batch, _unwatched, never_cancelled)
         self._write_prompts(batch, _unwatched)
@@ -141,11 +156,31 @@ class Pipeline:
             raise JobError("The cover could not be read.", "core.cover_unread")
         return work.attributes, work.neighbours, work.prompt, work.notices
 
+    def _read_words(self, batch: list[Work]) -> None:
+        """Read covers, with or without RAG: words are on the cover. What fails costs the words alone."""
+        if self.words is None:
+            return
+        for work in batch:
+            if not work.live or work.request.is_complete:
+                continue
+            with timed([work], "retrieve"):
+                try:
+                    work.reading = self.words.read(work.request.cover)
+                except MemoryError:
+                    raise
+                except CatalogueError as error:
+                    work.notices.append(f"The words on the cover were not looked up: {error}")
+                except Exception:
+                    log.exception("The words on a cover could not be read")
+                    work.notices.append("The words on the cover could not be read.")
+            if work.reading is not None and work.request.options.rag:
+                work.neighbours = fuse((), work.reading.neighbours, self.k, 1.0)
+
     def _retrieve(self, batch: list[Work], report: _Reporter) -> None:
         wanted = [
             work for work in batch if work.live and work.request.options.rag and not work.request.is_complete
         ]
-        if not wanted:
+        if not wanted or not self.by_look:
             return
         if self.index is None:
             for work in wanted:
@@ -162,7 +197,9 @@ class Pipeline:
         with timed(wanted, "retrieve"):
             for work, vector in zip(wanted, vectors, strict=True):
                 try:
-                    work.itself, work.neighbours = _nearest(self.index, vector, self.k)
+                    work.itself, alike = _nearest(self.index, vector, self.k)
+                    named = work.reading.neighbours if work.reading is not None else ()
+                    work.neighbours = fuse(alike, named, self.k, self.name_share, without=work.itself)
                 except IndexUnavailableError as error:
                     self._go_without(work, str(error))
             report("retrieve")(1.0)
@@ -265,7 +302,7 @@ def _nearest(
     Raises IndexUnavailableError.
     """
     found = index.nearest(vector, k)
-    same = [neighbour for neighbour in found if neighbour.distance <= SAME_COVER]
+    same = [near for near in found if near.distance is not None and near.distance <= SAME_COVER]
     if not same:
         return None, found
     return same[0], index.nearest(vector, k, exclude={neighbour.album.album_id for neighbour in same})

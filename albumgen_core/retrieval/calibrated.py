@@ -55,8 +55,9 @@ class CalibratedDescriber:
         read = self._reader.describe(cover, neighbours, seed=seed, on_progress=on_progress)
         if not neighbours:
             return read
-        if neighbours[0].distance <= SAME_COVER:
-            known = neighbours[0].attributes
+        same = [n for n in neighbours if n.distance is not None and n.distance <= SAME_COVER]
+        if same:
+            known = same[0].attributes
             features: Mapping[str, Any] = dict(zip(AUDIO_FEATURES, known.features(), strict=True))
         else:
             features = self._predict(cover)

@@ -77,7 +77,7 @@ class ExactIndex:
 
 def nearness(neighbour: Neighbour) -> tuple[float, str]:
     """Sort key: by distance, then by album_id, so that ties fall the same way everywhere."""
-    return neighbour.distance, neighbour.album.album_id
+    return neighbour.distance or 0.0, neighbour.album.album_id
 
 
 def checked_query(vector: ArrayLike) -> NDArray[np.float32]:

@@ -269,7 +269,7 @@ class AlbumIndex:
             own = {exact.albums[row].album_id}
             true = exact.nearest(self._vectors[row], 5, exclude=own)
             found = self._approximate(self._vectors[row], 5, own, ())
-            distances.append(true[0].distance)
+            distances.append(true[0].distance or 0.0)
             hits += len(_ids(found) & _ids(true))
             total += len(true)
         return float(np.median(distances)), hits / total

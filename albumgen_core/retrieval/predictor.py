@@ -86,7 +86,8 @@ class NeighbourPredictor:
         Without neighbours, or without the probabilities a blend was calibrated with, the usual values
         stand in for what is missing.
         """
-        distances = np.array([[neighbour.distance for neighbour in neighbours]])
+        neighbours = [neighbour for neighbour in neighbours if neighbour.distance is not None]
+        distances = np.array([[neighbour.distance for neighbour in neighbours]], np.float64)
         values = np.array([[neighbour.attributes.features() for neighbour in neighbours]])
         values = values.reshape(1, len(neighbours), len(AUDIO_FEATURES))
         by_genre = self._by_genre(genre_probabilities)

@@ -22,7 +22,7 @@ from albumgen_core.attributes.fields import AUDIO_FEATURES
 from albumgen_core.errors import CalibrationError
 from albumgen_core.files import write_durably
 from albumgen_core.retrieval.catalogue.catalogue import Catalogue
-from albumgen_core.retrieval.text.fragments import CoverText
+from albumgen_core.retrieval.text.fragments import CoverText, cover_text
 from albumgen_core.retrieval.text.lines import TextLine
 from albumgen_core.retrieval.text.matching import Match, Matcher, read_lines, weigh_candidates
 
@@ -153,6 +153,13 @@ class WordsPredictor:
             basis, confidence = "artist", best.probability
         features = dict(zip(AUDIO_FEATURES, map(float, values), strict=True))
         return WordsPrediction(features, basis, best, confidence)
+
+    def without_catalogue(self, lines: Sequence[TextLine]) -> WordsPrediction:
+        """Predict from what needs no catalogue: whether there is a parental advisory label."""
+        labelled = cover_text(lines).labelled
+        values = np.clip(self.weights.usual + (self.weights.labelled if labelled else 0.0), 0.0, 1.0)
+        features = dict(zip(AUDIO_FEATURES, map(float, values), strict=True))
+        return WordsPrediction(features, "label" if labelled else "usual", None, 1.0)
 
     def save(self, path: Path) -> None:
         """Write as JSON, whole or not at all."""

@@ -108,7 +108,7 @@ class Which(JobButton, action="which"):
         )
         kindred = next((take.document["neighbours"] for take in pair.takes if take.document["rag"]), None)
         if kindred:
-            embed.add_field(name=text(locale, "compare.told.kindred"), value=kindred_lines(kindred))
+            embed.add_field(name=text(locale, "compare.told.kindred"), value=kindred_lines(kindred, locale))
         await interaction.response.send_message(embed=embed, ephemeral=True)
 
 

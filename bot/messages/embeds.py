@@ -136,8 +136,12 @@ def take_embed(
         embed.add_field(name=text(locale, "take.album"), value=_album_words(album), inline=False)
     if document["rag"] and document["neighbours"]:
         embed.add_field(
-            name=text(locale, "take.kindred"), value=kindred_lines(document["neighbours"]), inline=False
+            name=text(locale, "take.kindred"),
+            value=kindred_lines(document["neighbours"], locale),
+            inline=False,
         )
+    if reads := words_read(document):
+        embed.add_field(name=text(locale, "take.reads"), value=plain(reads, 200), inline=False)
     if overridden := record.spec.origin.get("edited") or document.get("overridden"):
         names = ", ".join(text(locale, f"field.{name}") for name in overridden if name in FIELD)
         embed.add_field(name=text(locale, "take.by_hand"), value=names or "–", inline=False)
@@ -178,11 +182,17 @@ def _bars(document: Mapping[str, Any], locale: str) -> str:
     return "```\n" + "\n".join(lines) + "\n```"
 
 
-def kindred_lines(neighbours: Sequence[Mapping[str, Any]]) -> str:
-    """The retrieved albums with their distances, a line each, at most 1024 characters."""
+def words_read(document: Mapping[str, Any]) -> str:
+    """Artist and title that were recognised on the cover, "" where nobody was; as read, not escaped."""
+    words = document.get("words") or {}
+    return ", ".join(str(words[name]) for name in ("artist", "title") if words.get(name))
+
+
+def kindred_lines(neighbours: Sequence[Mapping[str, Any]], locale: str) -> str:
+    """The retrieved albums with their distances, or why they are here; at most 1024 characters."""
     lines = []
     for place, album in enumerate(neighbours, 1):
-        lines.append(f"{place}. {_album_words(album)} · {album['distance']:.3f}")
+        lines.append(f"{place}. {_album_words(album)} · {_why(album, locale)}")
     words = ""
     for line in lines:
         if len(words) + len(line) + 1 > 1024:
@@ -206,6 +216,13 @@ def source_label(document: Mapping[str, Any], locale: str) -> str:
         return text(locale, "take.with_rag")
     unavailable = any(str(notice).startswith(NO_RETRIEVAL) for notice in document.get("notices", ()))
     return text(locale, "take.without_rag") if not document["rag"] or unavailable else ""
+
+
+def _why(album: Mapping[str, Any], locale: str) -> str:
+    reason = album.get("reason", "look")
+    if reason in ("artist", "album"):
+        return text(locale, f"take.reason.{reason}")
+    return f"{album['distance']:.3f}"
 
 
 def engine_label(document: Mapping[str, Any], locale: str) -> str:

@@ -35,6 +35,9 @@ SLOWEST, FASTEST = 56.0, 190.0
 DOUBT = 4.0
 """How many perfect neighbours weigh as much as the picture's own reading."""
 
+NAMED = 1.0
+"""Votes of an album by the artist whom the cover names: those of a perfect neighbour."""
+
 KNOWN = 36.0
 """Votes of an album whose cover is the very picture: its measured values count nine parts in ten."""
 
@@ -227,7 +230,9 @@ def with_neighbours(reading: MusicalAttributes, neighbours: Sequence[Neighbour])
     )
 
 
-def _weight(distance: float) -> float:
+def _weight(distance: float | None) -> float:
+    if distance is None:  # found by the artist's name
+        return NAMED
     return KNOWN if distance <= SAME_COVER else max(0.0, 1 - distance**2 / 2) ** 2
 
 
