@@ -5,8 +5,8 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import secrets
 import shutil
-import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -84,19 +84,28 @@ class DirectoryLock:
             self._held = None
 
 
-def write_durably(path: Path, data: bytes) -> None:
-    """Write a file so that, even after a power cut, it is either whole or absent under its name."""
+def write_durably(path: Path, data: bytes, *, private: bool = True) -> None:
+    """Write a file so that, even after a power cut, it is either whole or absent under its name.
+
+    Written under another name, synced, then renamed over what was there. Raises OSError.
+
+    Args:
+        path: its folder is made when missing.
+        data: the whole content.
+        private: only its owner may read it; else whoever the umask allows.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=PART)
+    temporary = path.with_name(f"{PART}{secrets.token_hex(8)}")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600 if private else 0o666)
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        Path(temporary).replace(path)
+        temporary.replace(path)
     except BaseException:
         with contextlib.suppress(OSError):
-            Path(temporary).unlink()
+            temporary.unlink()
         raise
     sync_directory(path.parent)
 

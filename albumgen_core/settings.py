@@ -213,11 +213,6 @@ class Settings(SettingsSource):
         """The catalogue's file."""
         return self.catalogue.path if self.catalogue.path is not None else self.data_dir / "catalogue.db"
 
-    @property
-    def results_dir(self) -> Path:
-        """Where finished takes are kept, one folder a job."""
-        return self.data_dir / "results"
-
 
 def find_config() -> Path | None:
     """The config file in force: `$ALBUMGEN_CONFIG`, else ./config.toml, else none.

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import io
 import os
 import re
 from collections.abc import Callable, Sequence
@@ -21,6 +22,7 @@ from albumgen_core.attributes.fields import AUDIO_FEATURES
 from albumgen_core.dataset.pictures import load_cover
 from albumgen_core.dataset.records import AlbumRecord, Dataset, Problem
 from albumgen_core.errors import CoverError, DatasetError
+from albumgen_core.files import write_durably
 
 MANIFEST = "manifest.csv"
 IMAGES = "images"
@@ -110,15 +112,12 @@ def _file_stem(album_id: str) -> str:
 
 
 def _write_manifest(path: Path, records: Sequence[AlbumRecord], folder: Path) -> None:
-    partial = path.with_suffix(".partial")
-    with partial.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, COLUMNS, restval="")
-        writer.writeheader()
-        for record in records:
-            writer.writerow(_row(record, folder))
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(path)
+    file = io.StringIO(newline="")
+    writer = csv.DictWriter(file, COLUMNS, restval="")
+    writer.writeheader()
+    for record in records:
+        writer.writerow(_row(record, folder))
+    write_durably(path, file.getvalue().encode(), private=False)
 
 
 def _row(record: AlbumRecord, folder: Path) -> dict[str, object]:

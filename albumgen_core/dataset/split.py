@@ -7,7 +7,7 @@ sides would reward memory. Albums that share an artist, directly or through othe
 from __future__ import annotations
 
 import csv
-import os
+import io
 import random
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -16,6 +16,7 @@ from typing import Literal, get_args
 
 from albumgen_core.dataset.records import AlbumRecord, Dataset
 from albumgen_core.errors import DatasetError
+from albumgen_core.files import write_durably
 
 Part = Literal["train", "validation", "test"]
 PARTS: tuple[Part, ...] = get_args(Part)
@@ -82,14 +83,11 @@ def parts_of(dataset: Dataset, parts: Mapping[str, Part]) -> dict[Part, list[Alb
 
 def write_split(path: Path, parts: Mapping[str, Part]) -> None:
     """Write album_id,part rows, sorted, whole or not at all."""
-    partial = path.with_suffix(".partial")
-    with partial.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(("album_id", "part"))
-        writer.writerows(sorted(parts.items()))
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(path)
+    file = io.StringIO(newline="")
+    writer = csv.writer(file)
+    writer.writerow(("album_id", "part"))
+    writer.writerows(sorted(parts.items()))
+    write_durably(path, file.getvalue().encode(), private=False)
 
 
 def split_file(source: Path) -> Path:

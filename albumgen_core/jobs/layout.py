@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,6 +39,14 @@ class DataLayout:
     def result(self, job_id: str) -> Path:
         """The folder of a finished take."""
         return result_path(self.results, job_id)
+
+    def remove_files(self, job_ids: Iterable[str]) -> None:
+        """Remove everything that is kept of these jobs."""
+        for job_id in job_ids:
+            result = self.result(job_id)
+            partial = result.with_name(result.name + _PARTIAL_RESULT)
+            remove_paths(map(str, (result, partial, self.cover(job_id))))
+            self.remove_checkpoint(job_id)
 
     def remove_checkpoint(self, job_id: str) -> None:
         """See `remove_checkpoint`."""

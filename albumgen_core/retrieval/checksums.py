@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
 
 from albumgen_core.errors import IndexUnavailableError
+from albumgen_core.files import write_durably
 
 SEAL = "seal.json"
 _WRITTEN = "index_metadata.pickle"
@@ -35,12 +35,7 @@ for collection in client.list_collections():
 
 def set_seal(directory: Path) -> None:
     """Note down the vector files as they are now. Call it once Chroma has closed."""
-    partial = directory / f"{SEAL}.partial"
-    with partial.open("w", encoding="utf-8") as file:
-        json.dump(_digests(directory), file, indent=1)
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(directory / SEAL)
+    write_durably(directory / SEAL, json.dumps(_digests(directory), indent=1).encode(), private=False)
 
 
 def break_seal(directory: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 from albumgen_core.albums import Neighbour
 from albumgen_core.attributes.fields import AUDIO_FEATURES
 from albumgen_core.errors import CalibrationError
+from albumgen_core.files import write_durably
 from albumgen_core.retrieval.calibration import GENRE, Blend, blend
 from albumgen_core.retrieval.genre_prior import GenrePrior
 
@@ -125,12 +125,7 @@ class NeighbourPredictor:
             "genres": None if self.genres is None else json.loads(self.genres.to_json()),
             "zero_shot": self.zero_shot,
         }
-        partial = path.with_name(path.name + ".partial")
-        with partial.open("w", encoding="utf-8") as file:
-            json.dump(data, file, indent=1)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
+        write_durably(path, json.dumps(data, indent=1).encode(), private=False)
 
     @classmethod
     def load(cls, path: Path, *, embedder: str) -> NeighbourPredictor:

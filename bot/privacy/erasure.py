@@ -14,17 +14,15 @@ import sqlite3
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import aiohttp
 import discord
 
 from albumgen_core.errors import InferenceError
-from albumgen_core.files import remove_paths
 from albumgen_core.inference.client import InferenceClient
 from albumgen_core.inference.records import JobRecord
-from albumgen_core.jobs.layout import checkpoint_path
+from albumgen_core.jobs.layout import DataLayout
 from albumgen_core.keyed_lock import KeyedLock
 from albumgen_core.settings import Settings
 from bot.messages.http_errors import Verdict, verdict
@@ -287,12 +285,7 @@ class Forgetting:
         return [str(row[0]) for row in rows]
 
     async def _remove_files(self, job_ids: Sequence[str]) -> None:
-        results, covers = self._core.results_dir, self._core.data_dir / "covers"
-        paths: list[Path] = []
-        for job_id in job_ids:
-            paths += [results / job_id, results / f"{job_id}.partial", covers / job_id]
-            paths.append(checkpoint_path(results, job_id))
-        await asyncio.to_thread(remove_paths, [str(path) for path in paths])
+        await asyncio.to_thread(DataLayout(self._core.data_dir).remove_files, job_ids)
 
     async def _jobs(self, user_id: int, guild_id: int | None) -> list[dict[str, Any]]:
         group = str(guild_id) if guild_id is not None else None

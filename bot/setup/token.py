@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import re
 from pathlib import Path
+
+from albumgen_core.files import write_durably
 
 _TOKEN = re.compile(r"[\w-]{10,}\.[\w-]{4,}\.[\w-]{10,}")
 _SECTION = re.compile(r"^\[discord\]\s*(#.*)?$", re.MULTILINE)
@@ -32,8 +33,4 @@ def save_token(path: Path, token: str) -> None:
         body = words[section.end() : end]
         body = _KEY.sub(line, body, count=1) if _KEY.search(body) else f"\n{line}{body}"
         words = words[: section.end()] + body + words[end:]
-    partial = path.with_name(path.name + ".partial")
-    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(words)
-    partial.replace(path)
+    write_durably(path, words.encode())

@@ -29,6 +29,7 @@ from albumgen_core.audio.opus import RATE as _OPUS_RATE
 from albumgen_core.audio.opus import encode_opus
 from albumgen_core.audio.types import Audio
 from albumgen_core.cover.read import load_checked_cover
+from albumgen_core.jobs.layout import DataLayout
 from albumgen_core.jobs.spec import JobCancelCheck, JobOutcome, JobProgress, JobSpec
 from albumgen_core.result import Take, is_whole, write_take
 from albumgen_core.settings import load_settings
@@ -136,4 +137,4 @@ class InstantRunner:
 
 def instant_runner(config: Path | None) -> InstantRunner:
     seconds, clip = float(os.environ.get(SECONDS, "0")), float(os.environ.get(CLIP, "0.5"))
-    return InstantRunner(load_settings(config).results_dir, seconds, clip)
+    return InstantRunner(DataLayout(load_settings(config).data_dir).results, seconds, clip)

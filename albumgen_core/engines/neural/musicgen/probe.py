@@ -15,6 +15,7 @@ import torch
 
 from albumgen_core.engines.neural.musicgen import native
 from albumgen_core.engines.neural.musicgen.linear import Format, pack
+from albumgen_core.files import write_durably
 
 log = logging.getLogger(__name__)
 
@@ -100,9 +101,6 @@ def _read(path: Path) -> dict[str, str]:
 
 def _write(path: Path, values: dict[str, str]) -> None:
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_suffix(".part")
-        partial.write_text(json.dumps(values, indent=1), encoding="utf-8")
-        partial.replace(path)
+        write_durably(path, json.dumps(values, indent=1).encode(), private=False)
     except OSError as error:
         log.info("The choice of number format cannot be remembered: %s", error)

@@ -13,7 +13,7 @@ from albumgen_core.errors import AlbumGenError, JobCancelledError
 from albumgen_core.inference.client import InferenceClient
 from albumgen_core.inference.settings import ClientSettings
 from albumgen_core.jobs.artifacts import FolderArtifacts
-from albumgen_core.jobs.layout import checkpoint_path
+from albumgen_core.jobs.layout import DataLayout, checkpoint_path
 from albumgen_core.jobs.spec import JobSpec, new_job_id
 from albumgen_core.pipeline.build import open_pipeline
 from albumgen_core.result import read_tokens
@@ -113,8 +113,8 @@ def left_over(results: Path) -> list[str]:
 async def test_a_worker_killed_while_composing_is_followed_by_one_that_goes_on(
     config: Path, settings: Settings, runner: PipelineRunner, cover: Path
 ) -> None:
-    settings.results_dir.mkdir(parents=True)
-    checkpoint_path(settings.results_dir, "nobody").touch()
+    DataLayout(settings.data_dir).results.mkdir(parents=True)
+    checkpoint_path(DataLayout(settings.data_dir).results, "nobody").touch()
     mortal = ClientSettings(settings.data_dir, config=config, runner=f"{MORTAL}:build", min_free_bytes=0)
     client = InferenceClient(mortal)
     await client.start()
@@ -136,16 +136,16 @@ async def test_a_worker_killed_while_composing_is_followed_by_one_that_goes_on(
             assert len(before) + len(after) < steps + 130
             assert after == sorted(after)
             assert after[-1] == 1.0
-        assert left_over(settings.results_dir) == []
+        assert left_over(DataLayout(settings.data_dir).results) == []
 
         gone = await client.submit(spec(cover, 3, 120.0))
-        path = checkpoint_path(settings.results_dir, gone.job_id)
+        path = checkpoint_path(DataLayout(settings.data_dir).results, gone.job_id)
         await eventually(path.exists, 120)
         await client.cancel(gone.job_id)
         with pytest.raises(JobCancelledError):
             await gone.result()
         await eventually(lambda: not path.exists(), 120)
-        assert left_over(settings.results_dir) == []
+        assert left_over(DataLayout(settings.data_dir).results) == []
     finally:
         await client.close(grace=0.0)
 
