@@ -5,7 +5,7 @@ Columns, in any order, any case; comma, semicolon or tab between them:
     file                    cover, relative to the folder (required)
     artist, album           names as you want them shown (required)
     acousticness, danceability, energy, instrumentalness, liveness, speechiness, valence   0–1 (required)
-    loudness                dB, −60 to about 0, or already 0–1 (required; told apart by the whole column)
+    loudness                dB, −60 to about 0, or already 0–1 (required; told apart by most of the column)
     tempo                   beats a minute
     genre, year             any words; 2007, 2007.0 or 2007-03-10
     key, mode               0–11 or C…B; 0/1 or minor/major
@@ -14,6 +14,7 @@ Columns, in any order, any case; comma, semicolon or tab between them:
     album_id                unique; the file's path where there is none
     artist_ids              of all its artists, with spaces between; tells artists apart in splits
 
+A row is left out where its loudness, tempo or year is beyond all reason (1e308 BPM, -400 dB, 99999).
 Further columns are ignored. Empty, "-" and "Missing" mean that a value is not known.
 """
 
@@ -21,16 +22,26 @@ from __future__ import annotations
 
 import csv
 import io
+import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from albumgen_core.albums import Album
 from albumgen_core.attributes.fields import AUDIO_FEATURES, KEYS
 from albumgen_core.attributes.measured import MeasuredAttributes
-from albumgen_core.attributes.predicted import Mode, normalise_loudness
-from albumgen_core.dataset.fields import genre_or_none, number_or_none, text_or_none, year_or_none
+from albumgen_core.attributes.predicted import Mode
+from albumgen_core.dataset.fields import (
+    genre_or_none,
+    number_or_none,
+    plausible_tempo,
+    plausible_year,
+    text_or_none,
+    unit_loudness,
+)
 from albumgen_core.dataset.records import AlbumRecord, Collector, Dataset
 from albumgen_core.errors import DatasetError
+
+log = logging.getLogger(__name__)
 
 WITHOUT_COVERS = ("artist", "album", *AUDIO_FEATURES)
 REQUIRED = ("file", *WITHOUT_COVERS)
@@ -46,7 +57,7 @@ def read_folder(folder: Path, csv_path: Path | None = None) -> Dataset:
     """
     path = csv_path if csv_path is not None else _find_manifest(folder)
     rows = read_table(path)
-    decibels = _loudness_in_decibels(row for _, row in rows)
+    decibels = _loudness_in_decibels([row for _, row in rows], path)
     found = Collector()
     for line, row in rows:
         where = f"{path.name} line {line}"
@@ -63,18 +74,18 @@ def read_albums_table(path: Path) -> Dataset:
     Raises DatasetError as `read_folder` does.
     """
     rows = read_table(path, required=WITHOUT_COVERS)
-    decibels = _loudness_in_decibels(row for _, row in rows)
+    decibels = _loudness_in_decibels([row for _, row in rows], path)
     found = Collector()
     for line, row in rows:
         where = f"{path.name} line {line}"
         try:
             artist, title = _names(row)
             attributes = _attributes(row, artist, decibels=decibels)
+            year = plausible_year(row.get("year"))
         except ValueError as error:
             found.reject(where, str(error))
             continue
         album_id = (row.get("album_id") or row.get("file") or "").strip() or f"{path.stem}:{line}"
-        year = year_or_none(row.get("year"))
         found.add(AlbumRecord(Album(album_id, title, artist, attributes, year)), where)
     return found.dataset(str(path))
 
@@ -126,19 +137,30 @@ def _find_manifest(folder: Path) -> Path:
     raise DatasetError(f"{folder} holds no {', '.join(MANIFEST_NAMES[:-1])} or {MANIFEST_NAMES[-1]}.")
 
 
-def _loudness_in_decibels(rows: object) -> bool:
-    """Whether the loudness column is in dB: true as soon as any value lies outside 0–1.
+def _loudness_in_decibels(rows: Sequence[Mapping[str, str]], path: Path) -> bool:
+    """Whether the loudness column is in dB: true unless more of its values lie in 0-1 than below 0.
 
-    One track's −0.3 or 0.4 dB would be ambiguous; a whole column is not.
+    One album's 0.4 may be either; a column is one. So a few wrong values do not change how the others are
+    read: they are said, and their rows are left out.
     """
-    for row in rows:  # type: ignore[attr-defined]
+    values = []
+    for row in rows:
         try:
             value = number_or_none(row["loudness"])
         except ValueError:
             continue
-        if value is not None and not 0.0 <= value <= 1.0:
-            return True
-    return False
+        if value is not None:
+            values.append(value)
+    outside = sum(not 0.0 <= value <= 1.0 for value in values)
+    decibels = outside > 0 and sum(value < 0 for value in values) >= len(values) - outside
+    if outside and not decibels:
+        log.warning(
+            "%s: loudness is read as 0 to 1, as %d of %d values are; the others are left out.",
+            path,
+            len(values) - outside,
+            len(values),
+        )
+    return decibels
 
 
 def _record(row: Mapping[str, str], folder: Path, *, decibels: bool) -> AlbumRecord:
@@ -149,7 +171,7 @@ def _record(row: Mapping[str, str], folder: Path, *, decibels: bool) -> AlbumRec
         title=title,
         artist=artist,
         attributes=_attributes(row, artist, decibels=decibels),
-        year=year_or_none(row.get("year")),
+        year=plausible_year(row.get("year")),
     )
     return AlbumRecord(album, cover=cover, artist_ids=tuple((row.get("artist_ids") or "").split()))
 
@@ -185,8 +207,7 @@ def _attributes(row: Mapping[str, str], artist: str, *, decibels: bool) -> Measu
         value = _number(row, name)
         if value is None:
             raise ValueError(f"{name} is missing")
-        features[name] = normalise_loudness(value) if name == "loudness" and decibels else value
-    tempo = _number(row, "tempo")
+        features[name] = unit_loudness(value) if name == "loudness" and decibels else value
     tracks = _number(row, "tracks")
     return MeasuredAttributes(
         artist_name=artist,
@@ -195,7 +216,7 @@ def _attributes(row: Mapping[str, str], artist: str, *, decibels: bool) -> Measu
         key=_key(row.get("key")),
         mode=_mode(row.get("mode")),
         time_signature=_time_signature(row),
-        tempo=tempo if tempo is not None and tempo > 0 else None,
+        tempo=plausible_tempo(_number(row, "tempo")),
         tracks=int(tracks) if tracks is not None and tracks >= 1 else None,
         **features,
     )

@@ -20,8 +20,14 @@ from typing import TypeVar, cast
 from albumgen_core.albums import Album
 from albumgen_core.attributes.fields import AUDIO_FEATURES, KEYS
 from albumgen_core.attributes.measured import MeasuredAttributes
-from albumgen_core.attributes.predicted import Mode, normalise_loudness
-from albumgen_core.dataset.fields import genre_or_none, text_or_none, year_or_none
+from albumgen_core.attributes.predicted import Mode
+from albumgen_core.dataset.fields import (
+    genre_or_none,
+    plausible_tempo,
+    text_or_none,
+    unit_loudness,
+    year_or_none,
+)
 from albumgen_core.dataset.records import AlbumRecord, Collector, Dataset, Problem
 from albumgen_core.errors import DatasetError
 
@@ -180,7 +186,7 @@ def _track(row: Mapping[str, str]) -> Track:
     """One row. Where Spotify finds no beat it writes 0 for the tempo and for all that rests on it."""
     numbers = {name: float(row[name]) for name in ("key", "mode", "time_signature", "tempo", *AUDIO_FEATURES)}
     features: dict[str, float | None] = {name: numbers[name] for name in AUDIO_FEATURES}
-    features["loudness"] = normalise_loudness(numbers["loudness"])
+    features["loudness"] = unit_loudness(numbers["loudness"])
     if numbers["tempo"] <= 0:
         features |= dict.fromkeys(("danceability", "speechiness", "valence"))
     for name, value in features.items():
@@ -190,7 +196,7 @@ def _track(row: Mapping[str, str]) -> Track:
     return Track(
         song_id=row["song_id"],
         features=features,
-        tempo=numbers["tempo"] if numbers["tempo"] > 0 else None,
+        tempo=plausible_tempo(numbers["tempo"]),
         key=KEYS[key] if 0 <= key < len(KEYS) else None,
         mode=_mode(numbers["mode"]),
         time_signature=metre if metre > 0 else None,

@@ -14,8 +14,14 @@ from typing import Any
 from albumgen_core.albums import Album
 from albumgen_core.attributes.fields import AUDIO_FEATURES
 from albumgen_core.attributes.measured import MeasuredAttributes
-from albumgen_core.attributes.predicted import normalise_loudness
-from albumgen_core.dataset.fields import genre_or_none, number_or_none, text_or_none, year_or_none
+from albumgen_core.dataset.fields import (
+    genre_or_none,
+    number_or_none,
+    plausible_tempo,
+    plausible_year,
+    text_or_none,
+    unit_loudness,
+)
 from albumgen_core.dataset.records import AlbumRecord, Collector, Dataset, artist_key
 from albumgen_core.errors import DatasetError
 
@@ -64,16 +70,15 @@ def _album(row: Mapping[str, str | None]) -> Album:
         if numbers[name] is None or (numbers[name] == -1 and name != "loudness"):
             raise ValueError(f"{name} is missing")
     features: dict[str, Any] = {name: numbers[name] for name in AUDIO_FEATURES}
-    features["loudness"] = normalise_loudness(features["loudness"])
-    tempo = numbers["tempo"]
+    features["loudness"] = unit_loudness(features["loudness"])
     attributes = MeasuredAttributes(
         artist_name=artist,
         album_genre=genre_or_none(row["genre"]),
         raw_genre=text_or_none(row["genre"]),
-        tempo=tempo if tempo is not None and tempo > 0 else None,
+        tempo=plausible_tempo(numbers["tempo"]),
         **features,
     )
-    year = year_or_none(row["releaseyear"])
+    year = plausible_year(row["releaseyear"])
     return Album(
         album_id=f"p4k:{artist_key(artist)}:{artist_key(title)}:{year or 0}",
         title=title,

@@ -90,6 +90,31 @@ def test_loudness_that_is_on_the_unit_scale_stays(folder: Path) -> None:
     assert [record.album.attributes.loudness for record in read(folder, *rows)] == [0.8, 0.0]
 
 
+def test_one_wrong_value_does_not_turn_a_column_into_decibels(
+    folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    rows = [a_row("a.jpg", loudness="0.3"), a_row("b.jpg", loudness="1.017")]
+    dataset = read(folder, *rows)
+    assert [record.album.attributes.loudness for record in dataset] == [0.3]
+    assert [problem.reason for problem in dataset.problems] == ["loudness is 1.017, outside 0 to 1"]
+    assert "loudness is read as 0 to 1, as 1 of 2 values are" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "reason"),
+    [
+        ("tempo", "1e308", "tempo is 1e+308 BPM, outside 10 to 500 BPM"),
+        ("loudness", "-400", "loudness is -400 dB, outside -70 to 10 dB"),
+        ("year", "99999", "year is 99999, outside 1860 to 2100"),
+        ("year", "1400", "year is 1400, outside 1860 to 2100"),
+    ],
+)
+def test_values_beyond_all_reason_leave_the_row_out(
+    folder: Path, column: str, value: str, reason: str
+) -> None:
+    assert refused(folder, **{column: value}) == f"table.csv line 2: {reason}"
+
+
 @pytest.mark.parametrize("value", ["", "-", "nan", "-1", "1.2", "inf", "much"])
 def test_an_attribute_that_is_no_share_leaves_the_row_out(folder: Path, value: str) -> None:
     assert refused(folder, energy=value).startswith("table.csv line 2: energy is ")
