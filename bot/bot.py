@@ -27,8 +27,8 @@ from bot.comparisons.votes import KIND as COMPARISON
 from bot.comparisons.votes import Comparisons
 from bot.delivery.deliverer import Delivery
 from bot.delivery.progress import QueueMessages
-from bot.gallery.reaction_prompts import Offers
-from bot.gallery.star_recovery import StarWatch
+from bot.gallery.reaction_prompts import ReactionPrompts
+from bot.gallery.star_recovery import StarRecovery
 from bot.gallery.stars import Stars
 from bot.guilds.settings import GuildSettingsStore
 from bot.i18n.catalogue import CatalogueTranslator
@@ -37,7 +37,7 @@ from bot.messages.errors import answer_error
 from bot.messages.message_log import MessageLog
 from bot.monitoring.http import HttpServer
 from bot.monitoring.metrics import Metrics
-from bot.privacy.erasure import Forgetting
+from bot.privacy.erasure import Erasure
 from bot.requests.intake import Requests
 from bot.requests.recovery import Recovery
 from bot.services import Services
@@ -156,7 +156,7 @@ class AlbumGenBot(commands.AutoShardedBot):
     messages: MessageLog
     requests: Requests
     delivery: Delivery
-    forgetting: Forgetting
+    erasure: Erasure
     sessions: SessionManager
 
     def __init__(
@@ -215,7 +215,7 @@ class AlbumGenBot(commands.AutoShardedBot):
         votes, stars = Comparisons(database), Stars(database)
         queue_messages = QueueMessages(self, inference, wanted.progress_interval)
         delivery = Delivery(self, inference, messages, queue_messages)
-        erasure = Forgetting(self, inference, core)
+        erasure = Erasure(self, inference, core)
         requests = Requests(
             self,
             core,
@@ -231,8 +231,8 @@ class AlbumGenBot(commands.AutoShardedBot):
         panels, session_erasure = SessionPanels(self, sessions), SessionErasure(sessions, composition)
         recaps = RecapSender(self, self.settings, sessions.store, guilds)
         sessions.notifications.on_end.append(recaps.finish)
-        star_watch = StarWatch(self, database, messages, stars)
-        reaction_prompts = Offers(self, inference)
+        star_watch = StarRecovery(self, database, messages, stars)
+        reaction_prompts = ReactionPrompts(self, inference)
         metrics = Metrics(self, inference)
         web = HttpServer(self, inference, metrics)
         self.services = Services(
@@ -251,7 +251,7 @@ class AlbumGenBot(commands.AutoShardedBot):
             guilds,
             messages,
         )
-        self.requests, self.delivery, self.forgetting, self.sessions = requests, delivery, erasure, sessions
+        self.requests, self.delivery, self.erasure, self.sessions = requests, delivery, erasure, sessions
 
         delivery.register(take_renderer.KIND, take_renderer.TakeRenderer(inference, messages))
         delivery.register(COMPARISON, ComparisonRenderer(votes))

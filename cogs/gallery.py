@@ -10,7 +10,7 @@ from discord.app_commands import locale_str
 from discord.ext import commands
 
 from bot.gallery import history, pages
-from bot.gallery.star_recovery import StarWatch
+from bot.gallery.star_recovery import StarRecovery
 from bot.gallery.stars import STAR, Stars
 from bot.ui.paginator import Pick, Turn
 
@@ -24,7 +24,7 @@ class GalleryCog(commands.Cog):
     def __init__(self, bot: AlbumGenBot) -> None:
         self.bot = bot
         self.stars = bot.services[Stars]
-        self.watch = bot.services[StarWatch]
+        self.watch = bot.services[StarRecovery]
 
     async def cog_load(self) -> None:
         """Hear the arrows and menus of every earlier message."""

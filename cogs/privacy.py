@@ -17,7 +17,7 @@ from bot.i18n.reply_language import locale_of
 from bot.messages.embeds import DONE, FAILED, WAITING
 from bot.messages.errors import Refusal
 from bot.messages.reply import Reply
-from bot.privacy.erasure import Forgetting
+from bot.privacy.erasure import Erasure
 from bot.privacy.report import export, report
 from bot.services import services_of
 from bot.ui.paginator import Turn, defer, register, show
@@ -55,7 +55,7 @@ class PrivacyCog(
         """Tell the member, and nobody else; all of it comes as a file."""
         await defer(interaction)
         locale = await locale_of(interaction)
-        told = await self.bot.forgetting.tell(interaction.user.id, None)
+        told = await self.bot.erasure.tell(interaction.user.id, None)
         file = await asyncio.to_thread(export, told, interaction.user.id)
         embed = await report(self.bot, told, self.bot.settings.core.retention.results_days, locale)
         await show(interaction, Reply(embeds=[embed], files=[file]), locale)
@@ -92,15 +92,15 @@ async def forget(interaction: discord.Interaction[Any], scope: str) -> None:
     if scope == HERE and guild_id is None:
         raise Refusal("refusal.server_only")
     # Noted before it is promised: whatever dies now, it will happen.
-    forgetting = services_of(interaction)[Forgetting]
-    wish = await forgetting.wish(interaction.user.id, guild_id)
+    erasure = services_of(interaction)[Erasure]
+    wish = await erasure.wish(interaction.user.id, guild_id)
     embed = discord.Embed(description=text(locale, "privacy.forget.going"), colour=WAITING)
     try:
         await interaction.response.edit_message(embed=embed, view=None)
     except (discord.HTTPException, aiohttp.ClientError) as error:
         log.info("a member who is being forgotten could not be told: %s", error)
     try:
-        await forgetting.carry_out(wish, interaction.user.id, guild_id)
+        await erasure.carry_out(wish, interaction.user.id, guild_id)
     except Exception:
         log.exception("a member could not be forgotten at once; it is tried again")
         embed = discord.Embed(description=text(locale, "privacy.forget.later"), colour=FAILED)

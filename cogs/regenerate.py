@@ -9,7 +9,7 @@ import discord
 from discord.ext import commands
 
 from albumgen_core.errors import InferenceError, UnknownJobError
-from bot.comparisons.regenerate import another_pair
+from bot.comparisons.regenerate import regenerate_pair
 from bot.comparisons.votes import KIND as COMPARISON
 from bot.delivery.controls import asker_of, cancel, jobs_of
 from bot.guilds.policy import ChannelContext
@@ -17,7 +17,7 @@ from bot.messages.errors import Refusal, answer_error, sentence_for
 from bot.messages.message_log import KnownMessage
 from bot.takes.buttons import AGAIN_EMOJI, TAKE_BUTTONS, edited
 from bot.takes.edit_modal import left_open
-from bot.takes.regenerate import another, finished
+from bot.takes.regenerate import finished, regenerate
 
 if TYPE_CHECKING:
     from bot.bot import AlbumGenBot
@@ -118,7 +118,7 @@ class RegenerateCog(commands.Cog):
         except UnknownJobError:
             return
         except Refusal as refusal:
-            await self._whisper(event, refusal.sentence(guild.language or "en"))
+            await self._tell_in_private(event, refusal.sentence(guild.language or "en"))
             return
         try:
             context = await self.bot.requests.context_of(
@@ -131,15 +131,15 @@ class RegenerateCog(commands.Cog):
             )
             await self.bot.requests.check(context, jobs=2 if both else 1)
             if both:
-                await another_pair(self.bot.inference, self.bot.requests, context, jobs)
+                await regenerate_pair(self.bot.inference, self.bot.requests, context, jobs)
             else:
-                await another(self.bot.requests, context, record, folder)
+                await regenerate(self.bot.requests, context, record, folder)
         except Exception as error:
             sentence = sentence_for(error, locale)
             if sentence is None:
                 log.exception("a reaction could not be answered")
                 return
-            await self._whisper(event, sentence)
+            await self._tell_in_private(event, sentence)
 
     def _where(self, event: discord.RawReactionActionEvent) -> ChannelContext:
         channel = self.bot.get_channel(event.channel_id)
@@ -150,7 +150,7 @@ class RegenerateCog(commands.Cog):
             channel or discord.Object(event.channel_id), event.member, permissions
         )
 
-    async def _whisper(self, event: discord.RawReactionActionEvent, sentence: str) -> None:
+    async def _tell_in_private(self, event: discord.RawReactionActionEvent, sentence: str) -> None:
         """Nobody can be answered in private on a reaction but by a direct message; else be silent."""
         try:
             target = await self.bot.create_dm(discord.Object(event.user_id))

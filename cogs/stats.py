@@ -9,11 +9,11 @@ from discord import app_commands
 from discord.app_commands import locale_str
 from discord.ext import commands
 
-from bot.comparisons.votes import Comparisons, Tally, Verdict
+from bot.comparisons.votes import Comparisons, Preference, Tally
 from bot.i18n.catalogue import text
 from bot.i18n.reply_language import locale_of
 from bot.messages.embeds import DONE, bar, duration, plain
-from bot.monitoring.statistics import Figures, figures
+from bot.monitoring.statistics import Statistics, statistics
 
 if TYPE_CHECKING:
     from bot.bot import AlbumGenBot
@@ -42,17 +42,17 @@ class StatsCog(commands.Cog):
         guild = interaction.guild if interaction.is_guild_integration() else None
         await interaction.response.defer(ephemeral=guild is None)
         if guild is not None:
-            told = await figures(self.bot.database, guild_id=guild.id)
+            told = await statistics(self.bot.database, guild_id=guild.id)
             embed = stats_embed(told, await votes.of_guild(guild.id), locale)
             embed.title = text(locale, "stats.title", server=plain(guild.name, 60))
         else:
-            told = await figures(self.bot.database, user_id=interaction.user.id)
+            told = await statistics(self.bot.database, user_id=interaction.user.id)
             embed = stats_embed(told, await votes.of_user(interaction.user.id), locale, own=True)
             embed.title = text(locale, "stats.title.own")
         await interaction.followup.send(embed=embed, ephemeral=guild is None)
 
 
-def stats_embed(told: Figures, tally: Tally, locale: str, *, own: bool = False) -> discord.Embed:
+def stats_embed(told: Statistics, tally: Tally, locale: str, *, own: bool = False) -> discord.Embed:
     """Counts, times, genres and the tally. `own`: they are one member's."""
     embed = discord.Embed(colour=DONE)
     if not told.clips:
@@ -85,7 +85,7 @@ def stats_embed(told: Figures, tally: Tally, locale: str, *, own: bool = False) 
     return embed
 
 
-def _genres(told: Figures) -> str:
+def _genres(told: Statistics) -> str:
     shown = told.genres[:_GENRES]
     width, most = max(len(genre) for genre, _ in shown), shown[0][1]
     lines = [f"{genre:<{width}} {bar(count / most)} {count}" for genre, count in shown]
@@ -93,13 +93,13 @@ def _genres(told: Figures) -> str:
 
 
 def _tally(tally: Tally, locale: str) -> str:
-    if tally.verdict is Verdict.NO_VOTES:
+    if tally.preference is Preference.NO_VOTES:
         return text(locale, "stats.rag.no_votes")
     labels = {name: text(locale, f"stats.rag.{name}") for name in ("with", "without", "same")}
     width = max(map(len, labels.values()))
     counts = zip(labels.values(), (tally.rag, tally.without, tally.same), strict=True)
     lines = [f"{label:<{width}} {bar(count / tally.votes)} {count}" for label, count in counts]
-    words = "```\n" + "\n".join(lines) + "\n```\n" + text(locale, f"stats.rag.verdict.{tally.verdict}")
+    words = "```\n" + "\n".join(lines) + "\n```\n" + text(locale, f"stats.rag.verdict.{tally.preference}")
     if tally.share is None or tally.interval is None or tally.p_value is None:
         return words
     low, high = tally.interval

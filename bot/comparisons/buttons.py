@@ -7,7 +7,7 @@ from typing import Any
 import discord
 
 from albumgen_core.inference.client import InferenceClient
-from bot.comparisons.regenerate import another_pair
+from bot.comparisons.regenerate import regenerate_pair
 from bot.comparisons.reply import CHART, NAMES, read_pair, votes_line
 from bot.comparisons.votes import Choice, Comparisons, rag_comes_first
 from bot.delivery.controls import DeleteButton, jobs_of
@@ -125,7 +125,7 @@ class AgainBoth(JobButton, action="again-both"):
         private = bool(interaction.message and interaction.message.flags.ephemeral)
         context = await requests.context(interaction, private=private)
         await requests.check(context, jobs=2)
-        await another_pair(services[InferenceClient], requests, context, jobs)
+        await regenerate_pair(services[InferenceClient], requests, context, jobs)
 
 
 async def _count_again(

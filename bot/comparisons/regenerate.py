@@ -19,7 +19,7 @@ def with_and_without(spec: JobSpec) -> list[JobSpec]:
     return [spec, spec.replace(job_id=new_job_id(), rag=False)]
 
 
-async def another_pair(
+async def regenerate_pair(
     inference: InferenceClient, requests: Requests, context: RequestContext, jobs: Sequence[JobRecord]
 ) -> None:
     """Submit a comparison made from an earlier one's jobs: the same cover and settings, another seed.

@@ -32,7 +32,7 @@ _DRAWING_SECONDS = 30.0
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
+class FinishedTake:
     """A finished take of a comparison: its job, its folder and its result.json."""
 
     record: JobRecord
@@ -49,7 +49,7 @@ class Pair:
     """
 
     bundle_id: str
-    takes: tuple[Heard, ...]
+    takes: tuple[FinishedTake, ...]
 
     @property
     def comparable(self) -> bool:
@@ -67,7 +67,7 @@ async def read_pair(records: Sequence[JobRecord]) -> Pair:
             continue
         folder = Path(record.result_dir)
         try:
-            takes.append(Heard(record, folder, await asyncio.to_thread(read_document, folder)))
+            takes.append(FinishedTake(record, folder, await asyncio.to_thread(read_document, folder)))
         except (OSError, ValueError):
             log.info("the files of %s are gone", record.job_id)
     return Pair(bundle_id, tuple(takes))

@@ -36,7 +36,7 @@ class Choice(StrEnum):
     SAME = "same"
 
 
-class Verdict(StrEnum):
+class Preference(StrEnum):
     """What a tally allows to say."""
 
     NO_VOTES = "no_votes"
@@ -103,13 +103,13 @@ class Tally:
         return min(1.0, float(2 * tail / 2**n))
 
     @property
-    def verdict(self) -> Verdict:
+    def preference(self) -> Preference:
         """A preference only where chance would show one as clear in fewer than one of twenty cases."""
         if not self.votes:
-            return Verdict.NO_VOTES
+            return Preference.NO_VOTES
         if self.p_value is None or self.p_value >= SIGNIFICANT:
-            return Verdict.UNDECIDED
-        return Verdict.RAG if self.rag > self.without else Verdict.WITHOUT
+            return Preference.UNDECIDED
+        return Preference.RAG if self.rag > self.without else Preference.WITHOUT
 
 
 def rag_comes_first(bundle_id: str) -> bool:

@@ -27,7 +27,7 @@ from bot.delivery.progress import QueueMessages
 from bot.i18n.catalogue import text
 from bot.messages import targets
 from bot.messages.embeds import FAILED
-from bot.messages.http_errors import Verdict, verdict
+from bot.messages.http_errors import ErrorKind, classify
 from bot.messages.message_log import MessageLog
 from bot.messages.reply import Reply, ReplyFile
 from bot.messages.shrink import SHRINK_STEPS, shrunk
@@ -240,7 +240,7 @@ class Delivery:
             try:
                 return await self._send(item, origin, reply, locale)
             except discord.HTTPException as error:
-                if verdict(error) is not Verdict.TOO_LARGE:
+                if classify(error) is not ErrorKind.TOO_LARGE:
                     raise
                 reply = await shrunk(reply, step, locale)
         return await self._send(item, origin, reply, locale)
@@ -268,10 +268,10 @@ class Delivery:
             else:
                 message_id = await self._new_message(item, origin, reply)
         except discord.HTTPException as error:
-            match verdict(error):
-                case Verdict.MESSAGE_GONE:
+            match classify(error):
+                case ErrorKind.MESSAGE_GONE:
                     raise Undeliverable("the message was deleted") from error
-                case Verdict.NO_WAY_IN:
+                case ErrorKind.NO_WAY_IN:
                     return await self._direct(item, reply, text(locale, "delivery.no_way_in"))
                 case _:
                     raise
@@ -326,9 +326,9 @@ class Delivery:
                     await targets.edit(self._client, origin, reply, message_id=int(message_id), files=True)
                     return Place(int(origin["channel_id"]), int(message_id))
             except discord.HTTPException as error:
-                if verdict(error) is Verdict.MESSAGE_GONE:
+                if classify(error) is ErrorKind.MESSAGE_GONE:
                     raise Undeliverable("the message was dismissed") from error
-                if verdict(error) is not Verdict.TOKEN_DEAD:
+                if classify(error) is not ErrorKind.TOKEN_DEAD:
                     raise
         try:
             return await self._direct(item, reply, text(locale, "delivery.too_late"))
@@ -340,7 +340,7 @@ class Delivery:
         try:
             await self._new_message(item, origin, note)
         except discord.HTTPException as error:
-            if verdict(error) is Verdict.NO_WAY_IN:
+            if classify(error) is ErrorKind.NO_WAY_IN:
                 raise Undeliverable("neither direct message nor channel") from error
             raise
         return None
@@ -363,7 +363,7 @@ class Delivery:
                 nonce=targets.nonce(item.delivery_id),
             )
         except discord.HTTPException as error:
-            if verdict(error) in (Verdict.NO_WAY_IN, Verdict.MESSAGE_GONE):
+            if classify(error) in (ErrorKind.NO_WAY_IN, ErrorKind.MESSAGE_GONE):
                 raise Undeliverable("the member takes no direct messages") from error
             raise
         return Place(target.id, message.id, direct=True)

@@ -26,7 +26,7 @@ from albumgen_core.vocabulary import STAGES
 from bot.delivery.controls import CancelButton
 from bot.messages import targets
 from bot.messages.embeds import progress_embed
-from bot.messages.http_errors import Verdict, verdict
+from bot.messages.http_errors import ErrorKind, classify
 from bot.messages.reply import Reply
 
 log = logging.getLogger(__name__)
@@ -202,7 +202,7 @@ class QueueMessages:
                 await targets.edit(self._client, entry.origin, reply, files=False)
             except discord.HTTPException as error:
                 # Without this message there is nothing to show; whether there is a reply, delivery decides.
-                return verdict(error) is Verdict.AGAIN
+                return classify(error) is ErrorKind.AGAIN
             except (aiohttp.ClientError, OSError, TimeoutError):
                 return True
             finally:

@@ -13,7 +13,7 @@ from albumgen_core.inference.database import Database
 from albumgen_core.inference.records import JobRecord
 from bot.delivery.controls import CancelButton, jobs_of
 from bot.delivery.deliverer import Delivery
-from bot.gallery.stored_result import Kept, kept, link_to, parts
+from bot.gallery.stored_result import StoredResult, link_to, rebuild_reply, stored_result
 from bot.i18n.catalogue import text
 from bot.i18n.reply_language import locale_of
 from bot.messages.embeds import DONE, WAITING, failure_sentence, plain, take_details
@@ -22,7 +22,7 @@ from bot.messages.message_log import KnownMessage, MessageLog
 from bot.messages.reply import Reply
 from bot.requests.intake import Requests
 from bot.services import services_of
-from bot.takes.regenerate import another, finished
+from bot.takes.regenerate import finished, regenerate
 from bot.ui.buttons import JobButton
 from bot.ui.paginator import Pick, Turn, arrows, defer, register, show
 
@@ -56,7 +56,7 @@ class HistoryAgain(JobButton, action="history-again"):
         private = bool(record.spec.origin.get("ephemeral"))
         context = await requests.context(interaction, private=private)
         await requests.check(context)
-        await another(requests, context, record, folder)
+        await regenerate(requests, context, record, folder)
 
 
 async def show_page(interaction: discord.Interaction[Any], to: str) -> None:
@@ -89,11 +89,13 @@ async def pick(interaction: discord.Interaction[Any], to: str) -> None:
     record = await _own(interaction, job_id)
     await defer(interaction)
     locale = await locale_of(interaction)
-    result = await kept(record)
+    result = await stored_result(record)
     known = await services[MessageLog].showing(record.job_id, record.spec.bundle_id)
     kind = str(record.spec.origin.get("kind", "take"))
     mates = [record] if kind == "take" else await jobs_of(services[InferenceClient], record.job_id)
-    embeds, files = await parts(services[Delivery], kind, [await kept(mate) for mate in mates], locale)
+    embeds, files = await rebuild_reply(
+        services[Delivery], kind, [await stored_result(mate) for mate in mates], locale
+    )
     if not files:
         embeds = [discord.Embed(description=_state(result, locale), colour=WAITING)]
     view = discord.ui.View(timeout=None)
@@ -136,7 +138,7 @@ async def _list(
         lines: list[str] = []
         options: list[discord.SelectOption] = []
         for record in jobs:
-            result = await kept(record)
+            result = await stored_result(record)
             known = await messages.showing(record.job_id, record.spec.bundle_id)
             lines.append(_line(result, known, locale))
             words = f"{_SIGNS[record.state]} {_name(result, locale)}"
@@ -157,7 +159,7 @@ async def _list(
     return Reply(embeds=[embed], view=view)
 
 
-def _line(result: Kept, known: KnownMessage | None, locale: str) -> str:
+def _line(result: StoredResult, known: KnownMessage | None, locale: str) -> str:
     record = result.record
     words = f"{_SIGNS[record.state]} **{plain(_name(result, locale))}** · "
     words += " · ".join([*_details(result, locale)[:-1], _state(result, locale)])
@@ -167,13 +169,13 @@ def _line(result: Kept, known: KnownMessage | None, locale: str) -> str:
     return words
 
 
-def _details(result: Kept, locale: str) -> list[str]:
+def _details(result: StoredResult, locale: str) -> list[str]:
     """Tempo and seed where there is a clip, and its state in a word or two."""
     state = text(locale, f"history.state.{result.record.state}")
     return [state] if result.document is None else [take_details(result.document, locale), state]
 
 
-def _name(result: Kept, locale: str) -> str:
+def _name(result: StoredResult, locale: str) -> str:
     """What was heard in the cover, or else what was asked for."""
     if result.document is not None:
         return result.title(locale)
@@ -182,7 +184,7 @@ def _name(result: Kept, locale: str) -> str:
     return f"{spec.seconds:g} s · {rag} · {text(locale, 'take.seed', seed=spec.seed)}"
 
 
-def _state(result: Kept, locale: str) -> str:
+def _state(result: StoredResult, locale: str) -> str:
     record = result.record
     if record.state == "failed":
         return plain(failure_sentence(record, locale), 200)

@@ -8,7 +8,7 @@ import discord
 
 from albumgen_core.inference.client import InferenceClient
 from albumgen_core.inference.records import JobRecord
-from bot.gallery.stored_result import kept
+from bot.gallery.stored_result import stored_result
 from bot.i18n.catalogue import text
 from bot.messages.message_log import KnownMessage, MessageLog
 from bot.ui.paginator import MOST_OPTIONS
@@ -16,7 +16,7 @@ from bot.ui.paginator import MOST_OPTIONS
 _MOST_NUMBERS = 20
 
 
-class Line:
+class Lineage:
     """A take among the others of its cover.
 
     Args:
@@ -56,7 +56,7 @@ class Line:
             known = await messages.showing(take.job_id, take.spec.bundle_id)
             if known is None or not visible(known):
                 continue
-            title = (await kept(take)).title(locale)
+            title = (await stored_result(take)).title(locale)
             option = discord.SelectOption(
                 label=text(locale, "gallery.line.option", number=self.numbers[take.job_id], title=title)[
                     :100
@@ -89,6 +89,6 @@ class Line:
         return None
 
 
-async def line_of(inference: InferenceClient, job_id: str) -> Line:
+async def lineage_of(inference: InferenceClient, job_id: str) -> Lineage:
     """The line of a take."""
-    return Line(await inference.history.lineage(job_id), job_id)
+    return Lineage(await inference.history.lineage(job_id), job_id)

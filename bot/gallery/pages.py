@@ -14,10 +14,10 @@ import discord
 from albumgen_core.errors import UnknownJobError
 from albumgen_core.inference.client import InferenceClient
 from bot.delivery.deliverer import Delivery
-from bot.gallery.lineage import line_of
-from bot.gallery.star_recovery import StarWatch
+from bot.gallery.lineage import lineage_of
+from bot.gallery.star_recovery import StarRecovery
 from bot.gallery.stars import Starred, Stars
-from bot.gallery.stored_result import Kept, link_to, may_see, parts, shown_by
+from bot.gallery.stored_result import StoredResult, link_to, may_see, rebuild_reply, results_of
 from bot.guilds.policy import ChannelContext, check_place
 from bot.guilds.settings import GuildSettingsStore
 from bot.i18n.catalogue import text
@@ -128,7 +128,7 @@ async def _checked(interaction: discord.Interaction[Any], results: Sequence[Star
     """Compare these with Discord; whether anything was different."""
     services = services_of(interaction)
     stars, messages = services[Stars], services[MessageLog]
-    await services[StarWatch].check([result.message for result in results])
+    await services[StarRecovery].check([result.message for result in results])
     for result in results:
         known = await messages.find(result.message.message_id)
         if known is None or known.deleted or await stars.count(known.message_id) != result.stars:
@@ -148,7 +148,7 @@ async def _list(
     options: list[discord.SelectOption] = []
     for place, result in enumerate(best, page * PAGE):
         known = result.message
-        results = await shown_by(inference, known)
+        results = await results_of(inference, known)
         # Sorted, for the order would tell which half of a comparison is which.
         names = sorted({each.title(locale) for each in results}) or [text(locale, "gallery.gone.title")]
         name = " / ".join(names)
@@ -180,7 +180,7 @@ async def _list(
     return Reply(embeds=[embed], view=view)
 
 
-def _details(results: Sequence[Kept], locale: str) -> str:
+def _details(results: Sequence[StoredResult], locale: str) -> str:
     """Tempo and seed of a single take; a comparison's would tell which half is which."""
     if len(results) != 1 or results[0].document is None:
         return ""
@@ -198,10 +198,10 @@ async def _show_result(
     """One result with its sound, and where to go from it. `job_id`: which take the line is seen from."""
     services = services_of(interaction)
     inference, stars = services[InferenceClient], services[Stars]
-    await services[StarWatch].check([known])
-    results = await shown_by(inference, known)
-    line = await line_of(inference, job_id or known.job_id)
-    embeds, files = await parts(
+    await services[StarRecovery].check([known])
+    results = await results_of(inference, known)
+    line = await lineage_of(inference, job_id or known.job_id)
+    embeds, files = await rebuild_reply(
         services[Delivery], known.kind, results, locale, lineage=line.sentence(locale)
     )
     content = text(

@@ -36,7 +36,7 @@ _LONGEST_WAIT = 10.0
 _AVOIDED = 3600.0
 
 
-class Offers:
+class ReactionPrompts:
     """Puts reactions under results.
 
     Attributes:

@@ -35,7 +35,7 @@ _TRIES = 3
 _REMEMBERED = 20_000
 
 
-class StarWatch:
+class StarRecovery:
     """Keeps bot_stars true.
 
     Attributes:

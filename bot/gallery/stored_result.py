@@ -26,7 +26,7 @@ _MOST_CHARACTERS = 5600
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class StoredResult:
     """One finished job and what is left of its files.
 
     Attributes:
@@ -48,10 +48,10 @@ class Kept:
         return take_title(self.document, locale)
 
 
-async def kept(record: JobRecord) -> Kept:
+async def stored_result(record: JobRecord) -> StoredResult:
     """Look what is left of a job."""
     if record.result_dir is None or record.state not in ("done", "delivered"):
-        return Kept(record, None)
+        return StoredResult(record, None)
     folder = Path(record.result_dir)
 
     def read() -> dict[str, Any] | None:
@@ -60,20 +60,20 @@ async def kept(record: JobRecord) -> Kept:
         except (OSError, ValueError):
             return None
 
-    return Kept(record, await asyncio.to_thread(read))
+    return StoredResult(record, await asyncio.to_thread(read))
 
 
-async def shown_by(inference: InferenceClient, known: KnownMessage) -> list[Kept]:
+async def results_of(inference: InferenceClient, known: KnownMessage) -> list[StoredResult]:
     """The results that a message shows; [] where the journal no longer knows them."""
     try:
         records = await jobs_of(inference, known.bundle_id or known.job_id)
     except UnknownJobError:
         return []
-    return list(await asyncio.gather(*(kept(record) for record in records)))
+    return list(await asyncio.gather(*(stored_result(record) for record in records)))
 
 
-async def parts(
-    delivery: Delivery, kind: str, results: Sequence[Kept], locale: str, *, lineage: str | None = None
+async def rebuild_reply(
+    delivery: Delivery, kind: str, results: Sequence[StoredResult], locale: str, *, lineage: str | None = None
 ) -> tuple[list[discord.Embed], list[ReplyFile]]:
     """Embeds and files of a message's results, as far as they are left; ([], []) where nothing is.
 
@@ -91,7 +91,7 @@ async def parts(
 
 
 def _takes(
-    results: Sequence[Kept], locale: str, lineage: str | None
+    results: Sequence[StoredResult], locale: str, lineage: str | None
 ) -> tuple[list[discord.Embed], list[ReplyFile]]:
     """Each with its card and its MP3."""
     embeds: list[discord.Embed] = []

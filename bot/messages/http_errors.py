@@ -14,7 +14,7 @@ _NO_WAY_IN = {10003, 10004, 10013, 50001, 50007, 50013, 50278, 160002, 20026, 40
 _TOKEN_DEAD = {10015, 10062, 50027}
 
 
-class Verdict(Enum):
+class ErrorKind(Enum):
     """What follows from an error."""
 
     MESSAGE_GONE = auto()
@@ -29,14 +29,14 @@ class Verdict(Enum):
     """Anything that may pass."""
 
 
-def verdict(error: discord.HTTPException) -> Verdict:
+def classify(error: discord.HTTPException) -> ErrorKind:
     """Read an error of Discord's."""
     if error.status == 413 or error.code == 40005:
-        return Verdict.TOO_LARGE
+        return ErrorKind.TOO_LARGE
     if error.code in _MESSAGE_GONE:
-        return Verdict.MESSAGE_GONE
+        return ErrorKind.MESSAGE_GONE
     if error.code in _TOKEN_DEAD:
-        return Verdict.TOKEN_DEAD
+        return ErrorKind.TOKEN_DEAD
     if error.code in _NO_WAY_IN or isinstance(error, discord.Forbidden):
-        return Verdict.NO_WAY_IN
-    return Verdict.AGAIN
+        return ErrorKind.NO_WAY_IN
+    return ErrorKind.AGAIN

@@ -16,7 +16,7 @@ _READ = 300
 
 
 @dataclass(frozen=True, slots=True)
-class Figures:
+class Statistics:
     """Counts over all finished jobs that the journal still knows.
 
     Attributes:
@@ -40,7 +40,9 @@ class Figures:
     engines: Sequence[tuple[str, int]]
 
 
-async def figures(database: Database, *, guild_id: int | None = None, user_id: int | None = None) -> Figures:
+async def statistics(
+    database: Database, *, guild_id: int | None = None, user_id: int | None = None
+) -> Statistics:
     """Count for a server, or for a member everywhere; exactly one of the two is to be given."""
     if (guild_id is None) == (user_id is None):
         raise ValueError("figures are of a server or of a member")
@@ -63,7 +65,7 @@ async def figures(database: Database, *, guild_id: int | None = None, user_id: i
         (key, _READ),
     )
     genres, engines = await asyncio.to_thread(_look_into, [Path(row[0]) for row in latest])
-    return Figures(
+    return Statistics(
         clips=int(counts[0]),
         members=int(counts[1]),
         covers=int(counts[2]),

@@ -25,7 +25,7 @@ from albumgen_core.inference.records import JobRecord
 from albumgen_core.jobs.layout import DataLayout
 from albumgen_core.keyed_lock import KeyedLock
 from albumgen_core.settings import Settings
-from bot.messages.http_errors import Verdict, verdict
+from bot.messages.http_errors import ErrorKind, classify
 
 log = logging.getLogger(__name__)
 
@@ -62,7 +62,7 @@ class Part:
     tell: Tell | None = None
 
 
-class Forgetting:
+class Erasure:
     """Forgets members, and removes what is left over in the background.
 
     Attributes:
@@ -95,7 +95,7 @@ class Forgetting:
             except Exception:
                 log.exception("a member could not be forgotten; it is tried again")
         # Every worker of that time is dead: whatever they wrote last can go now.
-        await self._remove_files(await self._doomed_files())
+        await self._remove_files(await self._pending_files())
         await self._database.execute("DELETE FROM bot_doomed_files WHERE until <= ?", (time.time(),))
         await self._drop_old_messages()
         self._task = asyncio.create_task(self._clear_up_forever(), name="forgetting")
@@ -142,10 +142,10 @@ class Forgetting:
         async with self._locks(user_id):
             for part in self.parts:
                 await part.forget(user_id, guild_id)
-            await self._doom(user_id, guild_id)
+            await self._note_pending(user_id, guild_id)
             group = str(guild_id) if guild_id is not None else None
             await self._inference.delete_member(str(user_id), group=group)
-            await self._remove_files(await self._doomed_files())
+            await self._remove_files(await self._pending_files())
             await self._database.execute("DELETE FROM bot_forgetting WHERE request_id = ?", (request_id,))
         try:
             async with self._scrubbing:
@@ -154,7 +154,7 @@ class Forgetting:
             log.warning("the database could not be rebuilt without a forgotten member: %s", error)
         self._wake.set()
 
-    async def _doom(self, user_id: int, guild_id: int | None) -> None:
+    async def _note_pending(self, user_id: int, guild_id: int | None) -> None:
         """Note which messages and files are to go, and forget whose they are."""
         now = time.time()
         mine = "m.user_id = ?1 AND (?2 IS NULL OR m.guild_id = ?2)"
@@ -200,9 +200,9 @@ class Forgetting:
         """After a delivery: a reply was on its way while its member was being forgotten, and goes too."""
         if await self._database.fetch("SELECT 1 FROM jobs WHERE job_id = ?", (records[0].job_id,)):
             return
-        await self.doom(channel_id, message_id)
+        await self.delete_soon(channel_id, message_id)
 
-    async def doom(self, channel_id: int, message_id: int) -> None:
+    async def delete_soon(self, channel_id: int, message_id: int) -> None:
         """Delete a message of ours soon, for it shows what nobody is to know any more."""
         await self._database.execute(
             "INSERT OR IGNORE INTO bot_doomed_messages (message_id, channel_id, due_at) VALUES (?, ?, ?)",
@@ -237,7 +237,7 @@ class Forgetting:
                 await self.carry_out(int(row["request_id"]), int(row["user_id"]), row["guild_id"])
             except Exception:
                 log.exception("a member could not be forgotten; it is tried again")
-        await self._remove_files(await self._doomed_files())
+        await self._remove_files(await self._pending_files())
         await self._database.execute("DELETE FROM bot_doomed_files WHERE until <= ?", (now,))
         for row in await self._database.fetch(
             "SELECT * FROM bot_doomed_messages WHERE due_at <= ? ORDER BY message_id DESC", (now,)
@@ -261,7 +261,7 @@ class Forgetting:
         try:
             await target.delete()
         except discord.HTTPException as error:
-            again = verdict(error) is Verdict.AGAIN and tries < _MOST_TRIES
+            again = classify(error) is ErrorKind.AGAIN and tries < _MOST_TRIES
             if not again:
                 log.info("a message of a forgotten member cannot be deleted any more (%s)", error.code)
         except (aiohttp.ClientError, OSError, TimeoutError):
@@ -279,7 +279,7 @@ class Forgetting:
                 "DELETE FROM bot_doomed_messages WHERE message_id = ?", (message_id,)
             )
 
-    async def _doomed_files(self) -> list[str]:
+    async def _pending_files(self) -> list[str]:
         """The job ids whose files are to go."""
         rows = await self._database.fetch("SELECT job_id FROM bot_doomed_files")
         return [str(row[0]) for row in rows]

@@ -17,7 +17,7 @@ from bot.messages.embeds import DONE, plain
 from bot.messages.reply import ReplyFile
 
 Told = Mapping[str, Sequence[Mapping[str, Any]]]
-"""Part → what it keeps, as `Forgetting.tell` says it."""
+"""Part → what it keeps, as `Erasure.tell` says it."""
 
 _LARGEST = 4 * 2**20
 """Bytes above which the JSON is compressed."""

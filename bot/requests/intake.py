@@ -28,7 +28,7 @@ from bot.messages import targets
 from bot.messages.embeds import duration
 from bot.messages.errors import Refusal, sentence_for
 from bot.messages.message_log import MessageLog
-from bot.privacy.erasure import Forgetting
+from bot.privacy.erasure import Erasure
 from bot.requests.context import RequestContext
 from bot.requests.pictures import Picture, checked_cover, fetch_cover, fetch_picture
 from bot.requests.queue_message import QueueMessageSender, delivery_id_of, thumbnail
@@ -54,7 +54,7 @@ class Requests:
         guilds: GuildSettingsStore,
         messages: MessageLog,
         queue_messages: QueueMessages,
-        erasure: Forgetting,
+        erasure: Erasure,
         http: aiohttp.ClientSession,
     ) -> None:
         self._core, self._http = core, http
@@ -243,7 +243,7 @@ class Requests:
             for spec in specs:
                 await self._inference.update_origin(spec.job_id, **changes)
         except UnknownJobError:  # its member was forgotten meanwhile
-            await self._erasure.doom(context.channel_id, message_id)
+            await self._erasure.delete_soon(context.channel_id, message_id)
             return specs
         if origin["via"] == "channel":
             await self._messages.note(message_id, context.channel_id, specs, delivered=False)
@@ -272,7 +272,7 @@ class Requests:
         # The deletion is journalled first, and done in the background, also by the next process.
         message_id = int(specs[0].origin["message_id"])
         await self._messages.mark_deleted([message_id])
-        await self._erasure.doom(int(specs[0].origin["channel_id"]), message_id)
+        await self._erasure.delete_soon(int(specs[0].origin["channel_id"]), message_id)
         for spec in specs:
             await self._inference.update_origin(spec.job_id, told=True)
 

@@ -23,7 +23,7 @@ from bot.sessions.lifecycle.channels import check_session_place
 from bot.sessions.lifecycle.manager import SessionManager
 from bot.sessions.lifecycle.submissions import Submissions
 from bot.takes.edit_modal import EditDrafts, EditModal, Typed, read_edit
-from bot.takes.regenerate import another, edited_by_hand, finished
+from bot.takes.regenerate import edited_by_hand, finished, regenerate
 from bot.ui.buttons import JobButton
 
 AGAIN_EMOJI = "🔁"
@@ -64,7 +64,7 @@ class Again(JobButton, action="again"):
         """Submit."""
         services = services_of(interaction)
         record, folder = await finished(services[InferenceClient], self.job_id)
-        await another(services[Requests], await _from_button(interaction, record), record, folder)
+        await regenerate(services[Requests], await _from_button(interaction, record), record, folder)
 
 
 class Flip(JobButton, action="rag"):
@@ -78,7 +78,7 @@ class Flip(JobButton, action="rag"):
         record, folder = await finished(services[InferenceClient], self.job_id)
         context = await _from_button(interaction, record)
         # What RAG may change must not be pinned to what was predicted without it, or with it.
-        await another(
+        await regenerate(
             services[Requests],
             context,
             record,
@@ -150,7 +150,7 @@ async def edited(interaction: discord.Interaction[Any], job_id: str, typed: Type
     try:
         context = await _from_button(interaction, record)
         changes, seconds = read_edit(document, typed, context.locale, context.longest)
-        await another(
+        await regenerate(
             services[Requests],
             context,
             record,
@@ -185,7 +185,7 @@ class Longer(JobButton, action="longer"):
         seconds = min(context.longest, float(document["seconds"]) + LONGER_BY)
         if seconds < float(document["seconds"]) + 1.0:
             raise Refusal("refusal.longest_already", limit=f"{context.longest:g}")
-        await another(
+        await regenerate(
             services[Requests],
             context,
             record,

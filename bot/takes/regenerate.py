@@ -28,7 +28,7 @@ async def finished(inference: InferenceClient, job_id: str) -> tuple[JobRecord, 
     return record, folder
 
 
-async def another(
+async def regenerate(
     requests: Requests,
     context: RequestContext,
     record: JobRecord,

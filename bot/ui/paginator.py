@@ -17,7 +17,7 @@ import aiohttp
 import discord
 
 from bot.messages.errors import answer_error
-from bot.messages.http_errors import Verdict, verdict
+from bot.messages.http_errors import ErrorKind, classify
 from bot.messages.reply import Reply
 from bot.messages.shrink import SHRINK_STEPS, shrunk
 from bot.ui.buttons import PREFIX
@@ -149,7 +149,7 @@ async def show(interaction: discord.Interaction[Any], reply: Reply, locale: str)
             await _edit(interaction, loaded)
             return
         except discord.HTTPException as error:
-            if verdict(error) is not Verdict.TOO_LARGE:
+            if classify(error) is not ErrorKind.TOO_LARGE:
                 raise
             loaded = await shrunk(loaded, step, locale)
     await _edit(interaction, loaded)

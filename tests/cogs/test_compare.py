@@ -13,7 +13,7 @@ from PIL import Image
 
 from albumgen_core.audio.encode import decode_mp3
 from bot.comparisons.votes import Comparisons, Tally, rag_comes_first
-from bot.monitoring.statistics import figures
+from bot.monitoring.statistics import statistics
 from tests.bot.bot_harness import RUNNER, BotHarness, bot_harness, picture
 from tests.bot.running_bot import bot_settings, new_bot, running_bot, started
 from tests.discord.interactions import Interaction
@@ -124,7 +124,7 @@ async def test_the_same_cover_is_compared_again_by_button_and_by_reaction(home: 
     assert len({job.seed for job in jobs}) == len({job.bundle_id for job in jobs}) == 3
     assert {job.seconds for job in jobs} == {6.0}
     assert {job.root_id for job in jobs[2:]} == {jobs[0].job_id}
-    told_now = await figures(home.bot.database, guild_id=home.guild.id)
+    told_now = await statistics(home.bot.database, guild_id=home.guild.id)
     assert (told_now.clips, told_now.covers) == (6, 1)
 
 

@@ -19,7 +19,7 @@ from tests.waiting import eventually
 
 @pytest.fixture
 def home(home: BotHarness) -> BotHarness:
-    home.bot.forgetting.pause = 0.01
+    home.bot.erasure.pause = 0.01
     return home
 
 
@@ -168,14 +168,14 @@ async def test_it_goes_on_after_a_kill_half_way(tmp_path: Path, at: str) -> None
             raise asyncio.CancelledError  # as a kill looks from inside: nothing after this happens
 
         if at == "part":
-            home.bot.forgetting.register("fatal", die)
+            home.bot.erasure.register("fatal", die)
         elif at == "rows":
             home.bot.inference.delete_member = die  # type: ignore[assignment,method-assign]
         else:
-            home.bot.forgetting._remove_files = die  # type: ignore[method-assign]
-        home.bot.forgetting.pause = 3600.0
+            home.bot.erasure._remove_files = die  # type: ignore[method-assign]
+        home.bot.erasure.pause = 3600.0
         with pytest.raises(asyncio.CancelledError):
-            await home.bot.forgetting.forget(home.ann.id, None)
+            await home.bot.erasure.forget(home.ann.id, None)
         assert traces(tmp_path, home.ann.id)
         await home.bot.close()
         bot = new_bot(home.loopback, bot_settings(tmp_path), RUNNER)
@@ -201,7 +201,7 @@ async def test_a_reply_that_was_on_its_way_is_deleted_too(home: BotHarness, tmp_
     used = await home.ask()
     await inside.wait()
     assert has_clip(used.message)
-    await home.bot.forgetting.forget(home.ann.id, None)
+    await home.bot.erasure.forget(home.ann.id, None)
     gate.set()
     await used.message.wait_deleted()
     await home.settled()
@@ -235,7 +235,7 @@ async def test_a_request_that_was_just_being_taken_is_forgotten_too(
 
     async def forgotten_meanwhile(*details: object) -> object:
         result = await usual(*details)
-        await home.bot.forgetting.forget(home.ann.id, None)
+        await home.bot.erasure.forget(home.ann.id, None)
         return result
 
     monkeypatch.setattr(owner, name, forgotten_meanwhile)

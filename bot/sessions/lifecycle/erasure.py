@@ -13,7 +13,7 @@ from bot.sessions.state.member_data import delete_member_data, read_member_data
 
 
 class SessionErasure:
-    """Deletes and tells a member's data. Made for `Forgetting.register`."""
+    """Deletes and tells a member's data. Made for `Erasure.register`."""
 
     def __init__(self, sessions: SessionManager, composition: Composition) -> None:
         self._sessions, self._composition = sessions, composition

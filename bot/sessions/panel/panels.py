@@ -20,7 +20,7 @@ import discord
 
 from albumgen_core.errors import InferenceError
 from bot.messages.errors import Refusal
-from bot.messages.http_errors import Verdict, verdict
+from bot.messages.http_errors import ErrorKind, classify
 from bot.sessions.background import BackgroundTasks
 from bot.sessions.lifecycle.manager import SessionManager
 from bot.sessions.panel.buttons import panel_buttons
@@ -162,7 +162,7 @@ class _Panel:
                 self.panels.done(self.session_id)  # deleted with all that belonged to it
                 return
             except discord.HTTPException as error:
-                shut = verdict(error) is Verdict.NO_WAY_IN
+                shut = classify(error) is ErrorKind.NO_WAY_IN
                 pause = _NO_ENTRY_PAUSE if shut else self.panels.retry_pause
                 log.warning("the panel of session %s cannot be shown: %s", self.session_id, error.text)
                 self._changed.set()

@@ -26,7 +26,7 @@ from albumgen_core.keyed_lock import KeyedLock
 from bot.delivery.deliverer import usual_pause
 from bot.guilds.settings import GuildSettingsStore
 from bot.i18n.catalogue import text
-from bot.messages.http_errors import Verdict, verdict
+from bot.messages.http_errors import ErrorKind, classify
 from bot.messages.reply import Reply, ReplyFile
 from bot.privacy.retention import DAY, days_kept
 from bot.sessions import formatting
@@ -174,7 +174,7 @@ class RecapSender:
                 await places.say(await self._reply(session, note, recap, message(picture=note.podium)))
                 break
             except discord.HTTPException as error:
-                if verdict(error) is not Verdict.TOO_LARGE:
+                if classify(error) is not ErrorKind.TOO_LARGE:
                     raise
         else:
             words = text(session.locale, "ending.too_large")
@@ -290,7 +290,7 @@ class _Place:
         try:
             await self._edit_or_send(reply)
         except discord.HTTPException as error:
-            if verdict(error) is not Verdict.NO_WAY_IN:
+            if classify(error) is not ErrorKind.NO_WAY_IN:
                 raise
             await self._turn_to_host(reply)
 
@@ -310,7 +310,7 @@ class _Place:
                 )
                 return
             except discord.HTTPException as error:
-                if verdict(error) is not Verdict.MESSAGE_GONE:
+                if classify(error) is not ErrorKind.MESSAGE_GONE:
                     raise
         assert self._channel is not None
         parts: dict[str, Any] = {"embeds": list(reply.embeds), "files": reply.attachments()}
@@ -350,7 +350,7 @@ class _Place:
             self._channel = await self._client.create_dm(discord.Object(self._session.host_id))
             await self._edit_or_send(reply)
         except discord.HTTPException as error:
-            if verdict(error) is not Verdict.NO_WAY_IN:
+            if classify(error) is not ErrorKind.NO_WAY_IN:
                 raise
             log.info("nobody could be sent the recap of session %s", self._session.session_id)
             self._channel, self.message_id = None, None

@@ -12,7 +12,7 @@ from scipy.stats import binomtest
 
 from albumgen_core.inference.database import Database
 from bot.bot import MIGRATIONS
-from bot.comparisons.votes import Ballot, Choice, Comparisons, Tally, Verdict, rag_comes_first
+from bot.comparisons.votes import Ballot, Choice, Comparisons, Preference, Tally, rag_comes_first
 from bot.messages.errors import Refusal
 
 COUNTS = st.integers(0, 60)
@@ -70,18 +70,22 @@ def test_the_tally_says_what_the_reference_says(rag: int, without: int, same: in
     tally = Tally(rag, without, same)
     if not rag + without:
         assert (tally.share, tally.interval, tally.p_value) == (None, None, None)
-        assert tally.verdict is (Verdict.UNDECIDED if same else Verdict.NO_VOTES)
+        assert tally.preference is (Preference.UNDECIDED if same else Preference.NO_VOTES)
         return
     reference = binomtest(rag, rag + without)
     assert tally.p_value == pytest.approx(reference.pvalue, rel=1e-9)
     assert tally.interval == pytest.approx(tuple(reference.proportion_ci(method="wilson")), abs=1e-9)
-    assert tally.verdict in {
-        Verdict.UNDECIDED if reference.pvalue >= 0.05 else Verdict.RAG if rag > without else Verdict.WITHOUT
+    assert tally.preference in {
+        Preference.UNDECIDED
+        if reference.pvalue >= 0.05
+        else Preference.RAG
+        if rag > without
+        else Preference.WITHOUT
     }
 
 
 def test_thousands_of_votes_are_tested_too() -> None:
     tally = Tally(5200, 4800)
     assert tally.p_value == pytest.approx(binomtest(5200, 10000).pvalue, rel=0.01)
-    assert Tally(5_000_000, 5_000_001).verdict is Verdict.UNDECIDED
-    assert Tally(10**6, 1).verdict is Verdict.RAG
+    assert Tally(5_000_000, 5_000_001).preference is Preference.UNDECIDED
+    assert Tally(10**6, 1).preference is Preference.RAG

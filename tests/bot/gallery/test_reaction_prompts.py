@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bot.gallery.reaction_prompts import Offers
+from bot.gallery.reaction_prompts import ReactionPrompts
 from tests.bot.bot_harness import BotHarness, has_clip, picture
 from tests.discord.permissions import P
 from tests.discord.state import Message
@@ -15,7 +15,7 @@ PUT = "PUT /channels/{channel_id}/messages/{message_id}/reactions/{emoji}/@me"
 
 @pytest.fixture
 def home(home: BotHarness) -> BotHarness:
-    offers = home.bot.services[Offers]
+    offers = home.bot.services[ReactionPrompts]
     offers.between = offers.quiet = 0.02
     return home
 

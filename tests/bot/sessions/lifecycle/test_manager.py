@@ -249,7 +249,7 @@ async def test_a_forgotten_member_is_gone_from_a_running_session(place: VoiceHar
     await place.sessions.vote(session.session_id, mine.entry_id, mine.clips[0].job_id, ana.id, "Ana", score=5)
     assert mine.cover_path is not None
     assert mine.cover_path.exists()
-    await place.bot.forgetting.forget(ana.id, place.guild.id)
+    await place.bot.erasure.forget(ana.id, place.guild.id)
     assert not mine.cover_path.exists()
     assert await place.bot.services[SessionErasure].of_member(ana.id) == []
     view = await place.playing(session, theirs)
