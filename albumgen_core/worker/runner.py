@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,8 @@ from albumgen_core.pipeline.stages import Pipeline
 from albumgen_core.result import Take
 from albumgen_core.settings import load_settings
 from albumgen_core.vocabulary import Stage
+
+log = logging.getLogger(__name__)
 
 UNEXPECTED = JobError("Something went wrong while making this clip.", "ending.failed")
 """Of a job that fails in a batch whose other jobs do not."""
@@ -130,7 +133,13 @@ class PipelineRunner:
             return JobOutcome.failed(job.job_id, take, retryable=isinstance(take, IndexUnavailableError))
         if isinstance(take, Exception):
             return JobOutcome.failed(job.job_id, UNEXPECTED, retryable=True)
-        return JobOutcome(job.job_id, "done", result_dir=self.artifacts.put(job.job_id, take))
+        try:
+            return JobOutcome(job.job_id, "done", result_dir=self.artifacts.put(job.job_id, take))
+        except AlbumGenError as error:
+            return JobOutcome.failed(job.job_id, error)
+        except OSError:
+            log.exception("the result of %s cannot be stored", job.job_id)
+            return JobOutcome.failed(job.job_id, UNEXPECTED, retryable=True)
 
 
 def build_runner(config: Path | None) -> TwoPhaseRunner:

@@ -126,6 +126,23 @@ def test_the_vector_of_a_take_is_used_again(engine: Engine, index: AlbumIndex, t
     assert embedder.covers == 3, "the take that it was kept with has expired"
 
 
+def test_a_result_that_cannot_be_stored_costs_its_own_job_alone(engine: Engine, tmp_path: Path) -> None:
+    results = tmp_path / "results"
+    runner = PipelineRunner(Pipeline(engine, None), FolderArtifacts(results))
+    stored = tmp_path / "a.cover"
+    stored.write_bytes(picture(1, tmp_path / "a.png").to_png())
+    good, foreign, blocked = (
+        JobSpec(job_id, str(stored), rag=False, seconds=1.0) for job_id in ("good", "foreign", "blocked")
+    )
+    (results / "foreign").mkdir(parents=True)
+    (results / "foreign" / "diary.txt").write_text("mine")
+    (results / "blocked.partial").write_text("a file where a folder is to be made")
+    outcomes = runner.run([foreign, good, blocked], on_progress=lambda *_: None, is_cancelled=lambda _: False)
+    assert [outcome.status for outcome in outcomes] == ["failed", "done", "failed"]
+    assert "foreign" in str(outcomes[0].error)
+    assert (results / "foreign" / "diary.txt").read_text() == "mine"
+
+
 def test_old_takes_are_recognised(tmp_path: Path) -> None:
     """Schema 1 kept the JPEG alone."""
     assert exact_cover_path(tmp_path) is None
