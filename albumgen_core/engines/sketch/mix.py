@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 from scipy.signal import butter, firwin2, lfilter, oaconvolve, sosfilt
 
 REFERENCE_SLOPE = -4.5
-"""dB an octave from 100 Hz to 8 kHz of commercial recordings. Pestana, Ma, Reiss, Barbosa and Black
-("Spectral characteristics of popular commercial recordings 1950-2010", AES Convention 135, 2013) find about
--5 from 100 Hz to 4 kHz and a steeper fall above; Elowsson and Friberg (AES Convention 142, 2017) find flatter
-spectra the more percussion there is. Styles deviate from it by less than 1 dB an octave."""
+"""dB an octave from 100 Hz to 8 kHz: this program's reading of the average spectra of commercial recordings
+that Pestana, Ma, Reiss, Barbosa and Black (AES Convention 135, 2013) and Elowsson and Friberg (AES Convention
+142, 2017) describe; the latter find spectra flatter the more percussion there is. Styles deviate from it by
+less than 1 dB an octave."""
 
 NOMINAL_RMS = 0.09
 """Root mean square of a mix of loudness 0.85: leaves about 20 dB for peaks."""
