@@ -131,9 +131,13 @@ def attributes(
 def readers(settings: Settings, adapter: str | None) -> Sequence[tuple[str, Callable[[], Describer]]]:
     """Names and loaders of what is to be compared: one model at a time need be in memory."""
     if settings.engine.family == "sketch":
+        from albumgen_core.engines.sketch.genre_means import USUAL_FEATURES
         from albumgen_core.engines.sketch.palette import PaletteDescriber
+        from albumgen_core.retrieval.cover_words import nothing_read
+        from albumgen_core.retrieval.describing import WordsDescriber
 
-        return [("sketch", PaletteDescriber)]
+        # As without a catalogue: with one, the albums to be read might be in it.
+        return [("sketch", lambda: WordsDescriber(PaletteDescriber(), nothing_read, USUAL_FEATURES))]
     from albumgen_core.engines.neural.load import load_describer
 
     chosen = settings.engine.internvl.adapter if adapter is None else adapter

@@ -58,7 +58,7 @@ class CoverReading:
     @property
     def sentence(self) -> str:
         """What the prediction rests on and how sure it is."""
-        sure = f"{self.confidence:.0%} sure"
+        sure = f"{min(self.confidence, 0.99):.0%} sure"
         if self.basis == "album":
             return f"The cover names “{self.shown}”, whose measured values are known ({sure})."
         if self.basis == "artist":
