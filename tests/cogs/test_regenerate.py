@@ -104,7 +104,7 @@ async def test_edit_changes_what_was_changed_and_nothing_else(home: BotHarness) 
     assert (spec.seed, spec.seconds) == (5, 8.0)
     shown_by_hand = next(f["value"] for f in edited.embeds[0]["fields"] if "Von Hand" in f["name"])
     assert shown_by_hand == "Genre, Tempo, Energie, Heiterkeit"
-    await pressed(home, edited, "RAG")
+    await pressed(home, edited, "Ähnliche Alben")
     flipped = (await home.jobs())[2].spec
     assert dict(flipped.overrides) == by_hand, "what RAG may change is free again"
     assert flipped.rag is not spec.rag

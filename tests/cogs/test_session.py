@@ -73,7 +73,7 @@ async def votes(place: VoiceHarness) -> list[tuple[int, int | None, bool]]:
 async def test_an_evening_begins_in_the_channel_that_one_sits_in(place: VoiceHarness) -> None:
     thread, panel = await begun(place, theme="Water")
     assert "Theme: **Water**" in panel.text
-    assert "bring a cover" in panel.text
+    assert "Add a cover" in panel.text
     assert place.guild.voice_states[place.bot.user.id]["channel_id"] == str(place.room.id)  # type: ignore[union-attr]
     assert "Cover 1 of this session is yours" in await brings(place, place.people[1], thread)
     await panel.wait_until(lambda m: "### low tide" in m.text and bool(m.attachments), 20)
@@ -87,7 +87,7 @@ async def test_who_sits_nowhere_is_asked_to_join_first(place: VoiceHarness) -> N
     used = await place.people[0].slash(general(place), "session start")
     assert "join a voice channel first" in await whisper(used)
     used = await place.people[0].slash(general(place), "session submit", image=("c.png", cover()))
-    assert "No session runs" in await whisper(used)
+    assert "No session is running" in await whisper(used)
 
 
 async def test_a_permission_that_is_missing_is_named_before_anything_begins(place: VoiceHarness) -> None:
@@ -207,7 +207,7 @@ async def test_buttons_of_a_session_that_is_over_say_so(place: VoiceHarness) -> 
     await place.people[0].slash(thread, "session stop")
     await panel.wait_until(lambda m: "has ended" in m.text)
     panel.components = old
-    assert "not running any more" in await whisper(await place.people[1].click(panel, "5"))
+    assert "no longer running" in await whisper(await place.people[1].click(panel, "5"))
 
 
 @pytest.mark.slow
@@ -235,7 +235,7 @@ async def test_sessions_are_listed_and_shown(place: VoiceHarness) -> None:
     found = await ana.autocomplete(general(place), "session show", "session", session="fri")
     assert [choice["name"] for choice in found] == ["Friday · running"]
     refused = await ana.slash(general(place), "session show", session="0" * 32)
-    assert "not known" in await whisper(refused)
+    assert "no longer exists" in await whisper(refused)
     assert thread.is_thread
 
 

@@ -62,11 +62,11 @@ async def test_on_a_stage_the_panel_says_that_nobody_hears_until_somebody_lets_u
         lambda: "no thread",
     )
     panel = await thread.wait_for_message(is_panel)
-    await panel.wait_until(lambda m: "raised my hand" in m.text)
+    await panel.wait_until(lambda m: "requested to speak" in m.text)
     mine = place.guild.voice_states[place.loopback.world.bot.id]
     place.guild.voice_states[place.loopback.world.bot.id] = allowed = mine | {"suppress": False}
     place.loopback.world.announce("VOICE_STATE_UPDATE", allowed, guild=place.guild)
-    await panel.wait_until(lambda m: "raised my hand" not in m.text)
+    await panel.wait_until(lambda m: "requested to speak" not in m.text)
 
 
 @pytest.mark.parametrize(
@@ -133,7 +133,7 @@ async def test_a_session_is_resumed_by_its_title_as_the_recap_says(place: VoiceH
 
 async def test_events_need_a_permission_of_the_bot_and_of_the_member(place: VoiceHarness) -> None:
     wish = {"when": "in 2 h", "title": "Later"}
-    assert "may not do here" in await refusal(place, "session schedule", 1, **wish)
+    assert "not allowed to do that here" in await refusal(place, "session schedule", 1, **wish)
     place.loopback.forbid_bot(place.room, P.CREATE_EVENTS)
     assert "may not create events" in await refusal(place, "session schedule", 0, **wish)
     assert not place.guild.events
