@@ -135,7 +135,7 @@ async def test_events_need_a_permission_of_the_bot_and_of_the_member(place: Voic
     wish = {"when": "in 2 h", "title": "Later"}
     assert "not allowed to do that here" in await refusal(place, "session schedule", 1, **wish)
     place.loopback.forbid_bot(place.room, P.CREATE_EVENTS)
-    assert "may not create events" in await refusal(place, "session schedule", 0, **wish)
+    assert "not allowed to create events" in await refusal(place, "session schedule", 0, **wish)
     assert not place.guild.events
 
 
