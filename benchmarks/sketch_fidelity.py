@@ -95,9 +95,9 @@ def drawn_cover(number: int) -> Cover:
 
 
 def development_covers() -> list[Path]:
-    """Real covers, where development data is at hand."""
-    root = Path(os.environ.get("ALBUMGEN_DEV_DATA", Path(__file__).parents[2] / "shared"))
-    return sorted((root / "data" / "covers" / "images").glob("*.jpg"))
+    """Real covers, where ALBUMGEN_DEV_DATA names a folder with data/covers/images."""
+    root = os.environ.get("ALBUMGEN_DEV_DATA")
+    return sorted((Path(root) / "data" / "covers" / "images").glob("*.jpg")) if root else []
 
 
 def grid(number: int) -> MusicalAttributes:
