@@ -14,8 +14,34 @@ PREFIX = "albumgen"
 _JOB_ID = r"[0-9a-z-]{1,40}"
 
 
+class PermanentItem:
+    """Base of DynamicItems: acts, and answers whatever goes wrong (discord.py would only log it)."""
+
+    async def callback(self, interaction: discord.Interaction[Any]) -> None:
+        """Act. Called by discord.py."""
+        try:
+            await self.act(interaction)
+        except Exception as error:
+            await answer_error(interaction, error)
+
+    async def act(self, interaction: discord.Interaction[Any]) -> None:
+        """What the item does. Raise Refusal to say no."""
+        raise NotImplementedError
+
+
+def chosen_value(interaction: discord.Interaction[Any]) -> str:
+    """What was chosen from a permanent menu, "" for nothing.
+
+    The item that discord.py makes anew holds no values; the interaction does.
+    """
+    data: dict[str, Any] = dict(interaction.data or {})
+    return str((data.get("values") or [""])[0])
+
+
 class JobButton(
-    discord.ui.DynamicItem[discord.ui.Button[Any]], template=rf"{PREFIX}:base:(?P<job>{_JOB_ID})"
+    PermanentItem,
+    discord.ui.DynamicItem[discord.ui.Button[Any]],
+    template=rf"{PREFIX}:base:(?P<job>{_JOB_ID})",
 ):
     """Base of buttons that act on one job (or bundle).
 
@@ -56,17 +82,6 @@ class JobButton(
     ) -> Self:
         """The button that was pressed, made anew from its custom_id."""
         return cls(match["job"])
-
-    async def callback(self, interaction: discord.Interaction[Any]) -> None:
-        """Act, and answer whatever goes wrong (discord.py would only log it)."""
-        try:
-            await self.act(interaction)
-        except Exception as error:
-            await answer_error(interaction, error)
-
-    async def act(self, interaction: discord.Interaction[Any]) -> None:
-        """What the button does. Raise Refusal to say no."""
-        raise NotImplementedError
 
 
 def custom_id(action: str, job_id: str) -> str:

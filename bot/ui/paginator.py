@@ -16,11 +16,10 @@ from typing import Any, Self
 import aiohttp
 import discord
 
-from bot.messages.errors import answer_error
 from bot.messages.http_errors import ErrorKind, classify
 from bot.messages.reply import Reply
 from bot.messages.shrink import SHRINK_STEPS, shrunk
-from bot.ui.buttons import PREFIX
+from bot.ui.buttons import PREFIX, PermanentItem, chosen_value
 
 Handler = Callable[[discord.Interaction[Any], str], Awaitable[None]]
 """(interaction, where to or what was chosen). May raise Refusal."""
@@ -36,7 +35,11 @@ def register(room: str, handler: Handler) -> None:
     _HANDLERS[room] = handler
 
 
-class Turn(discord.ui.DynamicItem[discord.ui.Button[Any]], template=rf"{PREFIX}:turn:{_ROOM}:{_TO}:[a-z]*"):
+class Turn(
+    PermanentItem,
+    discord.ui.DynamicItem[discord.ui.Button[Any]],
+    template=rf"{PREFIX}:turn:{_ROOM}:{_TO}:[a-z]*",
+):
     """A button that shows another page.
 
     Args:
@@ -76,12 +79,16 @@ class Turn(discord.ui.DynamicItem[discord.ui.Button[Any]], template=rf"{PREFIX}:
         """The button that was pressed."""
         return cls(match["room"], match["to"], label="…")
 
-    async def callback(self, interaction: discord.Interaction[Any]) -> None:
+    async def act(self, interaction: discord.Interaction[Any]) -> None:
         """Turn."""
-        await _handle(self.room, interaction, self.to)
+        await _HANDLERS[self.room](interaction, self.to)
 
 
-class Pick(discord.ui.DynamicItem[discord.ui.Select[Any]], template=rf"{PREFIX}:pick:{_ROOM}:{_TO}"):
+class Pick(
+    PermanentItem,
+    discord.ui.DynamicItem[discord.ui.Select[Any]],
+    template=rf"{PREFIX}:pick:{_ROOM}:{_TO}",
+):
     """A menu from which one thing is chosen.
 
     Args:
@@ -114,19 +121,9 @@ class Pick(discord.ui.DynamicItem[discord.ui.Select[Any]], template=rf"{PREFIX}:
         """The menu that was used."""
         return cls(match["room"], match["to"])
 
-    async def callback(self, interaction: discord.Interaction[Any]) -> None:
+    async def act(self, interaction: discord.Interaction[Any]) -> None:
         """Show what was chosen."""
-        # The item that discord.py made anew holds no values; the interaction does.
-        data: dict[str, Any] = dict(interaction.data or {})
-        values = data.get("values") or [""]
-        await _handle(self.room, interaction, str(values[0]))
-
-
-async def _handle(room: str, interaction: discord.Interaction[Any], to: str) -> None:
-    try:
-        await _HANDLERS[room](interaction, to)
-    except Exception as error:
-        await answer_error(interaction, error)
+        await _HANDLERS[self.room](interaction, chosen_value(interaction))
 
 
 def arrows(view: discord.ui.View, room: str, page: int, pages: int, *, scope: str = "", row: int = 0) -> None:

@@ -10,14 +10,14 @@ import discord
 from bot.i18n.catalogue import text
 from bot.i18n.reply_language import locale_of
 from bot.messages.embeds import plain
-from bot.messages.errors import Refusal, answer_error
+from bot.messages.errors import Refusal
 from bot.services import services_of
 from bot.sessions.lifecycle.manager import SessionManager
 from bot.sessions.panel.content import PanelContent
 from bot.sessions.panel.redaction import redacted
 from bot.sessions.state.model import HIGHEST_SCORE, LOWEST_SCORE, Clip, Entry, Session
 from bot.sessions.state.view import PlaybackStatus, SessionView
-from bot.ui.buttons import PREFIX
+from bot.ui.buttons import PREFIX, PermanentItem, chosen_value
 
 _SESSION = r"(?P<session>[0-9a-f]{32})"
 _TAKE = r"(?P<entry>\d{1,6}):(?P<clip>[01])"
@@ -56,21 +56,10 @@ def panel_buttons(board: PanelContent) -> discord.ui.View | None:
     return shown
 
 
-class _SessionItem:
-    """What the items share: errors are answered, the session is looked up."""
+class _SessionItem(PermanentItem):
+    """What the items share: the session is looked up."""
 
     session_id: str
-
-    async def callback(self, interaction: discord.Interaction[Any]) -> None:
-        """Act, and answer whatever goes wrong."""
-        try:
-            await self.act(interaction)
-        except Exception as error:
-            await answer_error(interaction, error)
-
-    async def act(self, interaction: discord.Interaction[Any]) -> None:
-        """What the item does. Raise Refusal to say no."""
-        raise NotImplementedError
 
     def now(self, interaction: discord.Interaction[Any]) -> SessionView:
         """The session as it is. Raises Refusal where it does not run (any more)."""
@@ -301,8 +290,7 @@ class ScoreMenu(
 
     async def act(self, interaction: discord.Interaction[Any]) -> None:
         """Vote."""
-        data: Any = interaction.data
-        score = int(data["values"][0])
+        score = int(chosen_value(interaction))
         words = await cast(interaction, self.now(interaction), self.entry_id, self.clip, score=score)
         await _confirm(interaction, words)
 
