@@ -11,6 +11,7 @@ from tests.paths import REPOSITORY
 TESTS = REPOSITORY / "tests"
 # Tests of several modules together, and what they hold.
 ACROSS_MODULES = {
+    "albumgen_core/test_public.py": "what the package offers at its top",
     "albumgen_core/cli/test_neural.py": "the commands with the neural engine",
     "albumgen_core/engines/neural/musicgen/test_quality.py": "int8 beside float32 on trained weights",
     "albumgen_core/engines/neural/musicgen/test_same_music.py": "clips token for token as transformers' own",
