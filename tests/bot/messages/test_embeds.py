@@ -8,7 +8,7 @@ import pytest
 
 from albumgen_core.inference.records import JobRecord
 from albumgen_core.jobs.spec import JobSpec
-from bot.messages.embeds import take_embed
+from bot.messages.embeds import kindred_lines, take_embed, words_read
 from tests.bot.fake_runner import ATTRIBUTES, NEIGHBOUR
 
 
@@ -58,3 +58,32 @@ def test_the_album_itself_is_named_with_its_artist() -> None:
     assert "0.000" not in fields
     fields, _ = shown("de", album={**NEIGHBOUR, "title": "Nevermind", "artist": "Unknown artist"})
     assert "Das ist das Album\n**Nevermind** (1999)" in fields
+
+
+BY_NAME = {
+    "title": "Salt *Meridian*",
+    "artist": "Mara Quist",
+    "year": 2008,
+    "distance": None,
+    "reason": "artist",
+}
+
+
+@pytest.mark.parametrize(("locale", "why"), [("en-GB", "same artist"), ("de", "gleicher Interpret")])
+def test_an_album_found_by_name_says_so(locale: str, why: str) -> None:
+    shown = kindred_lines([BY_NAME, BY_NAME | {"reason": "look", "distance": 0.25}], locale)
+    first, second = shown.splitlines()
+    assert first.endswith(why)
+    assert second.endswith("0.250")
+    assert "*Meridian*" not in first, "what a title holds is no Markdown"
+
+
+def test_neighbours_of_an_earlier_version_have_no_reason() -> None:
+    old = {name: value for name, value in BY_NAME.items() if name != "reason"} | {"distance": 0.5}
+    assert kindred_lines([old], "en-GB").endswith("0.500")
+
+
+def test_what_a_cover_reads() -> None:
+    assert words_read({"words": {"artist": "Mara Quist", "title": "Salt"}}) == "Mara Quist, Salt"
+    assert words_read({"words": {"artist": "", "title": ""}}) == ""
+    assert words_read({"words": None}) == words_read({}) == ""
