@@ -17,7 +17,7 @@ from rich.table import Table
 from albumgen_core.cli.console import errors_as_sentences, note, out, progress_bar, say
 from albumgen_core.cli.index import JsonOption, counting, print_problems
 from albumgen_core.dataset.art import ArtReport, fetch_covers
-from albumgen_core.dataset.http import Manners
+from albumgen_core.dataset.http import FetchPolicy
 from albumgen_core.dataset.musicoset import read_musicoset
 from albumgen_core.dataset.prepared import prepare as prepare_folder
 from albumgen_core.dataset.sources import COVERS, SourceKind, read_source
@@ -63,14 +63,14 @@ def fetch(
     covers belong to their owners and are not AlbumGen's to pass on.
     """
     with errors_as_sentences():
-        manners = Manners(concurrency=concurrency)
+        policy = FetchPolicy(concurrency=concurrency)
         with progress_bar(DownloadColumn(), TimeRemainingColumn()) as progress:
             task = progress.add_task("tables", total=None)
             asyncio.run(
                 fetch_tables(
                     folder,
                     api=api,
-                    manners=manners,
+                    policy=policy,
                     on_progress=lambda name, done, total: progress.update(
                         task, description=name, completed=done, total=total
                     ),
@@ -87,7 +87,7 @@ def fetch(
                     fetch_covers(
                         pairs,
                         folder / COVERS,
-                        manners=manners,
+                        policy=policy,
                         ask_again=ask_again,
                         on_progress=counting(progress, "covers"),
                     )

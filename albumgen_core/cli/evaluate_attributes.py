@@ -77,7 +77,7 @@ def attributes(
             what_is_known,
         )
         from albumgen_core.evaluation.attributes_report import write_report
-        from albumgen_core.retrieval.leak_free import Shelf
+        from albumgen_core.retrieval.leak_free import LeakFreeNeighbours
         from albumgen_core.training.prepare import part_of
 
         settings = settings_for(config, engine=engine)
@@ -101,7 +101,7 @@ def attributes(
                     f"{LEAST} of each are the least."
                 )
             pool, records = [embedded.records[row] for row in known], [embedded.records[row] for row in asked]
-            shelf, vectors = Shelf(pool, embedded.vectors[known]), embedded.vectors[asked]
+            shelf, vectors = LeakFreeNeighbours(pool, embedded.vectors[known]), embedded.vectors[asked]
             for name, load in readers(settings, adapter):
                 reader = load()
                 for near in (None, shelf):

@@ -24,7 +24,6 @@ from albumgen_core.retrieval.catalogue.store import CatalogueStore
 from albumgen_core.retrieval.text.lines import TextLine
 
 LEAST = 30
-LINES_NAME = "lines.json"
 
 
 def words(

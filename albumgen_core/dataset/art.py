@@ -14,11 +14,11 @@ from typing import Any, Literal
 
 import aiohttp
 
-from albumgen_core.dataset.http import Manners, persistently, request, session
+from albumgen_core.dataset.http import FetchPolicy, persistently, request, session
 from albumgen_core.dataset.pictures import MAX_BYTES, decode_picture
 from albumgen_core.errors import CoverError, FetchError, GoneError
 
-LEDGER = "covers.jsonl"
+MANIFEST = "covers.jsonl"
 """One line a cover and outcome, appended as it happens; the last line of an album counts."""
 
 _QUALITY = 92
@@ -35,7 +35,7 @@ def ignore_art_progress(_done: int, _total: int) -> None:
 
 @dataclass(frozen=True, slots=True)
 class CoverEntry:
-    """A line of the ledger.
+    """A line of the manifest.
 
     Attributes:
         album_id, url: what was asked for.
@@ -68,42 +68,42 @@ async def fetch_covers(
     wanted: Iterable[tuple[str, str]],
     folder: Path,
     *,
-    manners: Manners | None = None,
+    policy: FetchPolicy | None = None,
     ask_again: bool = False,
     on_progress: ArtProgress = ignore_art_progress,
 ) -> ArtReport:
     """Fetch covers as `<album_id>.jpg`, RGB, at most 640 pixels a side.
 
-    A cover that is in the folder and matches its checksum in the ledger is not fetched again; one that
+    A cover that is in the folder and matches its checksum in the manifest is not fetched again; one that
     was gone is not asked for again unless `ask_again`. A picture is stored whole or not at all.
 
     Args:
         wanted: (album_id, address) pairs.
         folder: made when missing.
-        manners: concurrency, retries and waits.
+        policy: concurrency, retries and waits.
         ask_again: ask for what was gone too.
         on_progress: told after every cover.
     """
-    manners = manners or Manners()
+    policy = policy or FetchPolicy()
     folder.mkdir(parents=True, exist_ok=True)
     queue = list(dict(wanted).items())
-    ledger = read_ledger(folder)
-    known = await asyncio.to_thread(_known, queue, ledger, folder, ask_again)
+    manifest = read_manifest(folder)
+    known = await asyncio.to_thread(_known, queue, manifest, folder, ask_again)
     todo = iter([pair for pair in queue if pair[0] not in known])
     entries: list[CoverEntry] = []
     on_progress(len(known), len(queue))
-    with (folder / LEDGER).open("a", encoding="utf-8") as book:
+    with (folder / MANIFEST).open("a", encoding="utf-8") as book:
 
         async def work(client: aiohttp.ClientSession) -> None:
             for album_id, url in todo:  # shared between the workers: each takes the next
-                entry = await _fetch(client, album_id, url, folder, manners)
+                entry = await _fetch(client, album_id, url, folder, policy)
                 book.write(json.dumps(asdict(entry)) + "\n")
                 book.flush()
                 entries.append(entry)
                 on_progress(len(known) + len(entries), len(queue))
 
-        async with session(manners) as client, asyncio.TaskGroup() as group:
-            for _ in range(manners.concurrency):
+        async with session(policy) as client, asyncio.TaskGroup() as group:
+            for _ in range(policy.concurrency):
                 group.create_task(work(client))
     everything = [*known.values(), *entries]
     return ArtReport(
@@ -114,11 +114,11 @@ async def fetch_covers(
     )
 
 
-def read_ledger(folder: Path) -> dict[str, CoverEntry]:
+def read_manifest(folder: Path) -> dict[str, CoverEntry]:
     """The latest entry of every album; a line torn by a kill is passed over."""
     entries: dict[str, CoverEntry] = {}
     try:
-        lines = (folder / LEDGER).read_text(encoding="utf-8", errors="replace").splitlines()
+        lines = (folder / MANIFEST).read_text(encoding="utf-8", errors="replace").splitlines()
     except FileNotFoundError:
         return entries
     for line in lines:
@@ -138,12 +138,12 @@ def cover_path(folder: Path, album_id: str) -> Path:
 
 
 def _known(
-    queue: list[tuple[str, str]], ledger: Mapping[str, CoverEntry], folder: Path, ask_again: bool
+    queue: list[tuple[str, str]], manifest: Mapping[str, CoverEntry], folder: Path, ask_again: bool
 ) -> dict[str, CoverEntry]:
     """Entries of earlier runs that still hold for the same address."""
     known = {}
     for album_id, url in queue:
-        entry = ledger.get(album_id)
+        entry = manifest.get(album_id)
         if entry is None or entry.url != url:
             continue
         intact = entry.outcome == "saved" and _sha256(folder / f"{album_id}.jpg") == entry.sha256
@@ -153,11 +153,11 @@ def _known(
 
 
 async def _fetch(
-    client: aiohttp.ClientSession, album_id: str, url: str, folder: Path, manners: Manners
+    client: aiohttp.ClientSession, album_id: str, url: str, folder: Path, policy: FetchPolicy
 ) -> CoverEntry:
     try:
         path = cover_path(folder, album_id)
-        data = await persistently(lambda: _body(client, url), manners)
+        data = await persistently(lambda: _body(client, url), policy)
         stored = await asyncio.to_thread(_store, data, path)
     except GoneError as error:
         return CoverEntry(album_id, url, "gone", str(error))

@@ -1,4 +1,4 @@
-"""Fetching with manners: few connections, a name, back-off, and an ear for Retry-After."""
+"""Fetching considerately: few connections, a name, back-off, and an ear for Retry-After."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class TransientError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Manners:
+class FetchPolicy:
     """How politely to fetch.
 
     Attributes:
@@ -52,11 +52,11 @@ class Manners:
 
 
 @asynccontextmanager
-async def session(manners: Manners) -> AsyncIterator[aiohttp.ClientSession]:
+async def session(policy: FetchPolicy) -> AsyncIterator[aiohttp.ClientSession]:
     """An HTTP session that says who it is and opens no more connections than allowed."""
     async with aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=manners.concurrency),
-        timeout=aiohttp.ClientTimeout(total=None, sock_connect=manners.timeout, sock_read=manners.timeout),
+        connector=aiohttp.TCPConnector(limit=policy.concurrency),
+        timeout=aiohttp.ClientTimeout(total=None, sock_connect=policy.timeout, sock_read=policy.timeout),
         headers={"User-Agent": f"AlbumGen/{__version__} (dataset preparation)"},
         trust_env=True,
     ) as client:
@@ -83,23 +83,23 @@ async def request(
         raise TransientError(str(error) or type(error).__name__) from error
 
 
-async def persistently(attempt: Callable[[], Awaitable[T]], manners: Manners) -> T:
+async def persistently(attempt: Callable[[], Awaitable[T]], policy: FetchPolicy) -> T:
     """Call `attempt` until it does not raise TransientError. Raises FetchError after the last try."""
-    for number in range(1, manners.attempts + 1):
+    for number in range(1, policy.attempts + 1):
         try:
             return await attempt()
         except TransientError as error:
-            if number == manners.attempts:
+            if number == policy.attempts:
                 raise FetchError(f"{error}, {number} times") from error
-            await asyncio.sleep(_delay(number, error.after, manners))
+            await asyncio.sleep(_delay(number, error.after, policy))
     raise AssertionError("a last attempt returns or raises")
 
 
-def _delay(number: int, asked: float | None, manners: Manners) -> float:
-    doubled = manners.first_delay * 2 ** (number - 1)
+def _delay(number: int, asked: float | None, policy: FetchPolicy) -> float:
+    doubled = policy.first_delay * 2 ** (number - 1)
     # Jitter, so that requests refused together do not come back together.
     wait = doubled * random.uniform(0.75, 1.25) if asked is None else asked
-    return min(wait, manners.longest_delay)
+    return min(wait, policy.longest_delay)
 
 
 def _retry_after(response: aiohttp.ClientResponse) -> float | None:

@@ -13,7 +13,7 @@ from typing import Any
 
 import aiohttp
 
-from albumgen_core.dataset.http import Manners, TransientError, persistently, request, session
+from albumgen_core.dataset.http import FetchPolicy, TransientError, persistently, request, session
 from albumgen_core.dataset.musicoset import ALBUMS, ARTISTS, FEATURES, RELEASES, SONGS, TRACKS, find_table
 from albumgen_core.errors import FetchError
 
@@ -51,7 +51,7 @@ async def fetch_tables(
     *,
     api: str = API,
     record: str = RECORD,
-    manners: Manners | None = None,
+    policy: FetchPolicy | None = None,
     on_progress: BytesProgress = ignore_bytes,
 ) -> list[Path]:
     """Bring MusicOSet's tables into `folder`; those that are there already are left alone.
@@ -59,13 +59,13 @@ async def fetch_tables(
     Returns the paths of all wanted tables. Run again after an interruption, it goes on within a file.
     Raises FetchError in one sentence.
     """
-    manners = manners or Manners()
+    policy = policy or FetchPolicy()
     folder.mkdir(parents=True, exist_ok=True)
     wanted = {name: tables for name, tables in ARCHIVES.items() if _lacking(folder, tables)}
     if wanted:
-        async with session(manners) as client:
+        async with session(policy) as client:
             try:
-                files = await persistently(lambda: _list_files(client, f"{api}/records/{record}"), manners)
+                files = await persistently(lambda: _list_files(client, f"{api}/records/{record}"), policy)
             except FetchError as error:
                 raise FetchError(
                     f"MusicOSet's tables could not be fetched ({error}); run the same command again once "
@@ -75,7 +75,7 @@ async def fetch_tables(
             for name, tables in wanted.items():
                 if name not in files:
                     raise FetchError(f"Zenodo's record {record} holds no {name} any more.")
-                archive = await _download(client, files[name], folder / "downloads", manners, on_progress)
+                archive = await _download(client, files[name], folder / "downloads", policy, on_progress)
                 await asyncio.to_thread(_extract, archive, tables, folder / archive.stem)
     return [path for tables in ARCHIVES.values() for table in tables if (path := find_table(folder, table))]
 
@@ -101,7 +101,7 @@ async def _download(
     client: aiohttp.ClientSession,
     file: RemoteFile,
     folder: Path,
-    manners: Manners,
+    policy: FetchPolicy,
     on_progress: BytesProgress,
 ) -> Path:
     """The file, checked. An unfinished `.part` is continued; one with the wrong sum is begun anew."""
@@ -116,7 +116,7 @@ async def _download(
             part.unlink()
             raise TransientError(f"{file.name} arrived damaged (its MD5 sum is wrong)")
 
-    await persistently(attempt, manners)
+    await persistently(attempt, policy)
     part.replace(target)
     return target
 

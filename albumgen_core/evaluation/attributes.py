@@ -24,7 +24,7 @@ from albumgen_core.dataset.records import AlbumRecord
 from albumgen_core.dataset.split import artist_groups
 from albumgen_core.engines.base import Describer
 from albumgen_core.errors import AttributeRangeError, EvaluationError
-from albumgen_core.retrieval.leak_free import Shelf
+from albumgen_core.retrieval.leak_free import LeakFreeNeighbours
 
 Array = NDArray[np.float64]
 
@@ -126,7 +126,7 @@ def read_covers(
     name: str,
     records: Sequence[AlbumRecord],
     *,
-    shelf: Shelf | None = None,
+    shelf: LeakFreeNeighbours | None = None,
     vectors: NDArray[np.float32] | None = None,
     k: int = 5,
     free: bool = False,

@@ -23,7 +23,7 @@ from albumgen_core.attributes.genres import GENRES
 from albumgen_core.attributes.predicted import MusicalAttributes
 from albumgen_core.engines.base import Composer, ComposeRequest
 from albumgen_core.errors import EvaluationError
-from albumgen_core.evaluation.audio_features import Heard, hear
+from albumgen_core.evaluation.audio_features import AudioFeatures, measure
 from albumgen_core.evaluation.bootstrap import over_groups
 from albumgen_core.evaluation.frechet import embed_sound
 from albumgen_core.evaluation.intervals import Interval
@@ -59,7 +59,7 @@ class ClipResult:
     """
 
     asked: MusicalAttributes
-    heard: Heard
+    heard: AudioFeatures
     seconds: float
     took: float
     embedding: Array
@@ -159,7 +159,7 @@ def compose_and_measure(
         for one, sound in zip(wanted, sounds, strict=True):
             if sound is None:
                 raise EvaluationError(f"{composer.name} gave no sound for a request nobody cancelled.")
-            results.append(ClipResult(one, hear(sound), sound.seconds, took, embed_sound(sound)))
+            results.append(ClipResult(one, measure(sound), sound.seconds, took, embed_sound(sound)))
         on_progress(len(results), len(asked))
     return results
 
@@ -195,8 +195,8 @@ def evaluate_audio(composer: str, clips: Sequence[ClipResult]) -> AudioEvaluatio
 
 def _table(
     asked: Sequence[MusicalAttributes],
-    heard: Sequence[Heard],
-    judge: Callable[[MusicalAttributes, Heard], float],
+    heard: Sequence[AudioFeatures],
+    judge: Callable[[MusicalAttributes, AudioFeatures], float],
 ) -> Array:
     """Each request (row) against each clip (column)."""
     return np.array([[float(judge(one, other)) for other in heard] for one in asked])
@@ -210,7 +210,7 @@ def _kept(table: Array) -> Kept:
 
 
 def _spearman(
-    asked: Sequence[MusicalAttributes], heard: Sequence[Heard], name: str, quantity: str
+    asked: Sequence[MusicalAttributes], heard: Sequence[AudioFeatures], name: str, quantity: str
 ) -> Interval:
     x = np.array([float(getattr(one, name)) for one in asked])
     y = np.array([float(getattr(one, quantity)) for one in heard])

@@ -25,7 +25,7 @@ _SILENT_DB = -60.0
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
+class AudioFeatures:
     """What was measured.
 
     Attributes:
@@ -44,7 +44,7 @@ class Heard:
     onsets: float
 
 
-def hear(audio: Audio) -> Heard:
+def measure(audio: Audio) -> AudioFeatures:
     """Measure a clip of at least half a second. Raises ValueError for a shorter one."""
     import librosa
 
@@ -52,13 +52,13 @@ def hear(audio: Audio) -> Heard:
         raise ValueError(f"{audio.seconds:.2f} seconds are too short to measure")
     sound = mono(audio)
     if not np.abs(sound).max() > 1e-5:
-        return Heard(0.0, KEYS[0], "major", -70.0, 0.0, 0.0)
+        return AudioFeatures(0.0, KEYS[0], "major", -70.0, 0.0, 0.0)
     envelope = librosa.onset.onset_strength(y=sound, sr=RATE, hop_length=_HOP)
     tempo = librosa.feature.tempo(onset_envelope=envelope, sr=RATE, hop_length=_HOP)
     onsets = librosa.onset.onset_detect(onset_envelope=envelope, sr=RATE, hop_length=_HOP)
     chroma = librosa.feature.chroma_cqt(y=sound, sr=RATE).mean(axis=1)
     key, mode = best_key(chroma)
-    return Heard(
+    return AudioFeatures(
         float(tempo[0]), key, mode, loudness_of(audio), _brightness(sound), len(onsets) / audio.seconds
     )
 

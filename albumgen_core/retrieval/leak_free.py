@@ -12,7 +12,7 @@ from albumgen_core.dataset.records import AlbumRecord
 from albumgen_core.retrieval.exact import ExactIndex
 
 
-class Shelf:
+class LeakFreeNeighbours:
     """The albums that may be shown as neighbours.
 
     Args:

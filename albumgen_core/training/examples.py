@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from albumgen_core.dataset.records import AlbumRecord
 from albumgen_core.engines.neural.internvl.question import build_question
-from albumgen_core.retrieval.leak_free import Shelf
+from albumgen_core.retrieval.leak_free import LeakFreeNeighbours
 from albumgen_core.training.recipe import Contexts
 from albumgen_core.training.target import Target, target_of
 
@@ -38,7 +38,7 @@ def build_examples(
     records: Sequence[AlbumRecord],
     *,
     contexts: Contexts,
-    shelf: Shelf | None = None,
+    shelf: LeakFreeNeighbours | None = None,
     vectors: NDArray[np.float32] | None = None,
     k: int = 5,
 ) -> list[Example]:

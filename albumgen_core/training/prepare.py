@@ -13,7 +13,7 @@ from albumgen_core.dataset.split import Part, read_split, split_albums, split_fi
 from albumgen_core.engines.base import Embedder
 from albumgen_core.errors import DatasetError
 from albumgen_core.retrieval.embedding import embed_records
-from albumgen_core.retrieval.leak_free import Shelf
+from albumgen_core.retrieval.leak_free import LeakFreeNeighbours
 from albumgen_core.training.examples import Example, build_examples
 from albumgen_core.training.recipe import Recipe
 
@@ -75,7 +75,7 @@ def prepare_examples(
     for rows in (np.flatnonzero(training), np.flatnonzero(~training)):
         records, vectors = [embedded.records[row] for row in rows], embedded.vectors[rows]
         if shelf is None and embedder is not None:
-            shelf = Shelf(records, vectors)
+            shelf = LeakFreeNeighbours(records, vectors)
         made.append(
             build_examples(
                 records, contexts=recipe.contexts, shelf=shelf, vectors=vectors, k=recipe.neighbours

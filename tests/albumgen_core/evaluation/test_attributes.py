@@ -32,7 +32,7 @@ from albumgen_core.evaluation.attributes import (
     what_is_known,
 )
 from albumgen_core.evaluation.attributes_report import verdict, write_report
-from albumgen_core.retrieval.leak_free import Shelf
+from albumgen_core.retrieval.leak_free import LeakFreeNeighbours
 from tests.albumgen_core.retrieval.helpers import random_vectors
 
 COUNT = 60
@@ -166,7 +166,9 @@ def test_baselines_know_no_album_of_the_artist(records: list[AlbumRecord]) -> No
 
 def test_neighbours_are_by_others(records: list[AlbumRecord]) -> None:
     vectors, reader = random_vectors(COUNT), Reader()
-    condition = read_covers(reader, "r", records[:6], shelf=Shelf(records, vectors), vectors=vectors, k=4)
+    condition = read_covers(
+        reader, "r", records[:6], shelf=LeakFreeNeighbours(records, vectors), vectors=vectors, k=4
+    )
     assert condition.name == "r, with neighbours"
     for record, near in zip(records[:6], reader.contexts, strict=True):
         assert near is not None

@@ -26,7 +26,7 @@ from albumgen_core.evaluation.audio import (
     drawn_requests,
     evaluate_audio,
 )
-from albumgen_core.evaluation.audio_features import Heard, hear
+from albumgen_core.evaluation.audio_features import AudioFeatures, measure
 from albumgen_core.evaluation.audio_report import Distance, verdict, write_report
 from albumgen_core.evaluation.frechet import (
     DIMENSIONS,
@@ -73,7 +73,7 @@ def evaluation(sketches: list[ClipResult]) -> AudioEvaluation:
 @pytest.mark.slow
 @pytest.mark.parametrize("bpm", [75, 120, 160])
 def test_tempo_and_onsets_of_clicks(bpm: float) -> None:
-    heard = hear(audio(clicks(bpm)))
+    heard = measure(audio(clicks(bpm)))
     assert heard.tempo == pytest.approx(bpm, rel=0.03)
     assert heard.onsets == pytest.approx(bpm / 60, rel=0.15)
 
@@ -81,22 +81,22 @@ def test_tempo_and_onsets_of_clicks(bpm: float) -> None:
 def test_loudness_brightness_and_key_of_plain_sounds() -> None:
     time = np.arange(5 * 48_000) / 48_000
     sine = np.asarray(0.1 * np.sin(2 * np.pi * 997 * time), dtype=np.float32)
-    heard = hear(audio(sine, 48_000))
+    heard = measure(audio(sine, 48_000))
     # BS.1770: a full-scale 997 Hz sine in one channel reads -3.01 LUFS; two channels add 3.01 dB.
     assert heard.loudness == pytest.approx(-20.0, abs=0.1)
     assert heard.brightness == pytest.approx(997, rel=0.05)
-    minor = hear(audio(chord(220.0, 261.63, 329.63, 440.0)))
+    minor = measure(audio(chord(220.0, 261.63, 329.63, 440.0)))
     assert (minor.key, minor.mode) == ("A", "minor")
-    major = hear(audio(chord(261.63, 329.63, 392.0, 523.25)))
+    major = measure(audio(chord(261.63, 329.63, 392.0, 523.25)))
     assert (major.key, major.mode) == ("C", "major")
 
 
 def test_silence_is_measured_too() -> None:
-    heard = hear(audio(np.zeros(RATE * 3, np.float32)))
+    heard = measure(audio(np.zeros(RATE * 3, np.float32)))
     assert (heard.tempo, heard.loudness, heard.onsets) == (0.0, -70.0, 0.0)
     assert embed_sound(audio(np.zeros(RATE * 3, np.float32))).shape == (0, DIMENSIONS)
     with pytest.raises(ValueError, match="too short"):
-        hear(audio(np.zeros(RATE // 4, np.float32)))
+        measure(audio(np.zeros(RATE // 4, np.float32)))
 
 
 @pytest.mark.slow
@@ -121,7 +121,9 @@ def test_relations_follow_what_is_there(sketches: list[ClipResult]) -> None:
         chance = np.random.default_rng(0)
         made = []
         for clip in sketches:
-            heard = Heard(100.0, "C", "major", sign * 40 * clip.asked.loudness, *chance.uniform(1, 2, 2))
+            heard = AudioFeatures(
+                100.0, "C", "major", sign * 40 * clip.asked.loudness, *chance.uniform(1, 2, 2)
+            )
             made.append(replace(clip, heard=heard))
         return evaluate_audio("told", made)
 

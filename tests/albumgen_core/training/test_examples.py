@@ -15,7 +15,7 @@ from albumgen_core.engines.neural.internvl.chat import Chat
 from albumgen_core.engines.neural.internvl.checkpoint import load_model, open_checkpoint
 from albumgen_core.engines.neural.internvl.question import build_question
 from albumgen_core.engines.neural.internvl.tiling import IMAGENET_MEAN, IMAGENET_STD
-from albumgen_core.retrieval.leak_free import Shelf
+from albumgen_core.retrieval.leak_free import LeakFreeNeighbours
 from albumgen_core.training.encoding import IGNORED, Collator, Examples, encode_target
 from albumgen_core.training.examples import build_examples
 from albumgen_core.training.target import Target, target_of
@@ -27,7 +27,7 @@ def test_neighbours_leave_out_the_album_and_its_artists(albums: list[AlbumRecord
     together = AlbumRecord(
         Album("duet", "Duet", "Artist 0 feat. Artist 3", albums[0].album.attributes), albums[0].cover
     )
-    shelf = Shelf([*albums, together], np.concatenate([vectors, vectors[:1]]))
+    shelf = LeakFreeNeighbours([*albums, together], np.concatenate([vectors, vectors[:1]]))
     near = shelf.neighbours(albums[0], vectors[0], 100)
     assert {n.album.artist for n in near} == {f"Artist {n}" for n in range(1, 13)}
     assert {n.album.artist for n in shelf.neighbours(together, vectors[0], 100)}.isdisjoint(
@@ -41,7 +41,7 @@ def test_neighbours_leave_out_the_album_and_its_artists(albums: list[AlbumRecord
 
 def test_contexts(albums: list[AlbumRecord]) -> None:
     vectors = random_vectors(len(albums))
-    shelf = Shelf(albums, vectors)
+    shelf = LeakFreeNeighbours(albums, vectors)
 
     def kinds(contexts: str, records: list[AlbumRecord]) -> list[bool]:
         found = build_examples(records, contexts=contexts, shelf=shelf, vectors=vectors)  # type: ignore[arg-type]
@@ -93,7 +93,9 @@ def test_a_padded_micro_batch_has_the_loss_of_its_examples(
         checkpoint, image_token=chat.image_token, device=torch.device("cpu"), dtype=torch.float32
     )
     vectors = random_vectors(len(albums))
-    mixed = build_examples(albums[:4], contexts="both", shelf=Shelf(albums, vectors), vectors=vectors)
+    mixed = build_examples(
+        albums[:4], contexts="both", shelf=LeakFreeNeighbours(albums, vectors), vectors=vectors
+    )
     data = encoded(checkpoint, chat, albums, mixed)
     items = [data[0], data[1]]
     collate = Collator(chat.tokenizer.pad_token_id)
