@@ -213,7 +213,7 @@ class Scheduler:
         return job.queued.cost
 
     async def renew_leases(self) -> None:
-        """Tell the journal that the running jobs are still in good hands."""
+        """Extend the leases of the running jobs in the journal."""
         jobs = self.running()
         if jobs:
             await self.journal.renew([(job.job_id, job.updates.event.stage) for job in jobs])

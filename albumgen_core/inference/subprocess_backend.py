@@ -211,7 +211,7 @@ class SubprocessBackend:
         except TimeoutError:
             self.kill("it closed its pipe")
             await self._process.wait()
-        # Its last words belong into the obituary; something it started may hold its stderr open.
+        # The last lines of its stderr explain its end; something that it started may hold the pipe open.
         await asyncio.wait(self._tasks[:1], timeout=0.2)
         self._kill_group()  # whatever it had started (a decoder, a loader) does not outlive it
         self.dead.set()
