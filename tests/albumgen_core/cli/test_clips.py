@@ -22,6 +22,8 @@ from albumgen_core.dataset.folder import REQUIRED
 from albumgen_core.pipeline.stages import Pipeline
 from albumgen_core.result import read_document, write_take
 
+pytestmark = pytest.mark.slow
+
 runner = CliRunner(env={"COLUMNS": "200", "NO_COLOR": "1"})
 
 

@@ -14,10 +14,11 @@ from albumgen_core.audio.encode import decode_mp3
 from albumgen_core.cli.main import app
 from albumgen_core.result import read_document
 
+pytestmark = pytest.mark.slow
+
 runner = CliRunner(env={"COLUMNS": "200", "NO_COLOR": "1"})
 
 
-@pytest.mark.slow
 def test_covers_become_folders_with_clip_card_and_json(
     example_covers: list[Path], example_shelf: Path, tmp_path: Path
 ) -> None:
@@ -94,7 +95,6 @@ def test_describe_prints_json_that_a_program_can_read(example_covers: list[Path]
     assert all(document["prompt"] for document in documents)
 
 
-@pytest.mark.slow
 def test_compare_makes_two_clips_and_one_chart(
     example_covers: list[Path], example_shelf: Path, tmp_path: Path
 ) -> None:

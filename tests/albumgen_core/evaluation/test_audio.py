@@ -36,6 +36,8 @@ from albumgen_core.evaluation.frechet import (
     halves_distance,
 )
 
+pytestmark = pytest.mark.slow
+
 RATE = 22_050
 
 
@@ -70,7 +72,6 @@ def evaluation(sketches: list[ClipResult]) -> AudioEvaluation:
     return evaluate_audio("sketch", sketches)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("bpm", [75, 120, 160])
 def test_tempo_and_onsets_of_clicks(bpm: float) -> None:
     heard = measure(audio(clicks(bpm)))
@@ -99,7 +100,6 @@ def test_silence_is_measured_too() -> None:
         measure(audio(np.zeros(RATE // 4, np.float32)))
 
 
-@pytest.mark.slow
 def test_the_sketch_engine_keeps_its_word(evaluation: AudioEvaluation) -> None:
     kept = evaluation.kept
     assert kept["tempo, any octave"].share.mean >= 0.7

@@ -26,6 +26,8 @@ from albumgen_core.retrieval.catalogue.catalogue import Catalogue, make_catalogu
 from tests.albumgen_core.retrieval.helpers import an_album
 from tests.albumgen_core.retrieval.text.test_matching import typed
 
+pytestmark = pytest.mark.slow
+
 SYLLABLES = [a + b for a in "bdfgklmnprstvz" for b in "aeiou"]
 ARTISTS, EACH = 40, 3
 

@@ -27,6 +27,8 @@ from albumgen_core.vocabulary import STAGES
 from albumgen_core.worker.runner import PipelineRunner
 from tests.paths import EXAMPLE_COVERS, EXAMPLE_SHELF
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def engine() -> Engine:
@@ -55,7 +57,6 @@ def made(outcome: Take | Exception | None) -> Take:
     return outcome
 
 
-@pytest.mark.slow
 def test_a_cover_becomes_a_clip_with_its_neighbours(engine: Engine, index: AlbumIndex, cover: Cover) -> None:
     take = made(Pipeline(engine, index).run([clip(cover, seconds=3, seed=1)])[0])
     assert len(take.neighbours) == 5
@@ -103,7 +104,6 @@ def test_rag_changes_what_is_read(engine: Engine, index: AlbumIndex, cover: Cove
     assert neighbours == ()
 
 
-@pytest.mark.slow
 def test_the_same_seed_gives_the_same_clip(engine: Engine, cover: Cover) -> None:
     pipeline = Pipeline(engine, None)
     requests = [clip(cover, rag=False, seconds=2, seed=seed) for seed in (4, 4, 5)]
@@ -154,7 +154,6 @@ def test_cancelled_requests_come_back_as_none(engine: Engine, cover: Cover) -> N
     assert dropped is None
 
 
-@pytest.mark.slow
 def test_a_take_can_be_continued_from_its_folder(engine: Engine, cover: Cover, tmp_path: Path) -> None:
     runner = PipelineRunner(Pipeline(engine, None), FolderArtifacts(tmp_path))
     stored = tmp_path / "cover.png"
@@ -191,7 +190,6 @@ def test_a_finished_job_is_not_run_again(engine: Engine, cover: Cover, tmp_path:
     assert (tmp_path / job.job_id / "result.json").stat().st_mtime_ns == written
 
 
-@pytest.mark.slow
 def test_files_are_made_while_the_next_batch_composes(engine: Engine, cover: Cover, tmp_path: Path) -> None:
     results = tmp_path / "results"
     results.mkdir()

@@ -16,6 +16,8 @@ from albumgen_core.attributes.fields import AUDIO_FEATURES
 from albumgen_core.cli.main import app
 from tests.albumgen_core.retrieval.helpers import a_row, write_csv
 
+pytestmark = pytest.mark.slow
+
 runner = CliRunner(env={"COLUMNS": "200", "NO_COLOR": "1"})
 ALBUMS = 240
 
@@ -71,7 +73,6 @@ def query(root: Path, shade: int) -> Path:
     return path
 
 
-@pytest.mark.slow
 def test_where_covers_tell_readings_follow_them_and_elsewhere_they_are_the_usual_values(
     calibrated: tuple[bool, Path],
 ) -> None:

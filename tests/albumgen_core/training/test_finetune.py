@@ -27,6 +27,8 @@ from tests.albumgen_core.engines.neural.conftest import picture
 from tests.albumgen_core.training.killed_run import RECIPE, examples
 from tests.checkpoints.internvl import full_size_config
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def covers(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -39,7 +41,6 @@ def trained(tiny_internvl: Path, covers: Path, tmp_path_factory: pytest.TempPath
     return fine_tune(tiny_internvl, *examples(covers), folder, RECIPE, device="cpu")
 
 
-@pytest.mark.slow
 def test_the_loss_falls_by_half(trained: FineTuned) -> None:
     losses = [loss for _, loss in trained.curves["train/loss"]]
     assert len(losses) == trained.steps == 15  # 22 // 4 batches, three times
@@ -49,7 +50,6 @@ def test_the_loss_falls_by_half(trained: FineTuned) -> None:
     assert checks[-1][1] < checks[0][1]
 
 
-@pytest.mark.slow
 def test_half_precision_trains_float32_adapters(
     tiny_internvl: Path, covers: Path, trained: FineTuned, tmp_path: Path
 ) -> None:
@@ -72,7 +72,6 @@ def test_the_rate_warms_up_and_falls_along_a_cosine(trained: FineTuned) -> None:
     assert rates[8] == pytest.approx(0.01)  # half way down after 7 of 14 steps
 
 
-@pytest.mark.slow
 def test_a_killed_run_goes_on_with_the_same_curve(
     tiny_internvl: Path, covers: Path, trained: FineTuned, tmp_path: Path
 ) -> None:
@@ -97,7 +96,6 @@ def test_a_killed_run_goes_on_with_the_same_curve(
     }
 
 
-@pytest.mark.slow
 def test_the_adapter_changes_the_answer(tiny_internvl: Path, trained: FineTuned) -> None:
     before = InternVLDescriber(tiny_internvl, device="cpu", dtype="float32")
     after = InternVLDescriber(tiny_internvl, device="cpu", dtype="float32", adapter=str(trained.adapter))
@@ -130,7 +128,6 @@ def test_too_few_examples_are_refused(tiny_internvl: Path, covers: Path, tmp_pat
         fine_tune(tiny_internvl, train[:3], [], tmp_path, RECIPE, device="cpu")
 
 
-@pytest.mark.slow
 def test_it_stops_when_validation_stops_getting_better(
     tiny_internvl: Path, covers: Path, tmp_path: Path
 ) -> None:

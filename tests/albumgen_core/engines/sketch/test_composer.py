@@ -20,6 +20,8 @@ from albumgen_core.engines.sketch.render import render
 from albumgen_core.engines.sketch.soundfont import find_soundfont
 from tests.albumgen_core.engines.sketch.pictures import attributes, drawn
 
+pytestmark = pytest.mark.slow
+
 COMPOSER = SketchComposer()
 
 
@@ -33,7 +35,6 @@ def rms(samples: NDArray[np.float32]) -> float:
     return float(np.sqrt(np.mean(np.square(samples, dtype=np.float64))))
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("seconds", [0.3, 1.0, 2.5, 9.99, 47.0])
 @pytest.mark.parametrize("tempo", [50.0, 199.0])
 def test_clips_have_the_very_length_and_end_in_silence(seconds: float, tempo: float) -> None:
@@ -47,7 +48,6 @@ def test_clips_have_the_very_length_and_end_in_silence(seconds: float, tempo: fl
     assert np.abs(clip.samples[:, -200:]).max() < 0.003
 
 
-@pytest.mark.slow
 def test_five_minutes_do_not_stop_or_swell() -> None:
     clip = compose(300.0, album_genre="house", tempo=124.0)
     windows = clip.samples[:, : 290 * 48000].reshape(2, 29, -1)
@@ -55,7 +55,6 @@ def test_five_minutes_do_not_stop_or_swell() -> None:
     assert min(levels) > 0.25 * max(levels)
 
 
-@pytest.mark.slow
 def test_the_same_seed_gives_the_same_bytes_in_another_process_whatever_was_played_before() -> None:
     script = (
         "import hashlib; from tests.albumgen_core.engines.sketch.test_composer import compose;"
@@ -96,7 +95,6 @@ def test_an_impossible_length_is_refused(seconds: float) -> None:
         compose(seconds)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("genre", ["pop", "jazz", "ambient", "metal"])
 def test_playing_on_keeps_the_earlier_clip_and_has_no_seam(genre: str) -> None:
     earlier = compose(8.0, album_genre=genre)
@@ -111,7 +109,6 @@ def test_playing_on_keeps_the_earlier_clip_and_has_no_seam(genre: str) -> None:
     np.testing.assert_allclose(longer.samples, whole.samples, atol=2e-3)
 
 
-@pytest.mark.slow
 def test_playing_on_finds_its_place_in_a_quieter_delayed_copy() -> None:
     earlier = compose(8.0)
     rng = np.random.default_rng(0)
@@ -154,7 +151,6 @@ def test_the_engine_goes_from_a_picture_to_sound() -> None:
     assert engine.embedder.embed([cover]).shape == (1, 512)
 
 
-@pytest.mark.slow
 def test_importing_the_engine_loads_no_heavy_library() -> None:
     script = (
         "import sys; from albumgen_core.engines.sketch import load_engine; load_engine();"

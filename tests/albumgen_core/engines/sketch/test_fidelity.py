@@ -14,6 +14,8 @@ from albumgen_core.engines.base import ComposeRequest
 from albumgen_core.engines.sketch.composer import SketchComposer
 from tests.albumgen_core.engines.sketch.pictures import attributes
 
+pytestmark = pytest.mark.slow
+
 PROFILES = {
     "major": (6.35, 2.23, 3.48, 2.33, 4.38, 4.09, 2.52, 5.19, 2.39, 3.66, 2.29, 2.88),
     "minor": (6.33, 2.68, 3.52, 5.38, 2.60, 3.53, 2.54, 4.75, 3.98, 2.69, 3.34, 3.17),
@@ -58,7 +60,6 @@ def heard() -> list[tuple[float, list[tuple[str, str]]]]:
     return results
 
 
-@pytest.mark.slow
 def test_the_tempo_is_heard_up_to_an_octave(heard: list[tuple[float, list[tuple[str, str]]]]) -> None:
     found = [
         any(abs(measured / (case[2] * ratio) - 1) < 0.03 for ratio in (0.5, 1.0, 2.0))

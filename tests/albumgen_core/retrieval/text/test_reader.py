@@ -11,6 +11,8 @@ from albumgen_core.retrieval.text.lines import TextLine
 from albumgen_core.retrieval.text.reader import MAX_LINES, MIN_CONFIDENCE, CoverReader
 from tests.albumgen_core.retrieval.text.drawn import SIDE, as_cover, cover_with, font, plain, specks, write
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def reader() -> CoverReader:
@@ -21,7 +23,6 @@ def likeness(line: TextLine, text: str) -> float:
     return SequenceMatcher(None, line.text.casefold(), text.casefold()).ratio()
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("face", "size"),
     [
@@ -39,7 +40,6 @@ def test_fonts(reader: CoverReader, face: str, size: int) -> None:
     assert [line.text for line in lines] == ["Mara Quist", "Salt Meridian"]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("angle", [-90, -25, -10, 10, 25, 90, 180])
 def test_angles(reader: CoverReader, angle: int) -> None:
     image = plain()
@@ -102,7 +102,6 @@ def test_a_cover_without_words_says_nothing(reader: CoverReader) -> None:
     assert reader.read(as_cover(thin)) == []
 
 
-@pytest.mark.slow
 def test_a_texture_costs_no_more_than_the_longest_list_of_lines(reader: CoverReader) -> None:
     def seconds(cover: Cover) -> float:
         best = float("inf")
