@@ -43,14 +43,25 @@ class Section(BaseModel):
 
 
 class ClipModelSettings(Section):
-    """`[engine.clip]`: the model that embeds covers."""
+    """`[engine.clip]`: the model that embeds covers.
+
+    Attributes:
+        model: hub id, or a folder with the checkpoint. revision: branch, tag or commit hash on the hub.
+    """
 
     model: str = "openai/clip-vit-base-patch16"
     revision: str = "main"
 
 
 class InternVLSettings(Section):
-    """`[engine.internvl]`: the model that reads attributes from a cover."""
+    """`[engine.internvl]`: the model that reads attributes from a cover.
+
+    Attributes:
+        model, revision: as for CLIP.
+        adapter: folder of a LoRA adapter; "" for none. merge_adapter: into the weights, at start.
+        max_tiles: most tiles of 448 × 448 pixels that a cover is cut into.
+        temperature: of sampling; 0 always takes the likeliest answer.
+    """
 
     model: str = "OpenGVLab/InternVL2-1B"
     revision: str = "main"
@@ -61,7 +72,15 @@ class InternVLSettings(Section):
 
 
 class MusicGenSettings(Section):
-    """`[engine.musicgen]`: the model that composes."""
+    """`[engine.musicgen]`: the model that composes.
+
+    Attributes:
+        model, revision: as for CLIP.
+        backend: "own" (which "auto" takes), "transformers", the slow reference, or "audiocraft".
+        guidance_scale: of classifier-free guidance; 1 is none.
+        top_k, top_p, temperature: of sampling; top_k = 0 allows all tokens, top_p = 0 is off.
+        extend_stride: seconds from one window of a clip beyond 30 s to the next.
+    """
 
     model: str = "facebook/musicgen-small"
     revision: str = "main"
@@ -80,7 +99,14 @@ class SketchSettings(Section):
 
 
 class EngineSettings(Section):
-    """`[engine]`: which family works, and on what."""
+    """`[engine]`: which family works, and on what.
+
+    Attributes:
+        family: which engines work. fallback: what stands in for the neural ones where they cannot start.
+        device: "auto", "cpu", "cuda" or "cuda:1". threads: of the CPU; 0 takes those this process may use.
+        dtype: number format of the weights; int8 concerns MusicGen on a CPU.
+        clip, internvl, musicgen, sketch: the models' own tables.
+    """
 
     family: Family = "sketch"
     fallback: Literal["none", "sketch"] = "none"
@@ -94,7 +120,14 @@ class EngineSettings(Section):
 
 
 class IndexSettings(Section):
-    """`[index]`: the album index that RAG draws on."""
+    """`[index]`: the album index that RAG draws on.
+
+    Attributes:
+        path: folder of the index; None is `index` in data_dir.
+        k: albums retrieved. rag: by look, by name, or both; name_share: of the k, those found by name.
+        on_failure: read the cover alone and say so, or refuse, where there is no index.
+        calibration: file of `albumgen evaluate retrieval --save-calibration`; "" for none.
+    """
 
     path: Path | None = None
     k: int = Field(5, ge=1, le=50)
@@ -105,20 +138,34 @@ class IndexSettings(Section):
 
 
 class CatalogueSettings(Section):
-    """`[catalogue]`: the artists and albums that the words on a cover are looked up in."""
+    """`[catalogue]`: the artists and albums that the words on a cover are looked up in.
+
+    Attributes:
+        path: the catalogue's file; None is `catalogue.db` in data_dir.
+    """
 
     path: Path | None = None
 
 
 class PromptSettings(Section):
-    """`[prompt]`: how attributes become words."""
+    """`[prompt]`: how attributes become words.
+
+    Attributes:
+        style: short captions, or the slides' template. name_artist: whether it may name the predicted artist.
+    """
 
     style: PromptStyle = "concise"
     name_artist: bool = False
 
 
 class ClipSettings(Section):
-    """`[clip]`: the audio file that is handed over."""
+    """`[clip]`: the audio file that is handed over.
+
+    Attributes:
+        seconds: length where none is asked for. max_seconds: the longest that may be.
+        max_megabytes: of the MP3; the bit rate is lowered until it fits.
+        loudness_lufs: integrated loudness every clip is brought to.
+    """
 
     seconds: float = Field(10.0, ge=1.0, le=300.0)
     max_seconds: float = Field(60.0, ge=1.0, le=300.0)
@@ -127,7 +174,16 @@ class ClipSettings(Section):
 
 
 class InferenceSettings(Section):
-    """`[inference]`: the queue and the worker processes."""
+    """`[inference]`: the queue and the worker processes.
+
+    Attributes:
+        workers: processes, each with the models. devices: one for each; () for engine.device.
+        max_batch: clips composed together. max_attempts: of a job whose worker dies.
+        hang_seconds: without progress, until a worker is killed.
+        max_jobs_per_member, max_jobs_per_group, max_jobs: waiting or running.
+        min_free_megabytes: below it new jobs are refused. when_not_ready: queue them meanwhile, or refuse.
+        grace_seconds: for running jobs, when the program stops.
+    """
 
     workers: int = Field(1, ge=1, le=64)
     devices: tuple[str, ...] = ()
@@ -143,7 +199,11 @@ class InferenceSettings(Section):
 
 
 class RetentionSettings(Section):
-    """`[retention]`: how long results are kept."""
+    """`[retention]`: how long results are kept.
+
+    Attributes:
+        results_days: after which results are removed.
+    """
 
     results_days: int = Field(90, ge=1, le=3650)
 
