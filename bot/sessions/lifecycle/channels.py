@@ -14,7 +14,7 @@ from bot.guilds.policy import ChannelContext, check_permissions, check_place
 from bot.guilds.settings import GuildSettingsStore
 from bot.messages.errors import Refusal
 from bot.services import services_of
-from bot.sessions.playback.listeners import VoiceRoom as Room
+from bot.sessions.playback.listeners import SessionChannel as Room
 from bot.sessions.state.model import Session
 
 log = logging.getLogger(__name__)

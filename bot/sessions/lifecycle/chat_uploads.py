@@ -1,4 +1,4 @@
-"""Pictures that members drop into a session's chat."""
+"""Pictures that members upload to a session's chat."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ from bot.sessions.lifecycle.channels import playable_channel
 from bot.sessions.lifecycle.notifications import SessionNotifications
 from bot.sessions.playback.composition import Composition
 from bot.sessions.playback.controls import PlaybackControls
-from bot.sessions.playback.listeners import VoiceRoom
+from bot.sessions.playback.listeners import SessionChannel
 from bot.sessions.playback.player import SessionPlayer
 from bot.sessions.playback.voice import VoiceEnd
 from bot.sessions.playback.volume import TrackReader
@@ -55,9 +55,9 @@ class SessionManager:
     submitters) is the caller's to decide beforehand.
 
     Attributes:
-        store: the tables. volumes: reads clips at a volume.
+        store: the tables. track_reader: reads clips at a volume.
         notifications: who is told of changes and ends.
-        link_options: further arguments of every VoiceConnection (tries, timeout, pause).
+        connection_options: further arguments of every VoiceConnection (tries, timeout, pause).
     """
 
     def __init__(
@@ -70,8 +70,8 @@ class SessionManager:
         self._client, self._composition = client, composition
         self.store = SessionStore(database)
         self.settings = settings
-        self.volumes = TrackReader()
-        self.link_options: dict[str, Any] = {}
+        self.track_reader = TrackReader()
+        self.connection_options: dict[str, Any] = {}
         self._players: dict[str, SessionPlayer] = {}
         self._joining: set[int] = set()  # ids of servers in which a session is about to begin
         self._away: dict[int, list[Session]] = {}
@@ -127,7 +127,7 @@ class SessionManager:
             return await self._open(back, channel, reopen=True)
 
     async def _open(
-        self, session: Session, channel: VoiceRoom, *, reopen: bool = False, **changes: Any
+        self, session: Session, channel: SessionChannel, *, reopen: bool = False, **changes: Any
     ) -> Session:
         """Join and play a stored session; what it becomes (`changes`) is stored once that worked.
 
@@ -142,9 +142,9 @@ class SessionManager:
             replace(session, **changes),
             on_change=self.notifications.changed,
             on_over=lambda reason: self._over(sid, reason),
-            read=self.volumes.track_for,
+            read=self.track_reader.track_for,
             join=self._crossfade if self.settings.crossfade_seconds else None,
-            link_options=self.link_options,
+            connection_options=self.connection_options,
         )
         end = await player.open(channel)
         if end is not None:
@@ -166,7 +166,7 @@ class SessionManager:
         return player.session
 
     async def _crossfade(self, first: Path, second: Path, volume: float) -> Sequence[bytes]:
-        return await self.volumes.joint(first, second, self.settings.crossfade_seconds, volume)
+        return await self.track_reader.joint(first, second, self.settings.crossfade_seconds, volume)
 
     # what members do
 
@@ -283,7 +283,7 @@ class SessionManager:
             await self._lost(session, EndReason.GUILD_GONE)
         elif guild.unavailable:
             self._away.setdefault(guild.id, []).append(session)
-        elif not isinstance(channel, VoiceRoom):
+        elif not isinstance(channel, SessionChannel):
             await self._lost(session, EndReason.CHANNEL_GONE)
         else:
             try:

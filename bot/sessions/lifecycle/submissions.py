@@ -15,7 +15,7 @@ from bot.messages.errors import Refusal
 from bot.sessions.lifecycle.manager import SessionManager
 from bot.sessions.playback.composition import Composition, new_clips
 from bot.sessions.state.model import TITLE_LENGTH, Clip, Entry, EntryState, Session, SessionState
-from bot.sessions.state.rules import check_room
+from bot.sessions.state.rules import check_capacity
 from bot.sessions.state.turns import turn_for
 
 
@@ -35,7 +35,7 @@ class Submissions:
     ) -> Entry:
         """Add a checked cover (bytes from `Requests.fetch_cover`); it is composed ahead of its turn."""
         session, entries = await self._open_session(session_id)
-        check_room(session, entries, user_id, self._sessions.settings)
+        check_capacity(session, entries, user_id, self._sessions.settings)
         guild = await self._guilds.of(session.guild_id)
         path = await self._composition.store_cover(session_id, cover)
         return await self._add(
@@ -54,7 +54,7 @@ class Submissions:
     async def add_result(self, session_id: str, record: JobRecord, user_id: int, name: str) -> Entry:
         """Add a finished result as it is (🎧): nothing new is composed."""
         session, entries = await self._open_session(session_id)
-        check_room(session, entries, user_id, self._sessions.settings)
+        check_capacity(session, entries, user_id, self._sessions.settings)
         if any(clip.job_id == record.job_id for entry in entries for clip in entry.clips):
             raise Refusal("session_core.already_in")
         folder = Path(record.result_dir) if record.result_dir is not None else None

@@ -66,7 +66,7 @@ def redacted(view: SessionView, entry: Entry) -> RedactedEntry:
         (formatting.short(entry.title, formatting.MAX_TITLE) or None) if shown else None,
         formatting.member_name(entry.submitter_name, view.session.locale) if shown else None,
         _cover(entry) if shown else None,
-        tuple(clip.rag if view.tells_rag(entry) else None for clip in entry.clips),
+        tuple(clip.rag if view.reveals_rag(entry) else None for clip in entry.clips),
         entry.entry_id in view.revealed or not (view.session.blind or entry.versus),
     )
 

@@ -12,7 +12,7 @@ from bot.sessions.state.votes import is_skipped, skips_needed
 
 log = logging.getLogger(__name__)
 
-VoiceRoom = discord.VoiceChannel | discord.StageChannel
+SessionChannel = discord.VoiceChannel | discord.StageChannel
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ class Audience:
         """Whether enough of those who hear want to skip."""
         return bool(voters) and is_skipped(voters, self.hearing, self._skip_share)
 
-    async def update(self, channel: VoiceRoom) -> None:
+    async def update(self, channel: SessionChannel) -> None:
         """Look who is in the channel."""
         found: dict[int, Listener] = {}
         for user_id, state in list(channel.voice_states.items()):

@@ -25,12 +25,12 @@ class PlayOrder:
         """After a restart."""
         self._heard = {entry.entry_id: None for entry in _begun(entries)}
 
-    def heard(self, slot: QueueItem) -> None:
+    def heard(self, item: QueueItem) -> None:
         """A take begins."""
-        self._heard.pop(slot.entry_id, None)
-        self._heard[slot.entry_id] = None
-        if slot.encore:
-            self._encored.add(slot.entry_id)
+        self._heard.pop(item.entry_id, None)
+        self._heard[item.entry_id] = None
+        if item.encore:
+            self._encored.add(item.entry_id)
         else:
             self._encored = set()
 
@@ -42,9 +42,9 @@ class PlayOrder:
                 return further
         coming = to_come(entries.values())
         for entry in coming:
-            slot = QueueItem.of(entry) if entry.state is EntryState.READY else None
-            if slot is not None:
-                return slot
+            item = QueueItem.of(entry) if entry.state is EntryState.READY else None
+            if item is not None:
+                return item
         return self._encore(entries, after) if coming else None
 
     def before(self, entries: Mapping[int, Entry], current: Entry | None) -> Entry | None:
@@ -63,9 +63,9 @@ class PlayOrder:
             again = entry is not None and (entry.state is EntryState.PLAYED or playing)
             if entry is None or not again or entry_id in self._encored:
                 continue
-            slot = QueueItem.of(entry, encore=True)
-            if slot is not None:
-                return slot
+            item = QueueItem.of(entry, encore=True)
+            if item is not None:
+                return item
         return None
 
 

@@ -22,14 +22,14 @@ from bot.sessions.playback.composition import Composition
 from bot.sessions.playback.composition_queue import CompositionQueue
 from bot.sessions.playback.controls import PlaybackControls
 from bot.sessions.playback.end_reason import end_reason
-from bot.sessions.playback.listeners import Audience, VoiceRoom
+from bot.sessions.playback.listeners import Audience, SessionChannel
 from bot.sessions.playback.play_queue import Joiner, PlayQueue, Reader
 from bot.sessions.playback.playback import Playback
 from bot.sessions.playback.timeouts import SessionTimeouts
 from bot.sessions.playback.voice import VoiceConnection, VoiceEnd
 from bot.sessions.state.live_session import LiveSession
 from bot.sessions.state.model import EndReason, Entry, EntryState, Session, SessionState, Vote
-from bot.sessions.state.rules import all_brought, check_room, check_vote, to_close
+from bot.sessions.state.rules import all_brought, check_capacity, check_vote, to_close
 from bot.sessions.state.store import SessionStore
 from bot.sessions.state.turns import to_come, turn_for
 from bot.sessions.state.view import PlaybackStatus, SessionView, make_view
@@ -52,7 +52,7 @@ class SessionPlayer:
         on_change: called when the board must be drawn again.
         on_over: awaited once the session has ended and voice was left.
         read, join: read a clip, and make crossfades (see `PlayQueue`).
-        link_options: further arguments of VoiceConnection.
+        connection_options: further arguments of VoiceConnection.
 
     Attributes:
         controls: what host and members do to playback.
@@ -70,12 +70,12 @@ class SessionPlayer:
         on_over: Callable[[EndReason], Awaitable[None]],
         read: Reader,
         join: Joiner | None = None,
-        link_options: Mapping[str, Any],
+        connection_options: Mapping[str, Any],
     ) -> None:
         self._client, self._settings = client, settings
         self._live = LiveSession(store, session, self._touch)
         self._on_change, self._on_over = on_change, on_over
-        self._link_options = link_options
+        self._connection_options = connection_options
         self._wake = asyncio.Event()
         self._lock = asyncio.Lock()
         self._playback = Playback(
@@ -83,12 +83,12 @@ class SessionPlayer:
             PlayQueue(read, self._wake.set, session.volume, join),
             wake=self._wake.set,
             touch=self._touch,
-            play_connection=lambda: self._link.play(),
+            play_connection=lambda: self._voice.play(),
         )
         self._composition = CompositionQueue(composition, session, settings.ahead, self._live.save)
         self._timeouts = SessionTimeouts(settings)
         self._audience = Audience(settings.skip_share)
-        self._link: VoiceConnection
+        self._voice: VoiceConnection
         self.controls = PlaybackControls(
             self._live,
             self._playback,
@@ -116,19 +116,19 @@ class SessionPlayer:
 
     # beginning and end
 
-    async def open(self, channel: VoiceRoom) -> VoiceEnd | None:
+    async def open(self, channel: SessionChannel) -> VoiceEnd | None:
         """Read what is stored, join, go on where the session was. Returns why voice is over, if it is."""
         await self._live.load()
-        self._link = VoiceConnection(
+        self._voice = VoiceConnection(
             channel,
             self._playback.queue.source,
             on_idle=self._wake.set,
             on_end=self._voice_over,
-            **self._link_options,
+            **self._connection_options,
         )
         try:
-            if not await self._link.join():
-                return self._link.ending
+            if not await self._voice.join():
+                return self._voice.ending
             async with self._lock:
                 await self._update_audience()
                 await self._playback.restore(self._apply_hold)
@@ -174,7 +174,7 @@ class SessionPlayer:
         """Take in an entry; returned with its number and turn. Raises Refusal where there is no room."""
         async with self._lock:
             self.check_running()
-            check_room(self.session, self.entries.values(), entry.submitter_id, self._settings)
+            check_capacity(self.session, self.entries.values(), entry.submitter_id, self._settings)
             turn = turn_for(self.entries.values(), entry.submitter_id)
             return await self._live.add(replace(entry, turn=turn))
 
@@ -210,7 +210,7 @@ class SessionPlayer:
             self.entries,
             list(self._live.votes.values()),
             status=self._status(),
-            slot=self._playback.queue.current,
+            item=self._playback.queue.current,
             position=self._playback.queue.position,
             audience=self._audience.present,
             skips=self._live.skips,
@@ -250,7 +250,7 @@ class SessionPlayer:
         await self._update_audience()
         idle = self._playback.current is None and not to_come(self.entries.values())
         last = all_brought(self.session, self.entries.values(), self._audience.present)
-        self._timeouts.tell(self._audience.present, idle=idle, last=last)
+        self._timeouts.update(self._audience.present, idle=idle, last=last)
         if (reason := self._timeouts.over()) is not None:
             await self._finish(reason)
             return
@@ -266,7 +266,7 @@ class SessionPlayer:
     # the room
 
     async def _update_audience(self) -> None:
-        channel = self._link.channel
+        channel = self._voice.channel
         if channel.id != self.session.voice_channel_id:
             await self._live.update(voice_channel_id=channel.id)
         await self._audience.update(channel)
@@ -275,10 +275,10 @@ class SessionPlayer:
 
     def _apply_hold(self) -> None:
         hold = self.session.state is SessionState.PAUSED or self._timeouts.holds
-        if hold and not self._link.paused:
-            self._link.pause()
-        elif not hold and self._link.paused:
-            self._link.resume()
+        if hold and not self._voice.paused:
+            self._voice.pause()
+        elif not hold and self._voice.paused:
+            self._voice.resume()
 
     async def _close_votes(self) -> None:
         closing = to_close(
@@ -326,7 +326,7 @@ class SessionPlayer:
         self._playback.close()
         try:
             async with asyncio.timeout(_LEAVE_SECONDS):
-                await self._link.leave()
+                await self._voice.leave()
         except (TimeoutError, OSError) as error:
             log.warning("voice was not left in order: %s", error or type(error).__name__)
 
@@ -340,7 +340,7 @@ class SessionPlayer:
     def _status(self) -> PlaybackStatus:
         if self._over is not None:
             return PlaybackStatus.OVER
-        if not self._link.connected:
+        if not self._voice.connected:
             return PlaybackStatus.RECONNECTING
         if self.session.state is SessionState.PAUSED:
             return PlaybackStatus.PAUSED

@@ -1,4 +1,4 @@
-"""When a session holds, and when it ends by itself."""
+"""When playback pauses because nobody listens, and when a session ends by itself."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ class SessionTimeouts:
         self._patience = settings.idle_end_seconds
         self.holds = False
 
-    def tell(self, audience: Collection[int], *, idle: bool, last: bool) -> None:
-        """How it is now.
+    def update(self, audience: Collection[int], *, idle: bool, last: bool) -> None:
+        """Take over the present state.
 
         Args:
             audience: who is in the channel. idle: whether nothing plays and nothing is to come.

@@ -229,7 +229,7 @@ class VoiceConnection:
         self.play()
 
     async def leave(self) -> None:
-        """Hang up. Harmless when called again."""
+        """Disconnect; harmless when called again."""
         self._leaving = True
         if self._rejoining is not None:
             self._rejoining.cancel()

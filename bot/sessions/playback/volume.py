@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 
 FULL = 1.0
 STEP = 0.05
-"""TrackReader are told apart in steps of this size, which bounds the copies of a clip."""
+"""Volumes come in steps of this size, which bounds the copies of a clip."""
 
 _MODULE = "albumgen_core.audio.opus_task"
 _TIMEOUT_SECONDS = 60.0
@@ -36,7 +36,7 @@ class TrackReader:
     """Reads clips at a volume. One per bot; safe to use from many sessions at once."""
 
     def __init__(self) -> None:
-        self._room = asyncio.Semaphore(_AT_ONCE)
+        self._at_once = asyncio.Semaphore(_AT_ONCE)
 
     async def track_for(self, result_dir: Path, volume: float = FULL, key: str = "") -> Track:
         """A clip's packets at a volume; the first time below FULL this takes about a second.
@@ -54,7 +54,7 @@ class TrackReader:
             return await asyncio.to_thread(read_track, clip, key)
         copy = result_dir / f"clip-{round(100 * wanted):03d}.ogg"
         try:
-            async with self._room:
+            async with self._at_once:
                 if not await asyncio.to_thread(copy.exists):
                     await self._make({"clip": clip, "share": wanted, "out": copy})
             return await asyncio.to_thread(read_track, copy, key)
@@ -84,7 +84,7 @@ class TrackReader:
         out = Path(folder) / "joint.ogg"
         payload = {"clip": clips[0], "next": clips[1], "packets": packets, "out": out}
         try:
-            async with self._room:
+            async with self._at_once:
                 await self._make(payload | {"share": stepped(volume)})
             made = await asyncio.to_thread(read_track, out)
         except TaskError as error:

@@ -24,7 +24,7 @@ _EQUAL = 1e-9
 
 
 class RagVerdict(StrEnum):
-    """What the room found: a side, no difference that these votes can show, or nothing to compare."""
+    """What the votes say: a side, no difference that these votes can show, or nothing to compare."""
 
     RAG = "rag"
     NO_RAG = "no_rag"

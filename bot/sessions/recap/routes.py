@@ -40,9 +40,9 @@ def serve_recaps(app: web.Application, data_dir: Path) -> None:
         if found is None or file not in _TYPES:
             raise web.HTTPNotFound
         folder = folder_of(data_dir, found[1])
-        note = await asyncio.to_thread(read_manifest, folder)
-        there = note is not None and (note.page if file == PAGE else note.tape)
-        if note is None or not hmac.compare_digest(note.secret, found[2]) or not there:
+        manifest = await asyncio.to_thread(read_manifest, folder)
+        there = manifest is not None and (manifest.page if file == PAGE else manifest.tape)
+        if manifest is None or not hmac.compare_digest(manifest.secret, found[2]) or not there:
             raise web.HTTPNotFound
         headers = _HEADERS | (_PAGE_HEADERS if file == PAGE else {}) | {"Content-Type": _TYPES[file]}
         return web.FileResponse(folder / file, headers=headers)

@@ -43,7 +43,7 @@ from bot.settings import BotSettings
 log = logging.getLogger(__name__)
 
 MANIFEST = "recap.json"
-"""Lies beside what was made, and says that it is whole. See `RecapManifest`."""
+"""Written last, beside the files that it lists. See `RecapManifest`."""
 
 SERVED_TAPE_BYTES = 500 * 2**20
 """Of a mixtape that the operator serves: some six hours at 192 kbit/s."""
@@ -75,21 +75,21 @@ class RecapManifest:
 
 
 def folder_of(data_dir: Path, session_id: str) -> Path:
-    """Where a session's files lie."""
+    """The folder of a session's files."""
     return data_dir / "sessions" / session_id
 
 
 def read_manifest(folder: Path) -> RecapManifest | None:
-    """The note in a session's folder (blocking); None where nothing whole lies there."""
+    """The manifest in a session's folder (blocking); None where it is missing or unreadable."""
     try:
         return RecapManifest(**json.loads((folder / MANIFEST).read_text("utf-8")))
     except (OSError, ValueError, TypeError):
         return None
 
 
-def link_to(public_url: str, session_id: str, note: RecapManifest, name: str = "") -> str:
+def link_to(public_url: str, session_id: str, manifest: RecapManifest, name: str = "") -> str:
     """The address of a served file; of the page without a name."""
-    return f"{public_url.rstrip('/')}/recaps/{session_id}-{note.secret}/{name}"
+    return f"{public_url.rstrip('/')}/recaps/{session_id}-{manifest.secret}/{name}"
 
 
 class RecapSender:
@@ -152,34 +152,36 @@ class RecapSender:
         session, store = record.session, self._store
         recap = await asyncio.to_thread(summarise, record)
         documents = await asyncio.to_thread(read_results, record)
-        places = _Place(self._client, session, await store.recap_message(session.session_id))
+        target = _RecapTarget(self._client, session, await store.recap_message(session.session_id))
 
         def message(**more: Any) -> discord.Embed:
             return recap_embed(record, recap, documents, session.locale, **more)
 
         if not recap.covers:
-            await places.say(Reply(embeds=[message()]))
-            await store.set_recap(session.session_id, places.message_id, complete=True)
+            await target.say(Reply(embeds=[message()]))
+            await store.set_recap(session.session_id, target.message_id, complete=True)
             return
         # The first sign comes before the work; where nobody can be reached there is still the page.
-        await places.say(Reply(content=text(session.locale, "ending.making"), embeds=[message()]))
-        await store.set_recap(session.session_id, places.message_id, complete=False)
+        await target.say(Reply(content=text(session.locale, "ending.making"), embeds=[message()]))
+        await store.set_recap(session.session_id, target.message_id, complete=False)
         folder = folder_of(self._settings.core.data_dir, session.session_id)
         before = await asyncio.to_thread(read_manifest, folder)
         if before is not None and before.ended_at != session.ended_at:
             before = replace(before, step=0)
         for step in range(before.step if before is not None else 0, len(_SHARES)):
-            note = await self._made(record, recap, step)
+            manifest = await self._made(record, recap, step)
             try:
-                await places.say(await self._reply(session, note, recap, message(picture=note.podium)))
+                await target.say(
+                    await self._reply(session, manifest, recap, message(picture=manifest.podium))
+                )
                 break
             except discord.HTTPException as error:
                 if classify(error) is not ErrorKind.TOO_LARGE:
                     raise
         else:
             words = text(session.locale, "ending.too_large")
-            await places.say(Reply(content=words, embeds=[message()], view=self._links(session, note)))
-        await store.set_recap(session.session_id, places.message_id, complete=True)
+            await target.say(Reply(content=words, embeds=[message()], view=self._links(session, manifest)))
+        await store.set_recap(session.session_id, target.message_id, complete=True)
 
     async def _made(self, record: SessionRecord, recap: Recap, step: int) -> RecapManifest:
         """Page, podium and mixtape, from the disk where they were made already."""
@@ -190,7 +192,7 @@ class RecapSender:
             return before
         await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
         await asyncio.to_thread(remove_paths, [str(folder / MANIFEST)])  # from here on it is not whole
-        note = RecapManifest(
+        manifest = RecapManifest(
             ended_at=session.ended_at or 0.0,
             step=step,
             secret=before.secret if before is not None else secrets.token_hex(16),
@@ -206,7 +208,7 @@ class RecapSender:
             tape = await make_recap_mixtape(
                 record, recap, folder, max_bytes=SERVED_TAPE_BYTES if served else for_tape
             )
-            note = replace(note, tape=tape is not None)
+            manifest = replace(manifest, tape=tape is not None)
             if tape is not None and tape.takes < tape.of:
                 words.append(text(session.locale, "ending.highlights", count=tape.takes, of=tape.of))
         except MixtapeError as error:
@@ -218,18 +220,18 @@ class RecapSender:
                 session.session_id,
                 folder,
                 max_bytes=MAX_PAGE_BYTES if served else min(for_page, MAX_PAGE_BYTES),
-                mixtape_url=link_to(served, session.session_id, note, MIXTAPE)
-                if served and note.tape
+                mixtape_url=link_to(served, session.session_id, manifest, MIXTAPE)
+                if served and manifest.tape
                 else None,
             )
-            note = replace(note, podium=podium)
+            manifest = replace(manifest, podium=podium)
         except TaskError as error:
             log.warning("no recap page of session %s: %s", session.session_id, error)
             words.append(text(session.locale, "ending.no_page"))
-            note = replace(note, page=False)
-        note = replace(note, words="\n".join(words))
-        await asyncio.to_thread(write_durably, folder / MANIFEST, json.dumps(asdict(note)).encode())
-        return note
+            manifest = replace(manifest, page=False)
+        manifest = replace(manifest, words="\n".join(words))
+        await asyncio.to_thread(write_durably, folder / MANIFEST, json.dumps(asdict(manifest)).encode())
+        return manifest
 
     def _limit(self, session: Session) -> int:
         """Bytes that an upload may have where the recap goes."""
@@ -239,40 +241,40 @@ class RecapSender:
         return min(guild.filesize_limit, ours) if guild is not None else ours
 
     async def _reply(
-        self, session: Session, note: RecapManifest, recap: Recap, embed: discord.Embed
+        self, session: Session, manifest: RecapManifest, recap: Recap, embed: discord.Embed
     ) -> Reply:
         folder, locale = folder_of(self._settings.core.data_dir, session.session_id), session.locale
         name = _file_name(session.title)
         served = self._settings.discord.sessions.public_url
         files = []
-        if note.podium:
+        if manifest.podium:
             titles = [formatting.entry_title(placed.result.entry, locale) for placed in recap.podium[:SHOWN]]
             alt = text(locale, "ending.podium", covers=", ".join(titles))
             files.append(ReplyFile(PODIUM, folder / PODIUM, alt[:1024]))
-        if note.tape and await self._fits(session, folder / MIXTAPE):
+        if manifest.tape and await self._fits(session, folder / MIXTAPE):
             files.append(ReplyFile(f"{name}.mp3", folder / MIXTAPE))
-        if note.page and not served:
+        if manifest.page and not served:
             files.append(ReplyFile(f"{name}.html", folder / PAGE))
-        reply = Reply(note.words or None, [embed], files, self._links(session, note))
+        reply = Reply(manifest.words or None, [embed], files, self._links(session, manifest))
         return await reply.loaded()
 
     async def _fits(self, session: Session, path: Path) -> bool:
         return (await asyncio.to_thread(path.stat)).st_size <= self._limit(session)
 
-    def _links(self, session: Session, note: RecapManifest) -> discord.ui.View | None:
+    def _links(self, session: Session, manifest: RecapManifest) -> discord.ui.View | None:
         """Buttons to what the operator serves."""
         served = self._settings.discord.sessions.public_url
-        if not served or not (note.page or note.tape):
+        if not served or not (manifest.page or manifest.tape):
             return None
         view = discord.ui.View(timeout=None)
-        for there, key, name in ((note.page, "ending.page", ""), (note.tape, "ending.tape", MIXTAPE)):
+        for there, key, name in ((manifest.page, "ending.page", ""), (manifest.tape, "ending.tape", MIXTAPE)):
             if there:
-                url = link_to(served, session.session_id, note, name)
+                url = link_to(served, session.session_id, manifest, name)
                 view.add_item(discord.ui.Button(label=text(session.locale, key), url=url))
         return view
 
 
-class _Place:
+class _RecapTarget:
     """Where the recap is said: the message it has, one in the session's channel, or the host's messages."""
 
     def __init__(self, client: discord.Client, session: Session, message_id: int | None) -> None:

@@ -147,7 +147,7 @@ def summarise(record: SessionRecord) -> Recap:
 
 
 def was_heard(entry: Entry) -> bool:
-    """Whether the room heard (some of) it."""
+    """Whether at least some of it was heard."""
     return entry.played_at is not None or entry.state in (EntryState.PLAYED, EntryState.SKIPPED)
 
 

@@ -1,4 +1,4 @@
-"""What the tables bot_session* hold of one member: to be told, and to be deleted."""
+"""What the tables bot_session* hold of one member: reading and deleting it."""
 
 from __future__ import annotations
 

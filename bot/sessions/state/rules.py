@@ -78,7 +78,9 @@ def check_vote(
         raise Refusal("session_core.vote_own")
 
 
-def check_room(session: Session, entries: Iterable[Entry], user_id: int, settings: SessionSettings) -> None:
+def check_capacity(
+    session: Session, entries: Iterable[Entry], user_id: int, settings: SessionSettings
+) -> None:
     """Whether a member may bring one more cover. Raises Refusal. Covers that failed do not count."""
     counted = [entry for entry in entries if entry.state is not EntryState.FAILED]
     if len(counted) >= settings.max_covers:

@@ -16,7 +16,7 @@ from bot.sessions.state.turns import to_come
 
 
 class PlaybackStatus(StrEnum):
-    """What the room hears."""
+    """What the members in the channel hear."""
 
     PLAYING = "playing"
     PAUSED = "paused"  # somebody pressed pause
@@ -48,7 +48,7 @@ class SessionView:
         ends_at: Unix seconds at which the session ends by itself (empty, or nothing left to play); None
             while it will not.
         revealed: ids of the entries whose cover, submitter and (in `versus`) RAG take may be shown. Without
-            `blind`, covers and submitters may be shown anyway; see `shows` and `tells_rag`.
+            `blind`, covers and submitters may be shown anyway; see `shows` and `reveals_rag`.
         trouble: a sentence on why composing does not go on, for the board; None when it does.
     """
 
@@ -84,7 +84,7 @@ class SessionView:
         """Whether an entry's cover and submitter may be shown."""
         return not self.session.blind or entry.entry_id in self.revealed
 
-    def tells_rag(self, entry: Entry) -> bool:
+    def reveals_rag(self, entry: Entry) -> bool:
         """Whether it may be said which take consulted kindred albums: in `versus`, once votes are in."""
         return entry.entry_id in self.revealed if entry.versus else self.shows(entry)
 
@@ -103,7 +103,7 @@ def make_view(
     votes: Sequence[Vote],
     *,
     status: PlaybackStatus,
-    slot: QueueItem | None = None,
+    item: QueueItem | None = None,
     position: int = 0,
     audience: Mapping[int, Listener] | None = None,
     skips: Collection[int] = (),
@@ -114,7 +114,7 @@ def make_view(
     """Put a view together; `position` in frames of 20 ms."""
     audience = audience or {}
     hearing = frozenset(user_id for user_id, listener in audience.items() if listener.hears)
-    current = entries.get(slot.entry_id) if slot is not None else None
+    current = entries.get(item.entry_id) if item is not None else None
     # What has just begun stands as ready until that is saved: it plays, it does not come.
     coming = [entry for entry in to_come(entries.values()) if entry is not current]
     heard = position * FRAME_SECONDS
@@ -124,7 +124,7 @@ def make_view(
         status=status,
         entries=_in_order(entries.values(), coming, current),
         current=current,
-        current_clip=slot.clip if slot is not None and current is not None else 0,
+        current_clip=item.clip if item is not None and current is not None else 0,
         started_at=time.time() - heard if current is not None else None,
         position=heard,
         paused=status in (PlaybackStatus.PAUSED, PlaybackStatus.EMPTY),

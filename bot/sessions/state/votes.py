@@ -17,7 +17,7 @@ def skips_needed(listeners: int, share: float = SKIP_SHARE) -> int:
 
 
 def is_skipped(voters: Set[int], listeners: Set[int], share: float = SKIP_SHARE) -> bool:
-    """Whether the room skips. Only those who listen count: not who is deafened, nor who has left."""
+    """Whether enough listeners vote to skip; who is deafened or has left does not count."""
     return len(voters & listeners) >= skips_needed(len(listeners), share)
 
 

@@ -99,7 +99,7 @@ class VoiceHarness:
 
     def listen(self) -> None:
         """Note ends, and be quick to give a voice channel up."""
-        self.sessions.link_options = {"tries": 2, "timeout": 3.0, "pause": 0.05}
+        self.sessions.connection_options = {"tries": 2, "timeout": 3.0, "pause": 0.05}
         if not self.recaps:
             self.sessions.notifications.on_end.clear()
 

@@ -54,13 +54,13 @@ def seen(
     more = {name: changes.pop(name) for name in ("skips", "needed", "ends_at", "trouble") if name in changes}
     status = changes.pop("status", PlaybackStatus.PLAYING)
     evening = session(**({"state": SessionState.RUNNING, "ended_at": None} | changes))
-    slot = QueueItem(playing, clip, Path("/nowhere")) if playing else None
+    item = QueueItem(playing, clip, Path("/nowhere")) if playing else None
     return make_view(
         evening,
         {one.entry_id: one for one in entries},
         list(cast),
         status=status,
-        slot=slot,
+        item=item,
         position=FOUR_SECONDS,
         audience=HEARING,
         **more,

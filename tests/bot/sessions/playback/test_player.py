@@ -246,12 +246,12 @@ async def test_versus_plays_both_takes_and_tells_them_apart_once_votes_are_in(pl
     assert [clip.job_id for clip in view.current.clips] == [clip.job_id for clip in entry.clips]
     records = [await place.bot.inference.record(clip.job_id) for clip in entry.clips]
     assert len({record.spec.seed for record in records}) == 1
-    assert not view.tells_rag(view.current)
+    assert not view.reveals_rag(view.current)
     for person in (ana, bo, cy):
         for clip in entry.clips:
             await place.sessions.vote(session.session_id, 1, clip.job_id, person.id, "x", score=3)
     view = await place.until_played(session, 1)
-    await place.until_view(session, lambda view: view.tells_rag(view.entries[0]))
+    await place.until_view(session, lambda view: view.reveals_rag(view.entries[0]))
 
     (place.home / "fail-rag-True").touch()  # it goes on with the take that is left
     await place.bring(session, bo)
@@ -276,7 +276,7 @@ async def test_when_all_was_played_and_nobody_brings_more_it_ends_and_votes_clos
 async def test_votes_are_taken_while_the_cover_before_is_made_quieter(tmp_path: Path) -> None:
     async with voice_harness(tmp_path, clip_seconds=2.0) as place:
         ana, bo, _ = place.people
-        reads = place.sessions.volumes.track_for
+        reads = place.sessions.track_reader.track_for
         ready, asked = asyncio.Event(), asyncio.Event()
 
         async def slow(folder: Path, volume: float, key: str) -> Track:
@@ -285,7 +285,7 @@ async def test_votes_are_taken_while_the_cover_before_is_made_quieter(tmp_path: 
                 await ready.wait()
             return await reads(folder, volume, key)
 
-        place.sessions.volumes.track_for = slow  # type: ignore[assignment, method-assign]
+        place.sessions.track_reader.track_for = slow  # type: ignore[assignment, method-assign]
         session = await place.start()
         sid = session.session_id
         first, second = await place.bring(session, ana, bo)

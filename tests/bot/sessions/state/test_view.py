@@ -17,7 +17,7 @@ def look(entries: list[Entry], playing: int, *, encore: bool = False) -> Session
         {one.entry_id: one for one in entries},
         [],
         status=PlaybackStatus.ENCORE if encore else PlaybackStatus.PLAYING,
-        slot=QueueItem(playing, 0, Path("/nowhere"), encore=encore),
+        item=QueueItem(playing, 0, Path("/nowhere"), encore=encore),
     )
 
 
