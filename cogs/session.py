@@ -27,9 +27,9 @@ from bot.sessions.lifecycle.submissions import Submissions
 from bot.sessions.panel.buttons import ITEMS, require_steering
 from bot.sessions.panel.pages import PAGE_ROOM, choices, list_page, show_page, turn_page
 from bot.sessions.panel.panels import SessionPanels
+from bot.sessions.playback.view import PlaybackStatus
 from bot.sessions.schedule.when import parse_when
 from bot.sessions.state.model import Session, SessionPlan
-from bot.sessions.state.view import PlaybackStatus
 from bot.ui.paginator import Turn, register, show
 
 if TYPE_CHECKING:

@@ -23,11 +23,11 @@ from bot.sessions.playback.composition import Composition
 from bot.sessions.playback.controls import PlaybackControls
 from bot.sessions.playback.listeners import SessionChannel
 from bot.sessions.playback.player import SessionPlayer
+from bot.sessions.playback.view import PlaybackStatus, SessionView, make_view
 from bot.sessions.playback.voice import VoiceEnd
 from bot.sessions.playback.volume import TrackReader
 from bot.sessions.state.model import EndReason, Session, SessionPlan, SessionRecord, SessionState, Vote
 from bot.sessions.state.store import SessionStore
-from bot.sessions.state.view import PlaybackStatus, SessionView, make_view
 from bot.settings import SessionSettings
 
 log = logging.getLogger(__name__)

@@ -15,8 +15,8 @@ from bot.services import services_of
 from bot.sessions.lifecycle.manager import SessionManager
 from bot.sessions.panel.content import PanelContent
 from bot.sessions.panel.redaction import redacted
+from bot.sessions.playback.view import PlaybackStatus, SessionView
 from bot.sessions.state.model import HIGHEST_SCORE, LOWEST_SCORE, Clip, Entry, Session
-from bot.sessions.state.view import PlaybackStatus, SessionView
 from bot.ui.buttons import PREFIX, PermanentItem, chosen_value
 
 _SESSION = r"(?P<session>[0-9a-f]{32})"

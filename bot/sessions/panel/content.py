@@ -15,8 +15,8 @@ from bot.messages.embeds import DONE, WAITING, WORKING, bar, plain
 from bot.sessions import formatting
 from bot.sessions.panel.picture import PanelPicture
 from bot.sessions.panel.redaction import RedactedEntry, redacted
+from bot.sessions.playback.view import PlaybackStatus, SessionView
 from bot.sessions.state.model import HIGHEST_SCORE, Entry, EntryState, SessionState
-from bot.sessions.state.view import PlaybackStatus, SessionView
 from bot.sessions.state.votes import VoteCount, count_votes
 
 SHOWN_UPCOMING = 5

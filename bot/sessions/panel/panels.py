@@ -33,9 +33,9 @@ from bot.sessions.panel.content import (
     status_line,
 )
 from bot.sessions.panel.picture import PanelPicture, draw_in_child
+from bot.sessions.playback.view import PlaybackStatus, SessionView
 from bot.sessions.results import read_result
 from bot.sessions.state.model import Session
-from bot.sessions.state.view import PlaybackStatus, SessionView
 
 log = logging.getLogger(__name__)
 

@@ -13,8 +13,8 @@ from pathlib import Path
 from albumgen_core.result import COVER
 from bot.i18n.catalogue import text
 from bot.sessions import formatting
+from bot.sessions.playback.view import SessionView
 from bot.sessions.state.model import Entry
-from bot.sessions.state.view import SessionView
 
 LETTERS = "AB"
 

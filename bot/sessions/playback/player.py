@@ -26,13 +26,13 @@ from bot.sessions.playback.listeners import Audience, SessionChannel
 from bot.sessions.playback.play_queue import Joiner, PlayQueue, Reader
 from bot.sessions.playback.playback import Playback
 from bot.sessions.playback.timeouts import SessionTimeouts
+from bot.sessions.playback.view import PlaybackStatus, SessionView, make_view
 from bot.sessions.playback.voice import VoiceConnection, VoiceEnd
 from bot.sessions.state.live_session import LiveSession
 from bot.sessions.state.model import EndReason, Entry, EntryState, Session, SessionState, Vote
 from bot.sessions.state.rules import all_brought, check_capacity, check_vote, to_close
 from bot.sessions.state.store import SessionStore
 from bot.sessions.state.turns import to_come, turn_for
-from bot.sessions.state.view import PlaybackStatus, SessionView, make_view
 from bot.settings import SessionSettings
 
 log = logging.getLogger(__name__)

@@ -24,8 +24,8 @@ from albumgen_core.jobs.spec import JobCancelCheck, JobOutcome, JobSpec
 from bot.bot import AlbumGenBot
 from bot.sessions.lifecycle.manager import SessionManager
 from bot.sessions.lifecycle.submissions import Submissions
+from bot.sessions.playback.view import PlaybackStatus, SessionView
 from bot.sessions.state.model import EndReason, Entry, EntryState, Session, SessionPlan, SessionRecord
-from bot.sessions.state.view import PlaybackStatus, SessionView
 from bot.setup.invite import permissions
 from tests.bot.fake_runner import FakeRunner
 from tests.bot.running_bot import bot_settings, new_bot, started

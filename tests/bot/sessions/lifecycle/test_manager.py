@@ -12,8 +12,8 @@ import pytest
 from bot.messages.errors import Refusal
 from bot.sessions.lifecycle.erasure import SessionErasure
 from bot.sessions.playback.playlist import read_track
+from bot.sessions.playback.view import PlaybackStatus
 from bot.sessions.state.model import EndReason, EntryState, Session, SessionState
-from bot.sessions.state.view import PlaybackStatus
 from tests.bot.sessions.playback.test_player import refused
 from tests.bot.sessions.voice_harness import VoiceHarness, voice_harness
 from tests.discord.routes import channels

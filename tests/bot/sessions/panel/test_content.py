@@ -20,9 +20,9 @@ from bot.sessions.panel.picture import draw, draw_in_child, panel_svg
 from bot.sessions.panel.redaction import redacted
 from bot.sessions.playback.listeners import Listener
 from bot.sessions.playback.play_queue import QueueItem
+from bot.sessions.playback.view import PlaybackStatus, SessionView, make_view
 from bot.sessions.results import read_result
 from bot.sessions.state.model import Entry, EntryState, SessionState, Vote
-from bot.sessions.state.view import PlaybackStatus, SessionView, make_view
 from tests.bot.sessions.records import ANA, BO, CY, DI, NAMES, entry, session, votes
 from tests.bot.sessions.result_folders import take
 

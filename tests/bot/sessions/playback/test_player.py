@@ -11,8 +11,8 @@ import pytest
 
 from bot.messages.errors import Refusal
 from bot.sessions.playback.playlist import Track
+from bot.sessions.playback.view import PlaybackStatus
 from bot.sessions.state.model import EndReason, EntryState
-from bot.sessions.state.view import PlaybackStatus
 from tests.bot.sessions.voice_harness import VoiceHarness, voice_harness
 from tests.discord.voice.udp import SILENCE
 from tests.waiting import quiet

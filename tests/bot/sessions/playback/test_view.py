@@ -6,8 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from bot.sessions.playback.play_queue import QueueItem
+from bot.sessions.playback.view import PlaybackStatus, SessionView, make_view
 from bot.sessions.state.model import Entry, EntryState
-from bot.sessions.state.view import PlaybackStatus, SessionView, make_view
 from tests.bot.sessions.records import ANA, BO, CY, entry, session
 
 
