@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from albumgen_core.albums import Neighbour
 from albumgen_core.cli.clip_options import Covers, Rag, Style, options_for
 from albumgen_core.cli.console import (
     EXIT_ERROR,
@@ -21,7 +22,7 @@ from albumgen_core.cli.console import (
 )
 from albumgen_core.cli.generate import silence_what_notices_say
 from albumgen_core.cli.read import read_cover_file
-from albumgen_core.cli.show import Notices, attributes_table, show_context
+from albumgen_core.cli.show import Notices, attributes_table, show_album, show_context
 from albumgen_core.errors import AlbumGenError
 from albumgen_core.pipeline.build import open_pipeline
 from albumgen_core.pipeline.request import ClipRequest
@@ -69,24 +70,28 @@ def _describe(
     pipeline: Pipeline, path: Path, request: ClipRequest, notices: Notices, *, quiet: bool
 ) -> dict[str, Any]:
     """Read a cover, print what was read unless `quiet`, and return it JSON-ready."""
-    attributes, neighbours, prompt, said = pipeline.read(request)
+    attributes, neighbours, prompt, said, itself = pipeline.read(request)
     if not quiet:
         say((path.name, "bold"))
         out.print(attributes_table({"read": attributes}))
+        show_album(itself)
         show_context(neighbours, prompt)
         notices.show(said)
     return {
         "cover": str(path),
         "attributes": attributes.to_dict(),
-        "neighbours": [
-            {
-                "title": neighbour.album.title,
-                "artist": neighbour.album.artist,
-                "distance": None if neighbour.distance is None else round(float(neighbour.distance), 4),
-                "reason": neighbour.reason,
-            }
-            for neighbour in neighbours
-        ],
+        "album": None if itself is None else _brief(itself),
+        "neighbours": [_brief(neighbour) for neighbour in neighbours],
         "prompt": prompt,
         "notices": list(said),
+    }
+
+
+def _brief(neighbour: Neighbour) -> dict[str, Any]:
+    return {
+        "album_id": neighbour.album.album_id,
+        "title": neighbour.album.title,
+        "artist": neighbour.album.artist,
+        "distance": None if neighbour.distance is None else round(float(neighbour.distance), 4),
+        "reason": neighbour.reason,
     }

@@ -41,15 +41,19 @@ def show_take(label: str, take: Take, folder: Path, notices: Notices) -> None:
         f"{attributes.time_signature}/4, {take.seconds:.1f} s ",
         (f"({engine}, seed {take.seed})", "dim"),
     )
-    if take.itself is not None:
-        album = take.itself.album
-        say("  ", ("this album", "dim"), f"  {album.title} — {album.artist}")
+    show_album(take.itself)
     if take.words is not None and take.words["shown"]:
         say("  ", ("reads", "dim"), f"  {take.words['shown']}")
         say("  ", (take.words["sentence"], "dim"))
     show_context(take.neighbours, take.prompt)
     notices.show(take.notices)
     say(f"  {folder / CLIP_MP3}\n  {folder / CARD}")
+
+
+def show_album(itself: Neighbour | None) -> None:
+    """The album whose cover was given, where the index holds it."""
+    if itself is not None:
+        say("  ", ("this album", "dim"), f"  {itself.album.title} — {itself.album.artist}")
 
 
 def show_context(neighbours: Sequence[Neighbour], prompt: str | None) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,6 +56,22 @@ class ClipRequest:
     def is_complete(self) -> bool:
         """Whether every attribute is given, as when an earlier take is continued."""
         return set(MusicalAttributes.required_fields()) <= set(self.options.overrides)
+
+
+class Description(NamedTuple):
+    """A cover read without music.
+
+    Attributes:
+        attributes: what was read. neighbours: the albums it was read with; () without RAG.
+        prompt: for the composer. notices: sentences the reader must see.
+        itself: the album whose cover this is, where the index holds it; its values are the answer.
+    """
+
+    attributes: MusicalAttributes
+    neighbours: Sequence[Neighbour]
+    prompt: str
+    notices: Sequence[str]
+    itself: Neighbour | None = None
 
 
 @dataclass(slots=True)

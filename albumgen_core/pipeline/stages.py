@@ -19,7 +19,7 @@ from albumgen_core.card import CardContent
 from albumgen_core.engines.base import ComposeRequest, Engine, never_cancelled
 from albumgen_core.errors import AlbumGenError, CatalogueError, IndexUnavailableError, JobError
 from albumgen_core.pipeline.finish import Finisher
-from albumgen_core.pipeline.request import ClipRequest, Work, fail, isolated, timed
+from albumgen_core.pipeline.request import ClipRequest, Description, Work, fail, isolated, timed
 from albumgen_core.prompt.template import compose_prompt
 from albumgen_core.result import Take
 from albumgen_core.retrieval import AlbumIndex
@@ -139,8 +139,8 @@ class Pipeline:
 
         return finish
 
-    def read(self, request: ClipRequest) -> tuple[MusicalAttributes, Sequence[Neighbour], str, Sequence[str]]:
-        """Only read the cover: attributes, neighbours, prompt and notices, with no music.
+    def read(self, request: ClipRequest) -> Description:
+        """Only read the cover, with no music.
 
         Raises what stopped the reading.
         """
@@ -154,7 +154,7 @@ class Pipeline:
             raise work.outcome
         if work.attributes is None:
             raise JobError("The cover could not be read.", "core.cover_unread")
-        return work.attributes, work.neighbours, work.prompt, work.notices
+        return Description(work.attributes, work.neighbours, work.prompt, work.notices, work.itself)
 
     def _read_words(self, batch: list[Work]) -> None:
         """Read covers, with or without RAG: words are on the cover. What fails costs the words alone."""
