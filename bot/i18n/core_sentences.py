@@ -22,6 +22,7 @@ _BEGINNINGS = {
     NO_RETRIEVAL: "take.no_retrieval",
     "The album index at ": "core.index_unavailable",
     "Something went wrong while making this clip.": "ending.failed",
+    "The words on the cover were not looked up:": "core.words_not_looked_up",
     "Made with the sketch engine, because the neural one is unavailable": "core.stand_in",
 }
 """How sentences begin that are said in other words: what only an operator can mend, the log has."""

@@ -55,7 +55,15 @@ def spoken(node: ast.expr) -> str:
 
 
 SENTENCES = sorted(
-    {*said(), NO_SIGNAL, str(journal.GIVEN_UP), str(journal.LOST_BEFORE_COVER), str(outbox.RESULT_MISSING)}
+    {
+        "The words on the cover could not be read.",
+        "The words on the cover were not looked up: it is damaged.",
+        *said(),
+        NO_SIGNAL,
+        str(journal.GIVEN_UP),
+        str(journal.LOST_BEFORE_COVER),
+        str(outbox.RESULT_MISSING),
+    }
 )
 
 
