@@ -54,6 +54,7 @@ class AlbumGenCog(commands.Cog):
         style=option("style", "How the prompt is written"),
         private=option("private", "Only you see the result"),
     )
+    @app_commands.rename(rag="similar_albums")
     @app_commands.choices(style=STYLES)
     @app_commands.allowed_installs(guilds=True, users=True)
     @app_commands.allowed_contexts(guilds=True, dms=True, private_channels=True)

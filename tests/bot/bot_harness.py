@@ -45,7 +45,9 @@ class BotHarness:
         (self.home / "hold").unlink(missing_ok=True)
 
     async def ask(self, **options: Any) -> Interaction:
-        """Ann's /albumgen in the channel, acknowledged."""
+        """Ann's /albumgen in the channel, acknowledged; `rag` is its option `similar_albums`."""
+        if "rag" in options:
+            options["similar_albums"] = options.pop("rag")
         used = await self.ann.slash(self.channel, "albumgen", image=("cover.png", picture()), **options)
         return await used.wait_acknowledged()
 
