@@ -194,6 +194,19 @@ class TestUnavailable:
             with AlbumIndex.open(tmp_path, embedder_name=name) as index:
                 assert len(index) == count
 
+    def test_short_memory_condemns_no_index(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        def full(*_: object, **__: object) -> None:
+            raise MemoryError
+
+        write_index(tmp_path, random_vectors(2))
+        monkeypatch.setattr("chromadb.PersistentClient", full)
+        with pytest.raises(IndexUnavailableError, match="memory ran out") as told:
+            AlbumIndex.open(tmp_path, embedder_name=EMBEDDER)
+        assert "move the folder away" not in str(told.value)
+        monkeypatch.undo()
+        with AlbumIndex.open(tmp_path, embedder_name=EMBEDDER) as index:
+            assert len(index) == 2
+
     def test_overwritten_database(self, tmp_path: Path) -> None:
         write_index(tmp_path, random_vectors(2))
         (tmp_path / DATABASE_NAME).write_bytes(b"not a database at all" * 100)
