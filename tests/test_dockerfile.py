@@ -134,7 +134,8 @@ def test_the_package_installed_from_the_first_layer_finds_the_whole_code(tmp_pat
     subprocess.run(
         [
             *(sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-build-isolation"),
-            *("--prefix", prefix, "--editable", app),
+            # Without --ignore-installed pip takes the package out of the environment that runs the tests.
+            *("--ignore-installed", "--prefix", prefix, "--editable", app),
         ],
         check=True,
         capture_output=True,
