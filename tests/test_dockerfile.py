@@ -23,6 +23,7 @@ APP = "/app/"
 LOAD = """
 import site, sys
 sys.path.append(sys.argv[1])  # the dependencies, without the .pth files that lead to this very repository
+sys.path.insert(0, sys.argv[2])  # both folders hold a finder of one name: this installation's counts
 site.addsitedir(sys.argv[2])
 import albumgen_core.pipeline.build, bot.main, cogs.albumgen
 print(albumgen_core.__file__, bot.__file__, cogs.__file__, sep="\\n")

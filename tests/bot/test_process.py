@@ -162,7 +162,7 @@ async def test_everything_members_get_and_that_they_are_forgotten(tmp_path: Path
         posted = await ann.say(channel, "found this", {"old.png": cover()})
         first = await clip(await bo.message_command(posted, "Imagine this album"))
         check_result(first, tmp_path, 6)
-        assert "Verwandte Alben" in first.text
+        assert "Ähnliche Alben" in first.text
 
         # Direct messages, private to their two.
         direct = await clip(await bo.slash(bo.dm, "albumgen", image=("c.png", cover()), seconds=2, seed=3))
